@@ -1,0 +1,49 @@
+/** What {@link ObjectStore} knows of an object without reading it. */
+export interface ObjectInfo {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Changes whenever the object does; opaque. */
+  readonly etag: string;
+}
+
+/** When a write may happen: always, only when nothing is there, or only when what is there is still what was read. */
+export type WriteCondition = { readonly ifNoneMatch: '*' } | { readonly ifMatch: string };
+
+export interface WrittenObject extends ObjectInfo {
+  /** CRC-32 (zlib's polynomial) of the bytes written, 8 lower hex digits. */
+  readonly crc32: string;
+}
+
+export interface StreamOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A named place for objects: a bucket with a prefix, a directory, memory. Keys are `/`-separated, without empty, `.` or
+ * `..` segments; anything else is refused with InvalidInput.
+ *
+ * Every write is atomic and durable when its promise resolves: a reader sees the whole object or none, also after a
+ * power failure. Errors are HoldfastErrors: ObjectNotFound, ObjectExists (if-none-match lost), PreconditionFailed
+ * (if-match lost), StorageAccessDenied, StorageFull, StorageUnavailable.
+ */
+export interface ObjectStore {
+  /** For messages: the storage's configured name and place, without secrets. */
+  readonly description: string;
+  /** Writes a small object whole. */
+  put(key: string, body: Uint8Array, condition?: WriteCondition): Promise<WrittenObject>;
+  /** Writes a large object as its bytes come, create-only. Back-pressure reaches the source. On any error nothing is left. */
+  putStream(key: string, source: AsyncIterable<Uint8Array>, options?: StreamOptions): Promise<WrittenObject>;
+  /** Reads a small object whole. @throws ObjectNotFound */
+  get(key: string): Promise<ObjectInfo & { readonly body: Buffer }>;
+  /** Reads exactly `length` bytes from `offset`. @throws ObjectNotFound; CorruptObject when the object ends before. */
+  getRange(key: string, offset: number, length: number, options?: StreamOptions): Promise<Buffer>;
+  /** @returns undefined when there is no such object. */
+  head(key: string): Promise<ObjectInfo | undefined>;
+  /** CRC-32 of what is stored, from the storage (S3: its stored checksum; directory: the file read again). @throws ObjectNotFound */
+  checksum(key: string): Promise<string>;
+  /** Objects whose keys start with `prefix`, in the order of their keys. */
+  list(prefix: string): AsyncIterable<ObjectInfo>;
+  /** Deletes; a key that is not there counts as deleted. */
+  delete(keys: readonly string[]): Promise<void>;
+}

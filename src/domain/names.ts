@@ -1,0 +1,66 @@
+import { formatTimestampKey, type Timestamp } from './timestamp.ts';
+
+/** Where everything lies: the only module that builds and parses keys of the state storage and of artifact storages. */
+
+/** Keys of the state storage (one per stage). */
+export const stateKeys = {
+  lease: (deployment: string) => `leases/${deployment}.json`,
+  targetLease: (targetSha256: string) => `leases/target.${targetSha256}.json`,
+  request: (sha256: string) => `requests/${sha256}.json`,
+  runs: () => 'runs/',
+  run: (runId: string) => `runs/${runId}/`,
+  runConfig: (runId: string) => `runs/${runId}/config.json`,
+  runRequest: (runId: string) => `runs/${runId}/request.json`,
+  topology: (runId: string) => `runs/${runId}/topology.json`,
+  plan: (runId: string) => `runs/${runId}/plan.json`,
+  progress: (runId: string) => `runs/${runId}/progress.json`,
+  outcome: (runId: string) => `runs/${runId}/outcome.json`,
+  cancel: (runId: string) => `runs/${runId}/cancel`,
+  point: (runId: string, part: string) => `runs/${runId}/points/${part}.json`,
+  base: (runId: string, part: string) => `runs/${runId}/bases/${part}.json`,
+  restoreTime: (runId: string) => `runs/${runId}/restore-time.json`,
+  preparedManifest: (runId: string) => `runs/${runId}/manifest.json`,
+  restoreResult: (runId: string, part: string) => `runs/${runId}/restored/${part}.json`,
+  task: (runId: string, attempt: string) => `runs/${runId}/tasks/${attempt}.json`,
+  error: (runId: string, state: string, attempt: number) => `runs/${runId}/errors/${state}-${attempt}.json`,
+  journal: (runId: string) => `runs/${runId}/journal.ndjson`,
+} as const;
+
+/** Keys of an artifact storage, below its prefix. */
+export const artifactKeys = {
+  deployment: (deployment: string) => `${deployment}/`,
+  backups: (deployment: string) => `${deployment}/backups/`,
+  backup: (deployment: string, backupId: string) => `${deployment}/backups/${backupId}/`,
+  manifest: (deployment: string, backupId: string) => `${deployment}/backups/${backupId}/manifest.json`,
+  part: (deployment: string, backupId: string, part: string) => `${deployment}/backups/${backupId}/${part}/`,
+  index: (partPrefix: string) => `${partPrefix}index.ndjson.zst`,
+  /** `attempt` is 1 for the first; pack numbers start at 1. */
+  pack: (partPrefix: string, pack: string) => `${partPrefix}packs/${pack}.pack`,
+  packs: (partPrefix: string) => `${partPrefix}packs/`,
+  oplog: (partPrefix: string) => `${partPrefix}oplog/`,
+  slice: (oplogPrefix: string, from: Timestamp) => `${oplogPrefix}${formatTimestampKey(from)}.bson.zst`,
+} as const;
+
+/** The name of a pack within its part: `<attempt>-<n>`. */
+export function packName(attempt: number, n: number): string {
+  return `${String(attempt).padStart(4, '0')}-${String(n).padStart(5, '0')}`;
+}
+
+export const deploymentNamePattern = /^[a-z][a-z0-9-]{0,30}$/;
+
+/** `20261122T101530Z-logical-k3f9`: sorts by time, says the method; the suffix comes from the run id, so that a state run again makes the same. */
+export function makeBackupId(startedAt: Date, method: string, runIdSha256: string): string {
+  const time = startedAt.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
+  return `${time}-${method}-${BigInt(`0x${runIdSha256.slice(0, 12)}`)
+    .toString(36)
+    .slice(0, 4)
+    .padStart(4, '0')}`;
+}
+
+export const backupIdPattern = /^\d{8}T\d{6}Z-(snapshot|physical|logical)-[a-z0-9]{4}$/;
+
+/** Splits `db.coll` at the first dot: database names hold none. */
+export function splitNamespace(ns: string): { db: string; coll: string } {
+  const dot = ns.indexOf('.');
+  return { db: ns.slice(0, dot), coll: ns.slice(dot + 1) };
+}

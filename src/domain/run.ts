@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import { memberVerdictSchema, methodSchema } from './manifest.ts';
+import { codecSchema } from './backup-index.ts';
+import { timestampSchema } from './timestamp.ts';
+
+/** Documents of a run's folder in the state storage. */
+
+export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
+
+/** What a backup was asked for; `{}` is enough where one deployment is configured. Unknown keys are refused, but the console's Comment. */
+export const backupRequestSchema = z.strictObject({
+  deployment: z.string().optional(),
+  method: methodSchema.optional(),
+  storage: z.string().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  requestedBy: z.string().optional(),
+  idempotencyKey: z.string().optional(),
+  Comment: z.unknown().optional(),
+});
+export type BackupRequest = z.infer<typeof backupRequestSchema>;
+
+export const restoreRequestSchema = z.strictObject({
+  /** A backup id, or a deployment's name for its newest backup. */
+  backup: z.string(),
+  storage: z.string().optional(),
+  /** MongoDB URI without credentials. */
+  to: z.string(),
+  credentials: z
+    .union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() }), z.string()])
+    .optional(),
+  users: z.boolean().optional(),
+  keepExpired: z.boolean().optional(),
+  /** The target's name, typed: the replica set's name, or host:port of a standalone. */
+  overwrite: z.string().optional(),
+  parallel: z.int().min(1).max(64).optional(),
+  requestedBy: z.string().optional(),
+  Comment: z.unknown().optional(),
+});
+export type RestoreRequest = z.infer<typeof restoreRequestSchema>;
+
+export const planPartSchema = z.strictObject({
+  name: z.string(),
+  method: methodSchema,
+  member: z.string(),
+  memberReason: z.string(),
+  memberVerdicts: z.array(memberVerdictSchema),
+  warnings: z.array(z.string()),
+});
+export const backupPlanSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  kind: z.literal('backup'),
+  runId: z.string(),
+  backupId: z.string(),
+  deployment: z.string(),
+  method: methodSchema,
+  methodReason: z.string(),
+  storage: z.string(),
+  createdAt: z.iso.datetime(),
+  codec: codecSchema,
+  level: z.int(),
+  parallel: z.int(),
+  requestedBy: z.string(),
+  labels: z.record(z.string(), z.string()),
+  parts: z.array(planPartSchema).min(1),
+});
+export type BackupPlan = z.infer<typeof backupPlanSchema>;
+
+/** How a run ended: `runs/<run>/outcome.json`, created once by exactly one of complete, failure, cancel and sweep (consistency rule 23). */
+export const outcomeSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  status: z.enum(['completed', 'failed', 'cancelled']),
+  decidedBy: z.enum(['complete', 'failure', 'sweep']),
+  at: z.iso.datetime(),
+  error: z.strictObject({ name: z.string(), code: z.string(), message: z.string(), next: z.string() }).nullable(),
+});
+export type Outcome = z.infer<typeof outcomeSchema>;
+
+/** `{owner, run, acquiredAt, fence, released?}`; the fence outdates every earlier holder. */
+export const leaseSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  owner: z.string(),
+  run: z.string(),
+  acquiredAt: z.iso.datetime(),
+  fence: z.int().min(1),
+  released: z.boolean().optional(),
+});
+export type Lease = z.infer<typeof leaseSchema>;
+
+/** What `holdfast status` shows: written by the worker every second or so. */
+export const progressSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  part: z.string(),
+  /** dump, capture, verify, load, replay, indexes, users, … */
+  phase: z.string(),
+  documents: z.int(),
+  rawBytes: z.int(),
+  storedBytes: z.int(),
+  /** Expected raw bytes; null while unknown. */
+  totalBytes: z.int().nullable(),
+  bytesPerSecond: z.number(),
+  etaSeconds: z.number().nullable(),
+  updatedAt: z.iso.datetime(),
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+export const restoreTimeSchema = z.strictObject({ schemaVersion: z.literal(1), restoreTime: timestampSchema });

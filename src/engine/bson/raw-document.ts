@@ -1,0 +1,122 @@
+import { HoldfastError } from '../../domain/errors.ts';
+
+/** Reading BSON where it lies: documents go through the engine as bytes, and only the fields that decide are looked at. */
+
+/** BSON element types, of the specification at bsonspec.org. */
+export const bsonType = {
+  double: 0x01,
+  string: 0x02,
+  document: 0x03,
+  array: 0x04,
+  binary: 0x05,
+  undefined: 0x06,
+  objectId: 0x07,
+  boolean: 0x08,
+  date: 0x09,
+  null: 0x0a,
+  regex: 0x0b,
+  dbPointer: 0x0c,
+  code: 0x0d,
+  symbol: 0x0e,
+  codeWithScope: 0x0f,
+  int32: 0x10,
+  timestamp: 0x11,
+  int64: 0x12,
+  decimal128: 0x13,
+  maxKey: 0x7f,
+  minKey: 0xff,
+} as const;
+
+/** MongoDB's limit for a stored document is 16 MiB; internal ones (oplog entries, replies) may be 16 KiB larger. */
+export const maxBsonSize = 16 * 1024 * 1024 + 16 * 1024;
+
+const fixedSizes: Readonly<Record<number, number>> = {
+  [bsonType.double]: 8,
+  [bsonType.undefined]: 0,
+  [bsonType.objectId]: 12,
+  [bsonType.boolean]: 1,
+  [bsonType.date]: 8,
+  [bsonType.null]: 0,
+  [bsonType.int32]: 4,
+  [bsonType.timestamp]: 8,
+  [bsonType.int64]: 8,
+  [bsonType.decimal128]: 16,
+  [bsonType.maxKey]: 0,
+  [bsonType.minKey]: 0,
+};
+
+export interface RawElement {
+  readonly type: number;
+  readonly name: string;
+  /** Offset of the type byte. */
+  readonly start: number;
+  /** Offset of the first byte of the value. */
+  readonly value: number;
+  /** Offset after the value. */
+  readonly end: number;
+}
+
+function corrupt(what: string, offset: number): HoldfastError {
+  return new HoldfastError('CorruptSource', `Invalid BSON at byte ${offset}: ${what}.`);
+}
+
+/** Length of the document at `offset`, checked to fit into the buffer and to end in its terminator. @throws CorruptSource */
+export function documentLength(buffer: Buffer, offset: number): number {
+  if (offset + 5 > buffer.length) throw corrupt('less than a document is left', offset);
+  const length = buffer.readInt32LE(offset);
+  if (length < 5 || offset + length > buffer.length)
+    throw corrupt(`a document of ${length} bytes does not fit`, offset);
+  if (buffer[offset + length - 1] !== 0) throw corrupt('the document has no terminator', offset + length - 1);
+  return length;
+}
+
+function endOfCString(buffer: Buffer, offset: number, limit: number): number {
+  const end = buffer.indexOf(0, offset);
+  if (end < 0 || end >= limit) throw corrupt('a name has no end', offset);
+  return end;
+}
+
+function valueEnd(buffer: Buffer, type: number, at: number, limit: number): number {
+  const fixed = fixedSizes[type];
+  if (fixed !== undefined) return at + fixed;
+  if (type === bsonType.regex) return endOfCString(buffer, endOfCString(buffer, at, limit) + 1, limit) + 1;
+  if (at + 4 > limit) throw corrupt('a length is cut off', at);
+  const length = buffer.readInt32LE(at);
+  if (length < 0) throw corrupt(`a length is negative (${length})`, at);
+  switch (type) {
+    case bsonType.string:
+    case bsonType.code:
+    case bsonType.symbol:
+      return at + 4 + length;
+    case bsonType.binary:
+      return at + 5 + length;
+    case bsonType.dbPointer:
+      return at + 4 + length + 12;
+    case bsonType.document:
+    case bsonType.array:
+    case bsonType.codeWithScope:
+      return at + length;
+    default:
+      throw corrupt(`element type 0x${type.toString(16)} is unknown`, at);
+  }
+}
+
+/** The elements of the document at `offset`, in order, values not decoded. @throws CorruptSource */
+export function* elements(buffer: Buffer, offset = 0): Generator<RawElement> {
+  const last = offset + documentLength(buffer, offset) - 1;
+  let at = offset + 4;
+  while (at < last) {
+    const type = buffer[at] ?? 0;
+    const nameEnd = endOfCString(buffer, at + 1, last);
+    const end = valueEnd(buffer, type, nameEnd + 1, last);
+    if (end > last) throw corrupt('a value does not fit into its document', at);
+    yield { type, name: buffer.toString('utf8', at + 1, nameEnd), start: at, value: nameEnd + 1, end };
+    at = end;
+  }
+}
+
+/** The first element of that name, or undefined. */
+export function findElement(buffer: Buffer, name: string, offset = 0): RawElement | undefined {
+  for (const element of elements(buffer, offset)) if (element.name === name) return element;
+  return undefined;
+}
