@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { methodSchema } from '../domain/manifest.ts';
+import { deploymentNamePattern } from '../domain/names.ts';
+import { compressionSchema, credentialsSourceSchema, memberPreferencesSchema } from '../domain/settings.ts';
+
+/** What is taken where the config file says nothing. Member and compression defaults stand with their schemas in src/domain/settings.ts. */
+export const configDefaults = { stage: 'local', stateDir: '.holdfast', parallel: 4 } as const;
+
+const named = <Value extends z.ZodType>(value: Value, what: string) =>
+  z.record(
+    z.string().regex(deploymentNamePattern, `expected a ${what} name: a letter, then at most 30 of a-z, 0-9 and -`),
+    value,
+  );
+
+const storageSchema = z.discriminatedUnion('type', [
+  z
+    .strictObject({
+      type: z.literal('directory'),
+      path: z.string().min(1).meta({ description: 'Folder for the artifacts; relative to this file.' }),
+    })
+    .meta({ description: 'A folder of this machine, or mounted by it.' }),
+]);
+
+const deploymentSchema = z.strictObject({
+  uri: z.string().min(1).meta({
+    description: 'mongodb://host1:27017,host2:27017/?replicaSet=NAME, without user and password.',
+  }),
+  credentials: credentialsSourceSchema.optional().meta({
+    description:
+      'Where the backup user comes from: { env: NAME } or { file: PATH }. Leave out when authentication is off.',
+  }),
+  restoreCredentials: credentialsSourceSchema
+    .optional()
+    .meta({ description: 'The user of restores; only they use it.' }),
+  method: methodSchema.optional().meta({ description: 'The default method; chosen by rule when left out.' }),
+  storage: z
+    .string()
+    .optional()
+    .meta({ description: 'A name under storages; may be left out when there is only one.' }),
+  tls: z
+    .strictObject({ caFile: z.string().min(1).optional() })
+    .optional()
+    .meta({
+      description: 'TLS is on when this is there or the URI says tls=true. caFile: PEM; relative to this file.',
+    }),
+  member: memberPreferencesSchema.optional().meta({ description: 'Which member may be read.' }),
+  compression: compressionSchema.optional(),
+  limits: z.strictObject({ parallel: z.int().min(1).max(64).optional() }).optional(),
+});
+
+/** The config file as people write it. */
+export const configFileSchema = z
+  .strictObject({
+    stage: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,15}$/, 'expected a letter, then at most 15 of a-z, 0-9 and -')
+      .optional(),
+    stateDir: z.string().min(1).optional().meta({ description: 'Folder for runs and leases; relative to this file.' }),
+    storages: named(storageSchema, 'storage'),
+    deployments: named(deploymentSchema, 'deployment'),
+  })
+  .meta({ title: 'holdfast.config.yaml' });
+export type ConfigFile = z.infer<typeof configFileSchema>;
+
+/**
+ * Keys that the design knows and this release does not carry out, by the path of their parent (`*` is a name). They are
+ * refused: a schedule or a retention rule that is accepted and never runs would be a backup that nobody takes (ADR 0010).
+ */
+export const laterKeys: Readonly<Record<string, readonly string[]>> = {
+  '': ['network'],
+  'deployments.*': [
+    'lock',
+    'mongodbVersion',
+    'volumes',
+    'schedules',
+    'retention',
+    'oplogArchive',
+    'drills',
+    'objectives',
+  ],
+  'deployments.*.limits': ['bandwidth'],
+};
+
+/** Values of the same kind: `storages.*.type` and `deployments.*.method`. */
+export const laterValues: Readonly<Record<string, readonly string[]>> = {
+  'storages.*.type': ['s3', 'azure'],
+  'deployments.*.method': ['snapshot', 'physical'],
+};
