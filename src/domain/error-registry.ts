@@ -291,6 +291,18 @@ export const errorRegistry = {
     'The run starts it again by itself; if it keeps failing, look at memory and host.',
     true,
   ),
+  StepTimedOut: entry(
+    'HF-7003',
+    'worker',
+    'A step of the run took longer than it may.',
+    'Look at the step that the message names and what it talks to, then start again.',
+  ),
+  Interrupted: entry(
+    'HF-7004',
+    'worker',
+    'The process that ran the workflow ended before the run did.',
+    'Start again: what the run had written has been removed.',
+  ),
   Cancelled: entry('HF-8001', 'cancelled', 'The run was cancelled.', 'Nothing to do: it left nothing behind.'),
   Internal: entry('HF-9001', 'internal', 'A defect of Holdfast.', 'Please report it with the run id.'),
 } as const satisfies Record<string, ErrorEntry>;

@@ -24,6 +24,8 @@ export const stateKeys = {
   task: (runId: string, attempt: string) => `runs/${runId}/tasks/${attempt}.json`,
   error: (runId: string, state: string, attempt: number) => `runs/${runId}/errors/${state}-${attempt}.json`,
   journal: (runId: string) => `runs/${runId}/journal.ndjson`,
+  /** Exists once nothing is left to do for a run that is over: the sweep looks at it no more. */
+  settled: (runId: string) => `runs/${runId}/settled.json`,
 } as const;
 
 /** Keys of an artifact storage, below its prefix. */

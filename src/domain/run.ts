@@ -61,6 +61,8 @@ export const backupPlanSchema = z.strictObject({
   parallel: z.int(),
   requestedBy: z.string(),
   labels: z.record(z.string(), z.string()),
+  /** Seconds that the capture loop waits: the first time, and then between these bounds (consistency rule 3). */
+  captureWait: z.strictObject({ first: z.int().min(1), least: z.int().min(1), most: z.int().min(1) }),
   parts: z.array(planPartSchema).min(1),
 });
 export type BackupPlan = z.infer<typeof backupPlanSchema>;
