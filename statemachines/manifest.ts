@@ -1,0 +1,112 @@
+import type { ErrorName } from '../src/domain/error-registry.ts';
+
+/**
+ * What the state machine files refer to: handwritten, and compared with them by test/statemachines/. `${Name}` in a file
+ * is a function of this list; a test holds each Retry against the registry by the errors listed here.
+ */
+interface FunctionEntry {
+  readonly does: string;
+  /** The errors of docs/errors.md that the function, or the worker that it starts, can end with, besides Cancelled, InvalidInput and Internal. */
+  readonly errors: readonly ErrorName[];
+}
+
+export const functions = {
+  InspectDeployment: {
+    does: 'copies the configuration, completes the request and looks at the deployment',
+    errors: [
+      'UnknownDeployment',
+      'UnknownStorage',
+      'SourceUnreachable',
+      'AuthenticationFailed',
+      'MissingPrivileges',
+      'UnsupportedVersion',
+      'CredentialsUnavailable',
+      'StorageUnavailable',
+    ],
+  },
+  PlanBackup: {
+    does: 'chooses method, member and storage of every part',
+    errors: ['MethodNotAvailable', 'UnsupportedTopology', 'NoEligibleMember', 'UnknownStorage', 'StorageUnavailable'],
+  },
+  AcquireLease: {
+    does: 'takes the lease of a deployment or of a restore target',
+    errors: ['DeploymentBusy', 'TargetBusy', 'StorageUnavailable'],
+  },
+  LaunchWorker: {
+    does: 'starts the worker that answers by the task token',
+    errors: [
+      'SourceUnreachable',
+      'TargetUnreachable',
+      'MemberStateChanged',
+      'FeatureCompatibilityVersionChanged',
+      'RestoreTimeNotReached',
+      'OplogRolledOver',
+      'OplogGap',
+      'CorruptSource',
+      'CorruptObject',
+      'RestoreRejected',
+      'LeaseLost',
+      'StorageFull',
+      'StorageAccessDenied',
+      'StorageUnavailable',
+      'WorkerFailed',
+      'WorkerLost',
+    ],
+  },
+  CaptureOplog: {
+    does: 'fixes the restore time and captures the oplog of every part to it',
+    errors: [
+      'SourceUnreachable',
+      'MemberStateChanged',
+      'RestoreTimeNotReached',
+      'OplogRolledOver',
+      'OplogGap',
+      'LeaseLost',
+      'StorageUnavailable',
+    ],
+  },
+  CompleteBackup: {
+    does: 'verifies what is stored, wins the outcome and writes the manifest',
+    errors: ['VerificationFailed', 'OplogGap', 'LeaseLost', 'StorageUnavailable'],
+  },
+  PlanRestore: {
+    does: 'finds the backup, checks its objects and the target',
+    errors: [
+      'UnknownBackup',
+      'VerificationFailed',
+      'UnsupportedFormat',
+      'TargetUnreachable',
+      'TargetNotEmpty',
+      'TargetIsSource',
+      'TargetNotSuitable',
+      'StorageUnavailable',
+    ],
+  },
+  CompleteRestore: {
+    does: 'compares the target with the backup, wins the outcome and takes the mark off',
+    errors: ['RestoreVerificationFailed', 'LeaseLost', 'TargetUnreachable', 'StorageUnavailable'],
+  },
+  ReleaseLease: { does: 'releases the lease that the run holds', errors: ['StorageUnavailable'] },
+  PublishOutcome: { does: 'publishes how the run ended', errors: ['StorageUnavailable'] },
+  RecordFailure: {
+    does: 'decides the outcome of a run that failed or was cancelled, and cleans up',
+    errors: ['StorageUnavailable'],
+  },
+} as const satisfies Record<string, FunctionEntry>;
+
+export type FunctionName = keyof typeof functions;
+
+/** Errors of the Lambda service itself: throttling and transient faults, retried at every task. */
+export const serviceErrors = [
+  'Lambda.ServiceException',
+  'Lambda.AWSLambdaException',
+  'Lambda.SdkClientException',
+  'Lambda.TooManyRequestsException',
+] as const;
+
+export const stateMachines = {
+  backup: { file: 'backup.asl.json' },
+  restore: { file: 'restore.asl.json' },
+} as const;
+
+export type WorkflowName = keyof typeof stateMachines;
