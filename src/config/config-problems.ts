@@ -110,16 +110,16 @@ export function problemsOfIssue(
     return [{ path, given: String(path.at(-1)), expected, next: 'Rename it.' }];
   }
   const value = valueAt(root, path);
-  const later = typeof value === 'string' && laterValues[pattern(path)]?.includes(value);
+  const later = laterValues[pattern(path)]?.find((name) => name === value);
   return [
     {
       path,
       given: showValue(path, value),
       expected: expectedOf(issue, path).replace(/^expected /, ''),
       next: later
-        ? `${String(value)} is not in this release: write another value.`
+        ? `${later} is not in this release: write another value.`
         : value === undefined
-          ? `Add ${String(path.at(-1) ?? 'it')}.`
+          ? `Add ${path.at(-1) ?? 'it'}.`
           : 'Correct the value.',
     },
   ];
