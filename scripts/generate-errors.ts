@@ -7,7 +7,7 @@ const file = join(import.meta.dirname, '..', 'docs', 'errors.md');
 
 const rows = Object.entries(errorRegistry).map(
   ([name, entry]) =>
-    `| ${entry.code} | \`${name}\` | ${entry.title} | ${entry.next} | ${entry.retryable ? 'yes' : 'no'} | ${exitCodes[entry.kind]} |`,
+    `| <a id="${entry.code.toLowerCase()}"></a>${entry.code} | \`${name}\` | ${entry.title} | ${entry.next} | ${entry.retryable ? 'yes' : 'no'} | ${exitCodes[entry.kind]} |`,
 );
 const codes = Object.entries(exitCodes).map(([kind, code]) => `| ${code} | ${kind} |`);
 
