@@ -39,6 +39,11 @@ export const logicalBaseSchema = z.strictObject({
   storedBytes: z.int(),
   /** Where capture began: consistency rule 6. */
   captureFrom: opTimeSchema,
+  /**
+   * The majority point before the base's first read: every entry at or before it is in the base. Replay applies later
+   * entries only; those between captureFrom and it are there for the operations of transactions that end later.
+   */
+  applyFrom: opTimeSchema,
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
 });
