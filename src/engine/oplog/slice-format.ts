@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { BSON, Long, Timestamp as BsonTimestamp } from 'mongodb';
+import { z } from 'zod';
+import { HoldfastError } from '../../domain/errors.ts';
+import { type OpTime, opTimeSchema, sameOpTime } from '../../domain/timestamp.ts';
+import { maxBsonSize } from '../bson/raw-document.ts';
+import { splitDocuments } from '../bson/raw-values.ts';
+import { compressZstdFrame, decompressZstdFrame, zstdFrameLength } from '../packs/zstd-frames.ts';
+import { readOplogEntry } from './oplog-entry.ts';
+
+/**
+ * A slice is one object: a zstd frame with the header document, then zstd frames with whole oplog entries, raw. Stock
+ * `zstd -d | bsondump` reads it. The first entry is the last one of the slice before (consistency rule 8).
+ */
+
+/** A transaction that is prepared and neither committed nor aborted at the end of a slice (consistency rule 7). */
+const preparedTransactionSchema = z.strictObject({
+  /** `transactionKey` of its entries. */
+  transaction: z.string(),
+  /** Of its prepare entry. */
+  opTime: opTimeSchema,
+});
+export type PreparedTransaction = z.infer<typeof preparedTransactionSchema>;
+
+const sliceHeaderSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  from: opTimeSchema,
+  to: opTimeSchema,
+  entries: z.int().min(1),
+  /** Bytes of all entries. */
+  rawBytes: z.int().min(5),
+  /** Of the raw entries, one after the other. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  member: z.string(),
+  serverVersion: z.string(),
+  run: z.string(),
+  fence: z.int(),
+  prepared: z.array(preparedTransactionSchema),
+});
+export type SliceHeader = z.infer<typeof sliceHeaderSchema>;
+
+/** More than a header ever needs: hundreds of thousands of prepared transactions at once do not happen. */
+export const maxHeaderSize = 16 * 1024 * 1024;
+
+const encodeOpTime = (opTime: OpTime) => ({ ts: new BsonTimestamp(opTime.ts), t: Long.fromNumber(opTime.t) });
+
+/** The header as a frame of its own, the first of the object. */
+export function encodeSliceHeader(header: SliceHeader): Promise<Buffer> {
+  const document = BSON.serialize({
+    ...header,
+    from: encodeOpTime(header.from),
+    to: encodeOpTime(header.to),
+    prepared: header.prepared.map(({ transaction, opTime }) => ({ transaction, opTime: encodeOpTime(opTime) })),
+  });
+  return compressZstdFrame(document, 1);
+}
+
+/** `{ts, t}` as the driver decodes it, in the domain's shape. */
+function plainOpTime(value: unknown): unknown {
+  const { ts, t } = (value ?? {}) as { ts?: unknown; t?: unknown };
+  return { ts: ts instanceof BsonTimestamp ? { t: ts.t, i: ts.i } : ts, t: Number(t) };
+}
+
+function damaged(key: string, what: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('CorruptObject', `The oplog slice ${key} is damaged: ${what}.`, { cause });
+}
+
+/**
+ * Reads the header from the first bytes of a slice.
+ * @returns the header and the length of its frame
+ * @throws CorruptObject (also when `start` ends within the header), UnsupportedFormat
+ */
+export async function decodeSliceHeader(key: string, start: Buffer): Promise<{ header: SliceHeader; length: number }> {
+  const length = zstdFrameLength(start);
+  const raw = await decompressZstdFrame(start.subarray(0, length), maxHeaderSize);
+  let document: BSON.Document;
+  try {
+    document = BSON.deserialize(raw, { promoteLongs: true });
+  } catch (cause) {
+    throw damaged(key, 'its header is no BSON document', cause);
+  }
+  if (Number(document['schemaVersion']) > 1)
+    throw new HoldfastError('UnsupportedFormat', `The oplog slice ${key} was written by a newer release.`);
+  const prepared: unknown = document['prepared'];
+  const parsed = sliceHeaderSchema.safeParse({
+    ...document,
+    from: plainOpTime(document['from']),
+    to: plainOpTime(document['to']),
+    prepared: Array.isArray(prepared)
+      ? prepared.map((item: BSON.Document) => ({ ...item, opTime: plainOpTime(item['opTime']) }))
+      : prepared,
+  });
+  if (!parsed.success) throw damaged(key, `its header is wrong: ${z.prettifyError(parsed.error)}`);
+  return { header: parsed.data, length };
+}
+
+export interface Slice {
+  readonly header: SliceHeader;
+  /** The raw entries, in order, the first one shared with the slice before. */
+  readonly entries: readonly Buffer[];
+}
+
+async function decodeEntryFrames(key: string, stored: Buffer, offset: number, rawBytes: number): Promise<Buffer[]> {
+  const entries: Buffer[] = [];
+  let left = rawBytes;
+  for (let at = offset; at < stored.length;) {
+    const length = zstdFrameLength(stored, at);
+    const raw = await decompressZstdFrame(stored.subarray(at, at + length), Math.max(1, left));
+    left -= raw.length;
+    for (const entry of splitDocuments(raw)) entries.push(entry);
+    at += length;
+  }
+  if (left !== 0) throw damaged(key, `${left} of ${rawBytes} bytes of entries are missing`);
+  return entries;
+}
+
+function checkEntries(key: string, { header, entries }: Slice): void {
+  const hash = createHash('sha256');
+  for (const entry of entries) hash.update(entry);
+  if (entries.length !== header.entries)
+    throw damaged(key, `it holds ${entries.length} entries, not ${header.entries}`);
+  if (hash.digest('hex') !== header.sha256) throw damaged(key, 'the SHA-256 of its entries differs');
+  const [first, last] = [entries[0], entries.at(-1)];
+  if (!first || !sameOpTime(readOplogEntry(first).opTime, header.from)) throw damaged(key, 'its first entry differs');
+  if (!last || !sameOpTime(readOplogEntry(last).opTime, header.to)) throw damaged(key, 'its last entry differs');
+}
+
+/**
+ * Decodes a whole slice and checks it against its header: count, bytes, SHA-256, first and last entry.
+ * @param key for messages
+ * @throws CorruptObject, UnsupportedFormat
+ */
+export async function decodeSlice(key: string, stored: Buffer): Promise<Slice> {
+  try {
+    const { header, length } = await decodeSliceHeader(key, stored);
+    if (header.rawBytes > maxSliceRawBytes) throw damaged(key, `it claims ${header.rawBytes} bytes of entries`);
+    const slice = { header, entries: await decodeEntryFrames(key, stored, length, header.rawBytes) };
+    checkEntries(key, slice);
+    return slice;
+  } catch (cause) {
+    // Bytes that are no BSON are a damaged object here, not a damaged member.
+    if (cause instanceof HoldfastError && cause.name === 'CorruptSource') throw damaged(key, cause.message, cause);
+    throw cause;
+  }
+}
+
+/** Raw bytes after which a slice is closed; one entry alone may be larger. */
+export const targetSliceRawBytes = 16 * 1024 * 1024;
+/** No slice holds more: the overlapping entry, what fits into the target, and one entry of the greatest size. */
+const maxSliceRawBytes = targetSliceRawBytes + 2 * maxBsonSize;

@@ -1,0 +1,72 @@
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { HoldfastError } from '../../domain/errors.ts';
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+const magic = 0xfd2fb528;
+const blockHeaderSize = 3;
+const decompressionChunkSize = 128 * 1024;
+
+/** One frame with its content checksum, made on libuv's threads. */
+export function compressZstdFrame(raw: Uint8Array, level: number): Promise<Buffer> {
+  // pledgedSrcSize is newer than Node's type declarations; it writes the content size into the frame's header.
+  const options = {
+    // Node hands out the result in pieces of this size: few of them, and not much more memory than the result needs.
+    chunkSize: Math.max(64 * 1024, Math.ceil(raw.length / 2)),
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
+    pledgedSrcSize: raw.length,
+  };
+  return compress(raw, options);
+}
+
+function cutOff(offset: number): HoldfastError {
+  return new HoldfastError('CorruptObject', `The zstd frame at byte ${offset} is cut off or no zstd frame.`);
+}
+
+/** Size of the frame header: magic, descriptor, window, dictionary id and content size (RFC 8878, 3.1.1.1). */
+function frameHeaderSize(descriptor: number): number {
+  const singleSegment = (descriptor & 0x20) !== 0;
+  const dictionary = [0, 1, 2, 4][descriptor & 3] ?? 0;
+  const contentSize = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0;
+  return 4 + 1 + (singleSegment ? 0 : 1) + dictionary + contentSize;
+}
+
+/**
+ * Length in bytes of the zstd frame at `offset`, from its block headers (RFC 8878, 3.1.1): Node's zlib decodes only the
+ * first of several frames and says nothing, so that readers must cut them apart. @throws CorruptObject
+ */
+export function zstdFrameLength(buffer: Buffer, offset = 0): number {
+  if (offset + 5 > buffer.length || buffer.readUInt32LE(offset) !== magic) throw cutOff(offset);
+  const descriptor = buffer[offset + 4] ?? 0;
+  let at = offset + frameHeaderSize(descriptor);
+  for (let last = false; !last;) {
+    if (at + blockHeaderSize > buffer.length) throw cutOff(offset);
+    const header = buffer.readUIntLE(at, blockHeaderSize);
+    last = (header & 1) === 1;
+    const runLength = ((header >> 1) & 3) === 1;
+    at += blockHeaderSize + (runLength ? 1 : header >> 3);
+  }
+  if ((descriptor & 4) !== 0) at += 4;
+  if (at > buffer.length) throw cutOff(offset);
+  return at - offset;
+}
+
+/**
+ * The content of exactly one frame, checked against its checksum.
+ * @param maxLength bytes; a frame that holds more is refused before its content is in memory
+ * @throws CorruptObject
+ */
+export async function decompressZstdFrame(frame: Buffer, maxLength: number): Promise<Buffer> {
+  if (zstdFrameLength(frame) !== frame.length)
+    throw new HoldfastError('CorruptObject', `A zstd frame has ${frame.length} bytes, more than it says.`);
+  try {
+    return await decompress(frame, { maxOutputLength: maxLength, chunkSize: decompressionChunkSize });
+  } catch (cause) {
+    throw new HoldfastError('CorruptObject', `A zstd frame cannot be decoded: ${(cause as Error).message}.`, { cause });
+  }
+}
