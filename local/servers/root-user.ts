@@ -43,5 +43,6 @@ export async function internalClient(server: MongodProcess, keyFile: string): Pr
 /** The first user, through the localhost exception or an internal client. */
 export async function createRoot(client: MongoClient, credentials: Credentials): Promise<void> {
   const { username, password } = credentials;
-  await client.db('admin').command({ createUser: username, pwd: password, roles: ['root'] });
+  // root alone may not read system.views, which a proof of equality does.
+  await client.db('admin').command({ createUser: username, pwd: password, roles: ['root', '__system'] });
 }
