@@ -1,0 +1,82 @@
+import { InvalidArgumentError } from 'commander';
+import type { RestoreRequest } from '../src/domain/run.ts';
+import { HoldfastError, isHoldfastError } from '../src/domain/errors.ts';
+import { parseMongoUri, redactUri } from '../src/domain/mongodb-uri.ts';
+
+/** Parsers of single arguments: commander puts the option's name and what was given around their messages. */
+
+/** Collects `--label key=value`, repeated. */
+export function collectLabel(text: string, labels: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('Expected key=value.');
+  const key = text.slice(0, equals);
+  if (Object.hasOwn(labels, key)) throw new InvalidArgumentError('The label was given before.');
+  return { ...labels, [key]: text.slice(equals + 1) };
+}
+
+export function parseParallel(text: string): number {
+  const value = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (value < 1 || value > 64) throw new InvalidArgumentError('Expected a whole number from 1 to 64.');
+  return value;
+}
+
+type RestoreCredentials = NonNullable<RestoreRequest['credentials']>;
+
+/** `env:NAME` or `file:PATH`: where the target's user and password are read from, never they themselves. */
+export function parseCredentials(text: string): RestoreCredentials {
+  const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(text)?.[1];
+  if (name !== undefined) return { env: name };
+  const file = /^file:(.+)$/.exec(text)?.[1];
+  if (file !== undefined) return { file };
+  // Not InvalidArgumentError: it would echo what may be a password.
+  throw new HoldfastError('InvalidInput', 'the value of --credentials names no source of credentials', {
+    details: { where: '--credentials', given: '[redacted]' },
+    next: 'Put the credentials into an environment variable or a file that only you can read, and write --credentials env:NAME or --credentials file:PATH.',
+  });
+}
+
+/**
+ * The target of a restore.
+ * @throws InvalidInput, the URI redacted
+ */
+export function parseTargetUri(text: string): string {
+  try {
+    parseMongoUri(text);
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    const details = { where: '--to', given: redactUri(text) };
+    throw new HoldfastError(error.name, error.message, { next: error.next, details, cause: error });
+  }
+  return text;
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** `2026-11-22`, `2026-11-22T10:15:30Z` (UTC unless it says otherwise), or how long ago: `90m`, `24h`, `7d`, `2w`. */
+export function parseSince(text: string, now: Date): Date {
+  const ago = /^(\d{1,6})([smhdw])$/.exec(text);
+  if (ago) return new Date(now.getTime() - Number(ago[1]) * (unitSeconds[ago[2] ?? 's'] ?? 1) * 1000);
+  const iso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/.exec(text);
+  const date = new Date(iso && !iso[4] && iso[1] ? `${text}Z` : text);
+  if (!iso || Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError('Expected a time as 2026-11-22T10:15:30Z, or how long ago as 24h or 7d.');
+  }
+  return date;
+}
+
+const uriWithUser = /mongodb(\+srv)?:\/\/.*@/is;
+const uriWithSecretOption = /mongodb(\+srv)?:\/\/.*[?&][^=&]*(password|secret|token|authMechanismProperties)[^=&]*=/is;
+
+/**
+ * Refuses a URI with credentials anywhere in the command line, before any message can repeat it: process lists and the
+ * shell's history show arguments to others.
+ * @throws InvalidInput, without what was given
+ */
+export function refuseCredentialsInArguments(argv: readonly string[]): void {
+  const index = argv.findIndex((argument) => uriWithUser.test(argument) || uriWithSecretOption.test(argument));
+  if (index < 0) return;
+  throw new HoldfastError('InvalidInput', 'a URI on the command line carries credentials', {
+    details: { where: `argument ${index + 1}`, given: '[redacted]' },
+    next: 'Write the URI without user and password and name their source: --credentials env:NAME or file:PATH. Change that password: process lists and the history of the shell may have shown it.',
+  });
+}

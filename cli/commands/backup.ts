@@ -1,0 +1,49 @@
+import { type Command, Option } from 'commander';
+import { methodSchema } from '../../src/domain/manifest.ts';
+import type { BackupRequest } from '../../src/domain/run.ts';
+import { collectLabel } from '../command-arguments.ts';
+import { followRun } from '../follow-run.ts';
+import { backupOfRun, renderBackupResult } from '../output/run-results.ts';
+import type { ProgramOptions } from '../program.ts';
+import type { CommandSession } from '../session.ts';
+
+interface BackupFlags {
+  readonly method?: BackupRequest['method'];
+  readonly storage?: string;
+  readonly label?: Record<string, string>;
+}
+
+export function registerBackup(program: Command, { run }: ProgramOptions): void {
+  program
+    .command('backup')
+    .description('back up a deployment; Ctrl-C cancels the run and cleans up')
+    .argument('[deployment]', 'may be left out where the config has one')
+    .addOption(new Option('--method <method>', 'else chosen by rule').choices(methodSchema.options))
+    .option('--storage <name>', "else the deployment's own")
+    .option('--label <key=value>', 'written on the backup; repeatable', collectLabel)
+    .option('--wait', 'until the run has ended; embedded mode always waits, because the run lives in this process')
+    .action(async (deployment: string | undefined, flags: BackupFlags, command: Command) => {
+      await run(command, (session) => backup(session, deployment, flags));
+    });
+}
+
+async function backup(session: CommandSession, deployment: string | undefined, flags: BackupFlags): Promise<void> {
+  const client = await session.client();
+  const { runId } = await client.startBackup({
+    ...(deployment === undefined ? {} : { deployment }),
+    ...(flags.method === undefined ? {} : { method: flags.method }),
+    ...(flags.storage === undefined ? {} : { storage: flags.storage }),
+    ...(flags.label === undefined ? {} : { labels: flags.label }),
+    requestedBy: requester(session),
+  });
+  const status = await followRun(session, client, runId);
+  const manifest = await backupOfRun(client, status);
+  session.print({ run: status, backup: manifest ?? null }, () =>
+    renderBackupResult(status, manifest, session.environment.timeZone),
+  );
+}
+
+/** Who asked, for the record on the run: the account of this machine. */
+export function requester({ environment }: CommandSession): string {
+  return `cli:${environment.env['USER'] ?? environment.env['LOGNAME'] ?? 'unknown'}`;
+}

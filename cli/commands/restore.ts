@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import type { RestoreRequest } from '../../src/domain/run.ts';
+import { parseCredentials, parseParallel, parseTargetUri } from '../command-arguments.ts';
+import { followRun } from '../follow-run.ts';
+import { printable } from '../output/printable.ts';
+import { renderRestoreResult } from '../output/run-results.ts';
+import type { ProgramOptions } from '../program.ts';
+import type { CommandSession } from '../session.ts';
+import { requester } from './backup.ts';
+
+type RestoreFlags = Pick<RestoreRequest, 'to' | 'credentials' | 'overwrite' | 'users' | 'keepExpired' | 'parallel'>;
+
+export function registerRestore(program: Command, { run }: ProgramOptions): void {
+  program
+    .command('restore')
+    .description('restore a backup to a running server; Ctrl-C cancels the run')
+    .argument('<backup|deployment>', 'id of a backup, or the name of a deployment for its newest')
+    .requiredOption('--to <uri>', 'the target, without user and password', parseTargetUri)
+    .option('--credentials <source>', "the target's credentials: env:NAME or file:PATH", parseCredentials)
+    .option('--overwrite <name>', "replace what the target holds: its replica set's name, or host:port of a standalone")
+    .option('--users', 'users and roles too')
+    .option('--keep-expired', 'leave TTL indexes switched off, so that nothing expires')
+    .option('--parallel <n>', 'collections at once', parseParallel)
+    .action(async (backup: string, flags: RestoreFlags, command: Command) => {
+      await run(command, (session) => restore(session, backup, flags));
+    });
+}
+
+async function restore(session: CommandSession, backup: string, flags: RestoreFlags): Promise<void> {
+  const { to, credentials, overwrite, users, keepExpired, parallel } = flags;
+  if (overwrite !== undefined) await confirmOverwrite(session, overwrite);
+  const client = await session.client();
+  const { runId } = await client.startRestore({
+    backup,
+    to,
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(overwrite === undefined ? {} : { overwrite }),
+    ...(users === undefined ? {} : { users }),
+    ...(keepExpired === undefined ? {} : { keepExpired }),
+    ...(parallel === undefined ? {} : { parallel }),
+    requestedBy: requester(session),
+  });
+  const status = await followRun(session, client, runId);
+  session.print({ run: status }, () => renderRestoreResult(status, session.environment.timeZone));
+}
+
+/** What is deleted can't be had back, so the name is typed twice: on the command line and, by a person, when asked. */
+async function confirmOverwrite(session: CommandSession, name: string): Promise<void> {
+  if (session.options.yes === true) return;
+  const { environment } = session;
+  if (!environment.interactive) {
+    throw new HoldfastError(
+      'InvalidInput',
+      '--overwrite deletes what the target holds, and nobody is there to confirm',
+      {
+        details: { where: '--overwrite', given: name },
+        next: 'Add --yes if that is meant.',
+      },
+    );
+  }
+  const typed = await environment.ask(
+    `This deletes what "${printable(name)}" holds. Type the target's name to go on: `,
+  );
+  if (typed.trim() === name) return;
+  throw new HoldfastError('InvalidInput', "what was typed is not the target's name; nothing was changed", {
+    details: { where: '--overwrite', given: typed.trim() },
+    next: `Start again and type ${JSON.stringify(name)}.`,
+  });
+}

@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import { backupRole, restoreRole, roleCommands } from '../../src/domain/privileges.ts';
+import type { ProgramOptions } from '../program.ts';
+
+const users = { backup: 'holdfast-backup', restore: 'holdfast-restore' } as const;
+
+export function registerRoles(program: Command, { run }: ProgramOptions): void {
+  program
+    .command('roles')
+    .description('print the mongosh commands that create the database users of a deployment')
+    .argument('<deployment>', 'name in the config')
+    .action(async (name: string, _flags: object, command: Command) => {
+      await run(command, async (session) => {
+        const { deployments } = await loadConfig(session.configPath);
+        if (!Object.hasOwn(deployments, name)) throw unknownDeployment(name, Object.keys(deployments));
+        const roles = { backup: backupRole(), restore: restoreRole() };
+        session.print({ deployment: name, users, roles }, () =>
+          [
+            '// The backup user: reads, and nothing else.',
+            roleCommands(roles.backup, users.backup),
+            '',
+            '// The restore user: only on servers that are restored to. A restore needs any action (consistency rule 18).',
+            roleCommands(roles.restore, users.restore),
+          ].join('\n'),
+        );
+      });
+    });
+}
+
+function unknownDeployment(given: string, known: readonly string[]): HoldfastError {
+  return new HoldfastError('UnknownDeployment', 'no deployment of that name is configured', {
+    details: { where: 'deployments of the config file', given },
+    next: `Use one of: ${known.join(', ')}.`,
+  });
+}

@@ -1,0 +1,27 @@
+import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts';
+
+export interface TextSink {
+  write(text: string): unknown;
+}
+
+/** What the CLI needs of its process, so that tests run it whole without one. */
+export interface CliEnvironment {
+  /** Without the program's own name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: TextSink;
+  /** Progress, notes and errors; a bar is drawn only where it is a terminal. */
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Whether a person can be asked: input and messages are a terminal. */
+  readonly interactive: boolean;
+  /** IANA name; undefined is the machine's. */
+  readonly timeZone?: string;
+  now(): Date;
+  openClient(configPath: string): Promise<HoldfastClient>;
+  /** @returns what was typed, without the line feed. */
+  ask(question: string): Promise<string>;
+  /** Calls back on every Ctrl-C until the returned function is called. */
+  onInterrupt(handler: () => void): () => void;
+  /** Leaves at once, without waiting for anything. */
+  leave(exitCode: number): void;
+}

@@ -1,0 +1,43 @@
+import { createInterface } from 'node:readline/promises';
+import type { CliEnvironment } from './environment.ts';
+import { runCli } from './run-cli.ts';
+
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await terminal.question(question);
+  } finally {
+    terminal.close();
+  }
+}
+
+const environment: CliEnvironment = {
+  argv: process.argv.slice(2),
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  interactive: process.stdin.isTTY && process.stderr.isTTY,
+  now: () => new Date(),
+  openClient: async (configPath) => {
+    // Loaded when needed: help, version and wrong input answer without the driver and the engine.
+    const { openEmbedded } = await import('../local/embedded.ts');
+    return openEmbedded({ configPath });
+  },
+  ask,
+  onInterrupt: (handler) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, handler);
+    return () => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, handler);
+    };
+  },
+  leave: (exitCode) => {
+    process.exit(exitCode);
+  },
+};
+
+// `holdfast list | head -1` closes the pipe early: that is not an error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+process.exitCode = await runCli(environment);

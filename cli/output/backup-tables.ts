@@ -1,0 +1,92 @@
+import type { BackupSummary } from '../../src/application/ports/holdfast-client.ts';
+import type { Manifest, ManifestPart } from '../../src/domain/manifest.ts';
+import { formatTimestamp, timestampToDate, type Timestamp } from '../../src/domain/timestamp.ts';
+import { renderFacts, renderTable } from './tables.ts';
+import { formatBytes, formatCount, formatMoment, formatRate, formatSeconds, momentLines } from './units.ts';
+
+function restoreTimeLines(restoreTime: Timestamp | null, timeZone?: string): readonly string[] {
+  return restoreTime === null ? ['–'] : momentLines(timestampToDate(restoreTime), timeZone);
+}
+
+/** What is in the storages, in the order given. */
+export function renderBackupList(backups: readonly BackupSummary[], timeZone?: string): string {
+  if (backups.length === 0) return 'No backups. Take one with `holdfast backup`.';
+  return renderTable(
+    ['backup', 'deployment', 'method', 'restores to', 'documents', 'data', 'stored', 'storage', 'warnings'],
+    backups.map((backup) => [
+      backup.backupId,
+      backup.deployment,
+      backup.method,
+      restoreTimeLines(backup.restoreTime, timeZone),
+      formatCount(backup.documents),
+      formatBytes(backup.rawBytes),
+      formatBytes(backup.storedBytes),
+      backup.storage,
+      String(backup.warnings),
+    ]),
+  );
+}
+
+function labelsOf(labels: Manifest['labels']): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ');
+}
+
+/** The manifest for people: what, when, how and why so; then each part with its members. */
+export function renderBackup(manifest: Manifest, timeZone?: string): string {
+  const { totals, restoreTime } = manifest;
+  const facts: [string, string][] = [
+    ['backup', manifest.backupId],
+    ['deployment', `${manifest.deployment} (${manifest.kind})`],
+    ['method', `${manifest.method}: ${manifest.methodReason}`],
+    ['restores to', restoreTimeLines(restoreTime, timeZone).join(' / ')],
+    ...(restoreTime === null ? [] : [['timestamp', formatTimestamp(restoreTime)] as [string, string]]),
+    ['taken', `${formatMoment(new Date(manifest.createdAt), timeZone)}, in ${formatSeconds(totals.seconds)}`],
+    [
+      'data',
+      `${formatCount(totals.documents)} documents in ${formatCount(totals.namespaces)} collections and views, ${formatBytes(totals.rawBytes)}`,
+    ],
+    ['stored', `${formatBytes(totals.storedBytes)} in ${manifest.storage}${ratio(totals)}`],
+    ['oplog', `${formatCount(totals.oplogEntries)} entries`],
+    ['users and roles', manifest.usersAndRoles ? 'included' : 'not included'],
+    ['server', `${manifest.serverVersion}, feature compatibility version ${manifest.featureCompatibilityVersion}`],
+    ['asked by', manifest.requestedBy],
+    ...(Object.keys(manifest.labels).length === 0 ? [] : [['labels', labelsOf(manifest.labels)] as [string, string]]),
+    ['run', manifest.run],
+    ['warnings', manifest.warnings.length === 0 ? 'none' : manifest.warnings.join('; ')],
+  ];
+  return [renderFacts(facts), ...manifest.parts.map((part) => renderPart(part))].join('\n\n');
+}
+
+function ratio(totals: Manifest['totals']): string {
+  return totals.rawBytes === 0 ? '' : `, ${((100 * totals.storedBytes) / totals.rawBytes).toFixed(1)} % of the data`;
+}
+
+function renderPart(part: ManifestPart): string {
+  const seconds = (Date.parse(part.base.finishedAt) - Date.parse(part.base.startedAt)) / 1000;
+  const rate = seconds > 0 ? `, ${formatRate(part.base.rawBytes / seconds)}` : '';
+  const facts = renderFacts([
+    ['part', part.name],
+    ['read from', `${part.member}: ${part.memberReason}`],
+    ['base', `${formatBytes(part.base.rawBytes)} in ${formatSeconds(seconds)}${rate}, ${part.base.codec}`],
+    ['oplog', `${formatTimestamp(part.oplog.from.ts)} to ${formatTimestamp(part.oplog.to.ts)}`],
+  ]);
+  const verdicts = part.memberVerdicts.map(({ host, eligible, reason }) => [host, eligible ? 'yes' : 'no', reason]);
+  return `${facts}\n${renderTable(['member', 'could be read', 'why'], verdicts)}`;
+}
+
+/** Every collection and view of a backup. */
+export function renderCollections(manifest: Manifest): string {
+  const namespaces = manifest.parts.flatMap((part) => part.base.namespaces);
+  return renderTable(
+    ['collection', 'type', 'documents', 'data', 'indexes'],
+    namespaces.map(({ ns, type, documents, rawBytes, indexes }) => [
+      ns,
+      type,
+      documents === null ? '–' : formatCount(documents),
+      rawBytes === null ? '–' : formatBytes(rawBytes),
+      indexes.join(', '),
+    ]),
+  );
+}

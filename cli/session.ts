@@ -1,0 +1,48 @@
+import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts';
+import type { CliEnvironment } from './environment.ts';
+import { safeJson } from './output/printable.ts';
+
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly output: 'table' | 'json';
+  readonly quiet?: boolean;
+  readonly yes?: boolean;
+}
+
+/** What a command works with: its process, the options that every command has, and the product. */
+export interface CommandSession {
+  readonly environment: CliEnvironment;
+  readonly options: GlobalOptions;
+  readonly configPath: string;
+  /** The product; opened at the first call, closed when the command ends. */
+  client(): Promise<HoldfastClient>;
+  /** The command's result: the document for `--output json`, else the text. */
+  print(document: object, text: () => string): void;
+  /** What a person may want to know, on stderr; nothing with --quiet. */
+  note(line: string): void;
+  close(): Promise<void>;
+}
+
+const defaultConfigPath = 'holdfast.config.yaml';
+
+export function openSession(environment: CliEnvironment, options: GlobalOptions): CommandSession {
+  const configPath = options.config ?? (environment.env['HOLDFAST_CONFIG'] || defaultConfigPath);
+  let opened: Promise<HoldfastClient> | undefined;
+  return {
+    environment,
+    options,
+    configPath,
+    client: () => (opened ??= environment.openClient(configPath)),
+    print: (document, text) => {
+      environment.stdout.write(`${options.output === 'json' ? safeJson(document) : text()}\n`);
+    },
+    note: (line) => {
+      if (options.quiet !== true) environment.stderr.write(`${line}\n`);
+    },
+    // A client that could not be opened has been reported by whoever asked for it.
+    close: async () => {
+      const client = await opened?.catch(() => undefined);
+      await client?.close();
+    },
+  };
+}
