@@ -92,7 +92,8 @@ function covers(granted: Readonly<Record<string, unknown>>, needed: PrivilegeRes
   if ('anyResource' in needed) return false;
   if ('system_buckets' in needed) {
     const sameBuckets = granted['system_buckets'] === '' || granted['system_buckets'] === needed.system_buckets;
-    return sameBuckets && (granted['db'] === '' || granted['db'] === needed.db);
+    // 6.0.5 leaves db out of the answer where it is "".
+    return sameBuckets && ['', undefined, needed.db].includes(granted['db'] as string | undefined);
   }
   return coversNamespace(granted, needed.db, needed.collection);
 }

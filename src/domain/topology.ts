@@ -21,6 +21,11 @@ export const memberSchema = z.strictObject({
   lagSeconds: z.number().nullable(),
   /** Seconds between the first and the last entry of its oplog; null when unknown. */
   oplogWindowSeconds: z.number().nullable(),
+  /**
+   * How much of the oplog's size limit is used, 0 to 1: a young oplog has a short window and is not about to lose it.
+   * Left out when unknown.
+   */
+  oplogUsedFraction: z.number().min(0).max(1).optional(),
   /** Why this machine could not connect to it; null when it could. */
   unreachable: z.string().nullable(),
 });

@@ -1,0 +1,33 @@
+import { HoldfastError } from './errors.ts';
+
+/**
+ * The server versions that are supported: those on which the replay suite has passed (consistency rule 15). The feature
+ * compatibility version counts as the server's: it decides the format of the oplog (ADR 0011).
+ */
+export const supportedServerVersions: readonly string[] = ['6.0'];
+
+/** `6.0` of `6.0.5`. */
+export function releaseSeries(version: string): string {
+  return version.split('.', 2).join('.');
+}
+
+/**
+ * @param where host:port, for the message.
+ * @throws UnsupportedVersion
+ */
+export function requireSupportedVersion(where: string, version: string, featureCompatibilityVersion: string): void {
+  const supported = supportedServerVersions.join(', ');
+  if (!supportedServerVersions.includes(releaseSeries(version))) {
+    throw new HoldfastError(
+      'UnsupportedVersion',
+      `${where} runs MongoDB ${version}; this release has proved its restores on ${supported} only.`,
+    );
+  }
+  if (featureCompatibilityVersion !== releaseSeries(version)) {
+    throw new HoldfastError(
+      'UnsupportedVersion',
+      `${where} runs MongoDB ${version} with feature compatibility version ${featureCompatibilityVersion}.`,
+      { next: `Finish the upgrade (setFeatureCompatibilityVersion "${releaseSeries(version)}"), then back up.` },
+    );
+  }
+}
