@@ -1,22 +1,11 @@
+import type { ErrorKind } from './exit-codes.ts';
+
+export { type ErrorKind, exitCodes } from './exit-codes.ts';
+
 /**
  * Every error of the product: its name is the token that state machines match, its code is what documentation and
  * support use, its kind decides the exit code. docs/errors.md is generated from this registry (scripts/generate-errors.ts).
  */
-
-/** Exit codes of the CLI and the worker, by kind of error; 0 is success, 1 is never used (Node's own crash). */
-export const exitCodes = {
-  usage: 2,
-  source: 3,
-  busy: 4,
-  storage: 5,
-  data: 6,
-  target: 7,
-  worker: 8,
-  cancelled: 9,
-  internal: 70,
-} as const;
-
-export type ErrorKind = keyof typeof exitCodes;
 
 interface ErrorEntry {
   readonly code: `HF-${number}`;

@@ -1,0 +1,14 @@
+/** Exit codes of the CLI and the worker, by kind of error; 0 is success, 1 is never used (Node's own crash). */
+export const exitCodes = {
+  usage: 2,
+  source: 3,
+  busy: 4,
+  storage: 5,
+  data: 6,
+  target: 7,
+  worker: 8,
+  cancelled: 9,
+  internal: 70,
+} as const;
+
+export type ErrorKind = keyof typeof exitCodes;
