@@ -1,35 +1,11 @@
-import type { ErrorKind } from './exit-codes.ts';
+import { entry, type ErrorEntry } from './error-entry.ts';
 
-export { type ErrorKind, exitCodes } from './exit-codes.ts';
+export { type ErrorKind, exitCodes } from './error-entry.ts';
 
 /**
  * Every error of the product: its name is the token that state machines match, its code is what documentation and
  * support use, its kind decides the exit code. docs/errors.md is generated from this registry (scripts/generate-errors.ts).
  */
-
-interface ErrorEntry {
-  readonly code: `HF-${number}`;
-  readonly kind: ErrorKind;
-  /** Whether a state machine may run the state again: transient by nature, and safe because every state is re-entrant. */
-  readonly retryable: boolean;
-  readonly title: string;
-  /** What to do next, when the thrower knows nothing better. */
-  readonly next: string;
-}
-
-const entry = (
-  code: ErrorEntry['code'],
-  kind: ErrorKind,
-  title: string,
-  next: string,
-  retryable = false,
-): ErrorEntry => ({
-  code,
-  kind,
-  retryable,
-  title,
-  next,
-});
 
 export const errorRegistry = {
   InvalidConfig: entry(
