@@ -45,7 +45,7 @@ export function makeManifest(over: Partial<Manifest> = {}): Manifest {
       { ...namespace, documents: 12_345, rawBytes: 5 << 20, indexes: ['_id_', 'customer_1'] },
       { ...namespace, ns: 'shop.open', type: 'view', documents: null, rawBytes: null, indexes: [] },
     ],
-    ...{ documents: 12_345, rawBytes: 5 << 20, storedBytes: 1 << 20, captureFrom: opTime },
+    ...{ documents: 12_345, rawBytes: 5 << 20, storedBytes: 1 << 20, captureFrom: opTime, applyFrom: opTime },
     ...{ startedAt: '2026-11-22T10:15:30.000Z', finishedAt: '2026-11-22T10:15:40.000Z' },
   };
   const topology: Manifest['parts'][number]['topology'] = {
