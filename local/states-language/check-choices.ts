@@ -2,7 +2,6 @@ import { operandOf, operatorsOf } from './choice-rules.ts';
 import type { Checker } from './checker.ts';
 import { isArray, isObject, type Json } from './json.ts';
 import { at } from './problems.ts';
-import type { ChoiceRule } from './state-machine.ts';
 import { parseTimestamp } from './timestamps.ts';
 
 /** Checks the rules and the Default of a Choice. */
@@ -27,7 +26,7 @@ function checkRule(outer: Checker, rule: Json, path: string, top: boolean): void
   checker.optional('Comment', 'string');
   if (top) checker.required('Next', 'string');
   else if (checker.has('Next')) checker.report('Next', 'may stand in the outermost rule only');
-  const [operator, ...more] = operatorsOf(rule as ChoiceRule);
+  const [operator, ...more] = operatorsOf(rule);
   if (operator === undefined || more.length > 0) {
     checker.report(undefined, 'needs exactly one comparison, And, Or or Not');
     return;

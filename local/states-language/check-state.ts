@@ -1,6 +1,6 @@
 import { checkChoices } from './check-choices.ts';
 import { checkCatch, checkRetry } from './check-errors.ts';
-import { checkTask } from './check-task.ts';
+import { checkTask, waitsForToken } from './check-task.ts';
 import { Checker } from './checker.ts';
 import { isArray, isObject, type JsonObject } from './json.ts';
 import { at, type Problem } from './problems.ts';
@@ -47,9 +47,7 @@ export function checkState(
     problems.push({ path: at(path, 'Type'), message: `must be one of ${Object.keys(membersByType).join(', ')}` });
     return [];
   }
-  const token =
-    type === 'Task' && typeof state['Resource'] === 'string' && state['Resource'].endsWith('.waitForTaskToken');
-  const checker = new Checker(state, path, problems, { token, map: insideMap });
+  const checker = new Checker(state, path, problems, { token: false, map: insideMap });
   checker.onlyMembers([...everywhere, ...members]);
   checker.optional('Comment', 'string');
   checker.queryLanguage();
@@ -59,7 +57,7 @@ export function checkState(
     checkRetry(checker);
     checkCatch(checker);
   }
-  return checkKind(type, checker, problems);
+  return checkKind(type, checker, problems, insideMap);
 }
 
 function checkOnward(checker: Checker): void {
@@ -73,13 +71,16 @@ function checkDataFlow(checker: Checker): void {
   checker.pathMember('OutputPath', { nullable: true });
   checker.pathMember('ResultPath', { nullable: true, reference: true, dataOnly: true });
   checker.optional('ResultSelector', 'object');
-  checker.templateMember('ResultSelector');
+  if (checker.value['Type'] !== 'Task') checker.templateMember('ResultSelector');
 }
 
-function checkKind(type: string, checker: Checker, problems: Problem[]): readonly NestedBlock[] {
+function checkKind(type: string, checker: Checker, problems: Problem[], insideMap: boolean): readonly NestedBlock[] {
   switch (type) {
     case 'Task':
-      checkTask(checker);
+      checkTask(
+        checker,
+        new Checker(checker.value, checker.path, problems, { token: waitsForToken(checker.value), map: insideMap }),
+      );
       return [];
     case 'Map':
       return checkMap(checker, problems);

@@ -1,5 +1,5 @@
 import type { Checker } from './checker.ts';
-import { isObject } from './json.ts';
+import { isObject, type JsonObject } from './json.ts';
 import { taskResources } from './state-machine.ts';
 
 const parametersByResource: Readonly<Record<string, { required: string; allowed: readonly string[] }>> = {
@@ -8,8 +8,12 @@ const parametersByResource: Readonly<Record<string, { required: string; allowed:
   [taskResources.startExecution]: { required: 'StateMachineArn', allowed: ['StateMachineArn', 'Input', 'Name'] },
 };
 
-/** Checks a Task's resource, parameters and time limits. */
-export function checkTask(checker: Checker): void {
+export function waitsForToken(state: JsonObject): boolean {
+  return state['Resource'] === taskResources.invokeWithToken;
+}
+
+/** Checks a Task's resource, parameters and time limits. `templates` knows where $$.Task.Token exists: in its templates only. */
+export function checkTask(checker: Checker, templates: Checker): void {
   checker.required('Resource', 'string');
   const resource = checker.value['Resource'];
   const known = typeof resource === 'string' && Object.hasOwn(parametersByResource, resource);
@@ -20,9 +24,10 @@ export function checkTask(checker: Checker): void {
     );
   }
   checker.required('Parameters', 'object');
-  const paths = checker.templateMember('Parameters');
+  const paths = templates.templateMember('Parameters');
+  templates.templateMember('ResultSelector');
   if (known) checkParameters(checker, resource);
-  const waits = resource === taskResources.invokeWithToken;
+  const waits = waitsForToken(checker.value);
   if (waits && !paths.some((path) => path.text === '$$.Task.Token' || path.text === '$$.Task' || path.text === '$$')) {
     checker.report('Parameters', 'does not pass $$.Task.Token: nobody could answer this task');
   }

@@ -42,20 +42,18 @@ const kinds: Readonly<Record<string, (value: Json) => boolean>> = {
   IsTimestamp: (value) => timestampOf(value) !== undefined,
 };
 
-const ordering = Object.keys(comparisons);
 const operatorPattern = new RegExp(
-  `^(String|Numeric|Timestamp)(${ordering.join('|')})(Path)?$|^(Boolean)(Equals)(Path)?$`,
+  `^(?<type>String|Numeric|Timestamp|Boolean(?=Equals(?:Path)?$))(?<comparison>${Object.keys(comparisons).join('|')})(?:Path)?$`,
 );
 
 /** What kind of operand an operator takes; undefined for what is no operator. */
 export function operandOf(operator: string): 'string' | 'number' | 'boolean' | 'timestamp' | 'path' | undefined {
   if (operator === 'StringMatches') return 'string';
   if (operator === 'IsPresent' || Object.hasOwn(kinds, operator)) return 'boolean';
-  const match = operatorPattern.exec(operator);
-  if (!match) return undefined;
+  const type = operatorPattern.exec(operator)?.groups?.['type'];
+  if (type === undefined) return undefined;
   if (operator.endsWith('Path')) return 'path';
-  const type = match[1] ?? match[4];
-  return type === 'String' ? 'string' : type === 'Numeric' ? 'number' : type === 'Boolean' ? 'boolean' : 'timestamp';
+  return type === 'Numeric' ? 'number' : (type.toLowerCase() as 'string' | 'boolean' | 'timestamp');
 }
 
 /** `*` stands for any characters, `\*` for an asterisk and `\\` for a backslash. */
@@ -78,10 +76,14 @@ function testVariable(operator: string, operand: Json, variable: string, roots: 
   if (operator === 'StringMatches') {
     return typeof value === 'string' && typeof operand === 'string' && matchesPattern(value, operand);
   }
-  const [, type, comparison, byPath, boolean, equals, booleanByPath] = operatorPattern.exec(operator) ?? [];
-  const right = byPath || booleanByPath ? readRoots(String(operand), roots, operator) : operand;
-  const order = orders[type ?? boolean ?? '']?.(value, right) ?? NaN;
-  return !Number.isNaN(order) && (comparisons[comparison ?? equals ?? '']?.(order) ?? false);
+  const byPath = operator.endsWith('Path') && typeof operand === 'string';
+  return compares(operator, value, byPath ? readRoots(operand, roots, operator) : operand);
+}
+
+function compares(operator: string, value: Json, operand: Json): boolean {
+  const groups = operatorPattern.exec(operator)?.groups;
+  const order = orders[groups?.['type'] ?? '']?.(value, operand) ?? NaN;
+  return !Number.isNaN(order) && (comparisons[groups?.['comparison'] ?? '']?.(order) ?? false);
 }
 
 const structural = new Set(['Next', 'Variable', 'Comment']);
@@ -95,7 +97,7 @@ export function operatorsOf(rule: ChoiceRule): readonly string[] {
 export function ruleHolds(rule: ChoiceRule, roots: Roots): boolean {
   const [operator = ''] = operatorsOf(rule);
   const operand = rule[operator] ?? null;
-  if (operator === 'Not') return isObject(operand) && !ruleHolds(operand as ChoiceRule, roots);
+  if (operator === 'Not') return isObject(operand) && !ruleHolds(operand, roots);
   if (isArray(operand)) {
     const rules = operand as readonly ChoiceRule[];
     return operator === 'And'

@@ -4,29 +4,19 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../src/application/ports/clock.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { maximumDataBytes } from './data-flow.ts';
+import type { Execution } from './execution.ts';
 import type { TaskHandler } from './execution-scope.ts';
 import { ExecutionStopped } from './failures.ts';
 import { byteSize, type Json, type JsonObject, toJson } from './json.ts';
 import type { Journal } from './journal.ts';
 import { startNested } from './nested-execution.ts';
-import { type ExecutionResult, runExecution } from './run-execution.ts';
+import { runExecution } from './run-execution.ts';
 import type { StateMachine } from './state-machine.ts';
 import { TaskTokens } from './task-tokens.ts';
 
+export type { Execution, ExecutionResult } from './execution.ts';
 export type { TaskHandler } from './execution-scope.ts';
 export { TaskTokenError } from './failures.ts';
-export type { ExecutionResult } from './run-execution.ts';
-
-export interface Execution {
-  readonly name: string;
-  readonly arn: string;
-  /** Never rejects. */
-  readonly result: Promise<ExecutionResult>;
-  /** Names of the states it is in now: several inside a Map or Parallel, whose own name is among them. */
-  currentStates(): readonly string[];
-  /** StopExecution: ends it without Catch or Retry. Resolves with {@link result}; does nothing once it has ended. */
-  abort(cause: string, error?: string): Promise<ExecutionResult>;
-}
 
 export interface EmbeddedExecutionsOptions {
   readonly clock: Clock;

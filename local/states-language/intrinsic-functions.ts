@@ -140,12 +140,16 @@ function mathAdd(values: readonly Json[]): Json {
 
 function stringSplit([text, separators]: readonly Json[]): Json {
   const cut = new Set(textOf(separators, 'The separators'));
-  const parts = [''];
+  const parts: string[] = [];
+  let part = '';
   for (const character of textOf(text, 'The first argument of States.StringSplit')) {
-    if (cut.has(character)) parts.push('');
-    else parts[parts.length - 1] += character;
+    if (!cut.has(character)) part += character;
+    else {
+      parts.push(part);
+      part = '';
+    }
   }
-  return parts.filter((part) => part !== '');
+  return [...parts, part].filter((piece) => piece !== '');
 }
 
 const define = (least: number, most: number, apply: IntrinsicFunction['apply']): IntrinsicFunction => ({

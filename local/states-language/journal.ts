@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import type { JsonObject } from './json.ts';
 
@@ -43,7 +44,7 @@ export class FileJournal implements Journal {
   }
 
   append(event: HistoryEvent): void {
-    this.#file ??= openSync(this.#path, 'ax', 0o600);
+    this.#file ??= create(this.#path);
     writeSync(this.#file, `${JSON.stringify(event)}\n`);
     if (!unflushed.has(event.type)) fsyncSync(this.#file);
     if (isLastEvent(event)) this.close();
@@ -53,6 +54,18 @@ export class FileJournal implements Journal {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
+}
+
+/** A new file whose name survives a power failure. */
+function create(path: string): number {
+  const file = openSync(path, 'ax', 0o600);
+  const directory = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+  return file;
 }
 
 /** Whether the event ends its execution. */

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import type { Clock } from '../../src/application/ports/clock.ts';
 import { isHoldfastError } from '../../src/domain/errors.ts';
+import type { Execution } from './execution.ts';
 import type { NestedResult } from './execution-scope.ts';
-import type { Execution } from './executions.ts';
 import { StateFailure } from './failures.ts';
 import type { JsonObject } from './json.ts';
 import type { StateMachine } from './state-machine.ts';

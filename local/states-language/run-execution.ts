@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/application/ports/clock.ts';
+import type { ExecutionResult } from './execution.ts';
 import type { ExecutionScope } from './execution-scope.ts';
 import { asStateFailure, ExecutionStopped } from './failures.ts';
 import { History } from './history.ts';
@@ -7,10 +8,6 @@ import type { Journal } from './journal.ts';
 import { runBranch } from './run-branch.ts';
 import type { StateMachine } from './state-machine.ts';
 import { sleepUntil } from './waiting.ts';
-
-export type ExecutionResult =
-  | { readonly status: 'SUCCEEDED'; readonly output: Json }
-  | { readonly status: 'FAILED' | 'TIMED_OUT' | 'ABORTED'; readonly error: string; readonly cause: string };
 
 export interface ExecutionStart extends Pick<
   ExecutionScope,

@@ -11,11 +11,12 @@ export function secondsFrom(
   path: string | undefined,
   roots: Roots,
   field: string,
+  least = 0,
 ): number | undefined {
   if (path === undefined) return fixed;
   const value = readRoots(path, roots, field);
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= maximumSeconds) return value;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= maximumSeconds) return value;
   throw runtimeFailure(
-    `The ${field} parameter does not reference an integer from 0 to ${maximumSeconds}: ${path} == ${JSON.stringify(value)}`,
+    `The ${field} parameter does not reference an integer from ${least} to ${maximumSeconds}: ${path} == ${JSON.stringify(value)}`,
   );
 }

@@ -36,8 +36,8 @@ export async function runTask(visit: Visit<TaskState>): Promise<Json> {
       fillTemplate(state.Parameters ?? {}, roots),
       `The parameters of the state '${name}'`,
     );
-    const timeout = secondsFrom(state.TimeoutSeconds, state.TimeoutSecondsPath, roots, 'TimeoutSecondsPath');
-    const heartbeat = secondsFrom(state.HeartbeatSeconds, state.HeartbeatSecondsPath, roots, 'HeartbeatSecondsPath');
+    const timeout = secondsFrom(state.TimeoutSeconds, state.TimeoutSecondsPath, roots, 'TimeoutSecondsPath', 1);
+    const heartbeat = secondsFrom(state.HeartbeatSeconds, state.HeartbeatSecondsPath, roots, 'HeartbeatSecondsPath', 1);
     const [, resourceType = '', resource = ''] = /:::(\w+):(.*)$/.exec(state.Resource) ?? [];
     const attempt = {
       visit,
@@ -62,7 +62,7 @@ export async function runTask(visit: Visit<TaskState>): Promise<Json> {
       deadline(scope.clock.now().getTime(), timeout),
       heartbeatLimit(heartbeat, () => lastBeat),
     ]);
-    return shapeResult(visit, result);
+    return shapeResult({ ...visit, roots }, result);
   } finally {
     issued?.close();
   }
