@@ -9,16 +9,8 @@ import { registerRestore } from './commands/restore.ts';
 import { registerRoles } from './commands/roles.ts';
 import { registerRuns } from './commands/runs.ts';
 import { exitCodeLeftAtOnce } from './output/exit-codes.ts';
-import type { CommandSession, GlobalOptions } from './session.ts';
-
-/** Runs a command's work with a session made of the options that every command has. */
-export type RunCommand = (command: Command, work: (session: CommandSession) => Promise<void>) => Promise<void>;
-
-export interface ProgramOptions {
-  readonly run: RunCommand;
-  readonly now: () => Date;
-  readonly writeOut: (text: string) => void;
-}
+import type { ProgramOptions } from './command-runner.ts';
+import type { GlobalOptions } from './session.ts';
 
 const exitCodeHelp = [
   'Exit codes: 0 success',

@@ -46,3 +46,8 @@ export function openSession(environment: CliEnvironment, options: GlobalOptions)
     },
   };
 }
+
+/** Who asked, for the record on the run: the account of this machine. */
+export function requesterOf({ environment }: CommandSession): string {
+  return `cli:${environment.env['USER'] ?? environment.env['LOGNAME'] ?? 'unknown'}`;
+}

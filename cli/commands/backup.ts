@@ -4,8 +4,8 @@ import type { BackupRequest } from '../../src/domain/run.ts';
 import { collectLabel } from '../command-arguments.ts';
 import { followRun } from '../follow-run.ts';
 import { backupOfRun, renderBackupResult } from '../output/run-results.ts';
-import type { ProgramOptions } from '../program.ts';
-import type { CommandSession } from '../session.ts';
+import type { ProgramOptions } from '../command-runner.ts';
+import { type CommandSession, requesterOf } from '../session.ts';
 
 interface BackupFlags {
   readonly method?: BackupRequest['method'];
@@ -34,16 +34,11 @@ async function backup(session: CommandSession, deployment: string | undefined, f
     ...(flags.method === undefined ? {} : { method: flags.method }),
     ...(flags.storage === undefined ? {} : { storage: flags.storage }),
     ...(flags.label === undefined ? {} : { labels: flags.label }),
-    requestedBy: requester(session),
+    requestedBy: requesterOf(session),
   });
   const status = await followRun(session, client, runId);
   const manifest = await backupOfRun(client, status);
   session.print({ run: status, backup: manifest ?? null }, () =>
     renderBackupResult(status, manifest, session.environment.timeZone),
   );
-}
-
-/** Who asked, for the record on the run: the account of this machine. */
-export function requester({ environment }: CommandSession): string {
-  return `cli:${environment.env['USER'] ?? environment.env['LOGNAME'] ?? 'unknown'}`;
 }

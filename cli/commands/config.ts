@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { renderSettings } from '../output/config-tables.ts';
-import type { ProgramOptions } from '../program.ts';
+import type { ProgramOptions } from '../command-runner.ts';
 
 export function registerConfig(program: Command, { run }: ProgramOptions): void {
   const config = program.command('config').description('about the config file');

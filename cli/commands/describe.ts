@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { renderBackup, renderCollections } from '../output/backup-tables.ts';
-import type { ProgramOptions } from '../program.ts';
+import type { ProgramOptions } from '../command-runner.ts';
 
 export function registerDescribe(program: Command, { run }: ProgramOptions): void {
   program

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { parseSince } from '../command-arguments.ts';
 import { renderBackupList } from '../output/backup-tables.ts';
-import type { ProgramOptions } from '../program.ts';
+import type { ProgramOptions } from '../command-runner.ts';
 
 interface ListFlags {
   readonly storage?: string;

@@ -5,9 +5,8 @@ import { parseCredentials, parseParallel, parseTargetUri } from '../command-argu
 import { followRun } from '../follow-run.ts';
 import { printable } from '../output/printable.ts';
 import { renderRestoreResult } from '../output/run-results.ts';
-import type { ProgramOptions } from '../program.ts';
-import type { CommandSession } from '../session.ts';
-import { requester } from './backup.ts';
+import type { ProgramOptions } from '../command-runner.ts';
+import { type CommandSession, requesterOf } from '../session.ts';
 
 type RestoreFlags = Pick<RestoreRequest, 'to' | 'credentials' | 'overwrite' | 'users' | 'keepExpired' | 'parallel'>;
 
@@ -39,7 +38,7 @@ async function restore(session: CommandSession, backup: string, flags: RestoreFl
     ...(users === undefined ? {} : { users }),
     ...(keepExpired === undefined ? {} : { keepExpired }),
     ...(parallel === undefined ? {} : { parallel }),
-    requestedBy: requester(session),
+    requestedBy: requesterOf(session),
   });
   const status = await followRun(session, client, runId);
   session.print({ run: status }, () => renderRestoreResult(status, session.environment.timeZone));

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { backupRole, restoreRole, roleCommands } from '../../src/domain/privileges.ts';
-import type { ProgramOptions } from '../program.ts';
+import type { ProgramOptions } from '../command-runner.ts';
 
 const users = { backup: 'holdfast-backup', restore: 'holdfast-restore' } as const;
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { printable } from '../output/printable.ts';
 import { renderRun, renderRunList } from '../output/run-tables.ts';
-import type { ProgramOptions } from '../program.ts';
+import type { ProgramOptions } from '../command-runner.ts';
 
 /** `status` and `cancel`: the commands about runs. */
 export function registerRuns(program: Command, { run }: ProgramOptions): void {

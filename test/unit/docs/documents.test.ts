@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { buildProgram, type RunCommand } from '../../../cli/program.ts';
+import type { RunCommand } from '../../../cli/command-runner.ts';
+import { buildProgram } from '../../../cli/program.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { errorRegistry } from '../../../src/domain/error-registry.ts';
 import { runFake } from '../cli/fake-environment.ts';
