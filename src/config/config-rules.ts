@@ -16,7 +16,17 @@ const ruleInputSchema = z
       .optional()
       .catch(undefined),
     deployments: z
-      .record(z.string(), z.object({ uri: text, storage: text, method: text }).catch({}))
+      .record(
+        z.string(),
+        z
+          .object({
+            uri: text,
+            storage: text,
+            method: text,
+            tls: z.object({ caFile: text }).optional().catch(undefined),
+          })
+          .catch({}),
+      )
       .optional()
       .catch(undefined),
   })
@@ -62,7 +72,14 @@ function uriProblems(path: ConfigPath, text: string): ProblemWithoutPlace[] {
     uri = parseMongoUri(text);
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    return [{ path, given: redactUri(text), expected: error.message, next: error.next }];
+    return [
+      {
+        path,
+        given: redactUri(text),
+        expected: `a connection string (${error.message.replace(/^.*?: |[.]$/g, '')})`,
+        next: error.next,
+      },
+    ];
   }
   const problems = [...uri.options.keys()].flatMap((name) => optionProblem(path, name) ?? []);
   if (uri.username !== undefined) {
@@ -155,4 +172,11 @@ export function configRuleProblems(root: unknown, folder: string): ProblemWithou
     ...methodProblem(name, deployment.method),
   ]);
   return [...empty, ...deployments, ...overlapProblems(file, folder)];
+}
+
+/** The CA files that the file names, by deployment. */
+export function caFilesOf(root: unknown): [deployment: string, caFile: string][] {
+  return Object.entries(ruleInputSchema.parse(root).deployments ?? {}).flatMap(([name, { tls }]) =>
+    tls?.caFile === undefined ? [] : [[name, tls.caFile]],
+  );
 }

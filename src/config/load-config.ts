@@ -18,27 +18,32 @@ import {
   problemsOfIssue,
   type ProblemWithoutPlace,
 } from './config-problems.ts';
-import { configRuleProblems } from './config-rules.ts';
+import { caFilesOf, configRuleProblems } from './config-rules.ts';
 import { configDefaults, type ConfigFile, configFileSchema } from './config-schema.ts';
 
 /** A config of hundreds of deployments has some hundred KiB; more is a wrong file or a hostile one. */
 const maxConfigBytes = 1 << 20;
 
-async function readText(file: string): Promise<string> {
-  try {
-    const { size } = await stat(file);
-    if (size <= maxConfigBytes) return await readFile(file, 'utf8');
-  } catch (error) {
-    const cause = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new HoldfastError('InvalidConfig', `The config file ${file} cannot be read (${cause}).`, {
+/** Reads a text file whole; rejects with an error that has Node's `code`. */
+export type ReadTextFile = (file: string) => Promise<string>;
+
+const reasonOf = (error: unknown) =>
+  error instanceof HoldfastError ? error.message : ((error as NodeJS.ErrnoException).code ?? String(error));
+
+const readFromDisk: ReadTextFile = async (file) => {
+  const { size } = await stat(file);
+  if (size > maxConfigBytes) throw new HoldfastError('InvalidConfig', 'it is larger than 1 MiB');
+  return readFile(file, 'utf8');
+};
+
+async function readConfigFile(file: string, read: ReadTextFile): Promise<string> {
+  return read(file).catch((error: unknown) => {
+    throw new HoldfastError('InvalidConfig', `The config file ${file} cannot be read (${reasonOf(error)}).`, {
       cause: error,
       next: 'Name the config file by --config, or start in its folder.',
       details: { file, problems: [] },
     });
-  }
-  throw invalidConfig(file, [
-    { path: '', line: null, given: 'more than 1 MiB', expected: 'a config file', next: 'Name the right file.' },
-  ]);
+  });
 }
 
 /** The line of a path, or of the nearest part of it that is in the file. */
@@ -79,18 +84,10 @@ function absoluteCredentials(source: CredentialsSource, folder: string): Credent
   return typeof source === 'object' && 'file' in source ? { file: resolve(folder, source.file) } : source;
 }
 
-type ReadCa = (name: string, caFile: string) => Promise<string | undefined>;
-
-async function toDeployment(
-  name: string,
-  file: ConfigFile,
-  folder: string,
-  readCa: ReadCa,
-): Promise<DeploymentSettings> {
+function toDeployment(name: string, file: ConfigFile, folder: string, ca: string | undefined): DeploymentSettings {
   const { tls, limits, credentials, restoreCredentials, ...given } = file.deployments[
     name
   ] as ConfigFile['deployments'][string];
-  const ca = tls?.caFile === undefined ? undefined : await readCa(name, tls.caFile);
   return {
     name,
     uri: given.uri,
@@ -105,31 +102,35 @@ async function toDeployment(
   };
 }
 
-/** Reads the CA file of a deployment, or notes a problem. */
-function caReader(folder: string, problems: ProblemWithoutPlace[]): ReadCa {
-  return async (name, caFile) => {
-    const problem = (expected: string) =>
+function caProblem(text: string): string | undefined {
+  if (text.includes('PRIVATE KEY')) return 'certificates only: this file holds a private key';
+  return text.includes('-----BEGIN CERTIFICATE-----') ? undefined : 'a PEM certificate';
+}
+
+/** The CA files of all deployments, by deployment; a file that is none is noted as a problem. */
+async function readCaFiles(root: unknown, folder: string, read: ReadTextFile, problems: ProblemWithoutPlace[]) {
+  const texts = new Map<string, string>();
+  for (const [name, given] of caFilesOf(root)) {
+    const note = (expected: string) =>
       problems.push({
         path: ['deployments', name, 'tls', 'caFile'],
-        given: caFile,
+        given,
         expected,
         next: 'Name a PEM file with the certificate of your CA.',
       });
-    const text = await readFile(resolve(folder, caFile), 'utf8').catch((error: unknown) => {
-      problem(`a file that can be read (${(error as NodeJS.ErrnoException).code ?? 'failed'})`);
-      return undefined;
-    });
-    if (text?.includes('PRIVATE KEY')) problem('certificates only: this file holds a private key');
-    else if (text !== undefined && !text.includes('-----BEGIN CERTIFICATE-----')) problem('a PEM certificate');
-    return text;
-  };
+    try {
+      const text = await read(resolve(folder, given));
+      const problem = caProblem(text);
+      if (problem === undefined) texts.set(name, text);
+      else note(problem);
+    } catch (error) {
+      note(`a file that can be read (${reasonOf(error)})`);
+    }
+  }
+  return texts;
 }
 
-async function toSettings(file: ConfigFile, folder: string, problems: ProblemWithoutPlace[]): Promise<Settings> {
-  const readCa = caReader(folder, problems);
-  const deployments = await Promise.all(
-    Object.keys(file.deployments).map((name) => toDeployment(name, file, folder, readCa)),
-  );
+function toSettings(file: ConfigFile, folder: string, ca: ReadonlyMap<string, string>): Settings {
   return {
     schemaVersion: 1,
     stage: file.stage ?? configDefaults.stage,
@@ -140,20 +141,45 @@ async function toSettings(file: ConfigFile, folder: string, problems: ProblemWit
         { name, type, path: resolve(folder, path) },
       ]),
     ),
-    deployments: Object.fromEntries(deployments.map((deployment) => [deployment.name, deployment])),
+    deployments: Object.fromEntries(
+      Object.keys(file.deployments).map((name) => [name, toDeployment(name, file, folder, ca.get(name))]),
+    ),
   };
+}
+
+/** The file's value. @throws InvalidConfig when it is no YAML, or multiplies aliases without measure. */
+function toValue(document: Document, file: string, counter: LineCounter): unknown {
+  const problem = (line: number | null, expected: string): ConfigProblem => ({
+    path: '',
+    line,
+    given: 'text that is no YAML',
+    expected,
+    next: 'Correct the line.',
+  });
+  if (document.errors.length > 0) {
+    throw invalidConfig(
+      file,
+      document.errors.map(({ pos, message }) => problem(counter.linePos(pos[0]).line, message)),
+    );
+  }
+  try {
+    return document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (error) {
+    throw invalidConfig(file, [problem(null, (error as Error).message)]);
+  }
 }
 
 /**
  * Reads a config file: YAML, checked as a whole, defaults filled in, paths made absolute against the file, CA files
  * inlined. Reads no credentials.
+ * @param read replaced in tests only.
  * @throws InvalidConfig with every problem at once: path, line, what is given, what is expected, the next step.
  */
-export async function loadConfig(path: string): Promise<Settings> {
+export async function loadConfig(path: string, read: ReadTextFile = readFromDisk): Promise<Settings> {
   const file = resolve(path);
   const folder = dirname(file);
   const counter = new LineCounter();
-  const document = parseDocument(await readText(file), { lineCounter: counter, prettyErrors: false });
+  const document = parseDocument(await readConfigFile(file, read), { lineCounter: counter, prettyErrors: false });
   const fail = (problems: readonly ProblemWithoutPlace[]): HoldfastError => {
     const placed = problems.map((problem): ConfigProblem => ({
       ...problem,
@@ -165,26 +191,11 @@ export async function loadConfig(path: string): Promise<Settings> {
       placed.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
     );
   };
-  if (document.errors.length > 0) {
-    throw invalidConfig(
-      file,
-      document.errors.map(({ pos, message }) => ({
-        path: '',
-        line: counter.linePos(pos[0]).line,
-        given: 'text that is no YAML',
-        expected: message,
-        next: 'Correct the line.',
-      })),
-    );
-  }
-  const root: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  const root = toValue(document, file, counter);
   const parsed = configFileSchema.safeParse(root);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap((issue) => problemsOfIssue(issue, root, knownKeys));
-    throw fail([...problems, ...configRuleProblems(root, folder)]);
-  }
-  const problems = configRuleProblems(root, folder);
-  const settings = await toSettings(parsed.data, folder, problems);
-  if (problems.length > 0) throw fail(problems);
-  return settingsSchema.parse(settings);
+  const problems = (parsed.error?.issues ?? []).flatMap((issue) => problemsOfIssue(issue, root, knownKeys));
+  problems.push(...configRuleProblems(root, folder));
+  const ca = await readCaFiles(root, folder, read, problems);
+  if (!parsed.success || problems.length > 0) throw fail(problems);
+  return settingsSchema.parse(toSettings(parsed.data, folder, ca));
 }

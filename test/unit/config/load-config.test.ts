@@ -1,0 +1,265 @@
+import { describe, expect, it } from 'vitest';
+import type { ConfigProblem } from '../../../src/config/config-problems.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
+import { HoldfastError } from '../../../src/domain/errors.ts';
+
+const file = '/etc/holdfast/holdfast.config.yaml';
+
+const load = (text: string, files: Record<string, string> = {}) =>
+  loadConfig(file, (path) => {
+    const found = { [file]: text, ...files }[path];
+    return found === undefined
+      ? Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
+      : Promise.resolve(found);
+  });
+
+async function problemsOf(text: string, files?: Record<string, string>): Promise<readonly ConfigProblem[]> {
+  const error = await load(text, files).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(HoldfastError);
+  expect((error as HoldfastError).name).toBe('InvalidConfig');
+  return (error as HoldfastError).details['problems'] as readonly ConfigProblem[];
+}
+
+const minimal = `
+storages:
+  laptop: { type: directory, path: ./backups }
+deployments:
+  orders:
+    uri: mongodb://a:1,b:2/?replicaSet=rs0
+`;
+const withOrders = (lines: string) => `${minimal}    ${lines}\n`;
+
+describe('loadConfig', () => {
+  it('fills in every default and makes paths absolute against the file', async () => {
+    expect(await load(minimal)).toEqual({
+      schemaVersion: 1,
+      stage: 'local',
+      stateDir: '/etc/holdfast/.holdfast',
+      storages: { laptop: { name: 'laptop', type: 'directory', path: '/etc/holdfast/backups' } },
+      deployments: {
+        orders: {
+          name: 'orders',
+          uri: 'mongodb://a:1,b:2/?replicaSet=rs0',
+          storage: 'laptop',
+          member: { prefer: 'hidden', allowSecondary: true, allowPrimary: false, maxLagSeconds: 20 },
+          compression: { codec: 'zstd', level: 1 },
+          limits: { parallel: 4 },
+        },
+      },
+    });
+  });
+
+  it('takes over everything that this release carries out', async () => {
+    const settings = await load(
+      `
+stage: test
+stateDir: /var/lib/holdfast
+storages:
+  laptop: { type: directory, path: /srv/a }
+  nas: { type: directory, path: /srv/b }
+deployments:
+  orders:
+    uri: mongodb://a:1/?replicaSet=rs0&tls=true
+    credentials: { env: ORDERS }
+    restoreCredentials: { file: ./restore-user }
+    method: logical
+    storage: nas
+    tls: { caFile: ca.pem }
+    member: { prefer: secondary, host: "a:1", tag: use=backup, allowPrimary: true, maxLagSeconds: 5 }
+    compression: { codec: none }
+    limits: { parallel: 8 }
+`,
+      { '/etc/holdfast/ca.pem': '-----BEGIN CERTIFICATE-----\nabc\n' },
+    );
+    expect(settings.stateDir).toBe('/var/lib/holdfast');
+    expect(settings.deployments['orders']).toEqual({
+      name: 'orders',
+      uri: 'mongodb://a:1/?replicaSet=rs0&tls=true',
+      credentials: { env: 'ORDERS' },
+      restoreCredentials: { file: '/etc/holdfast/restore-user' },
+      method: 'logical',
+      storage: 'nas',
+      tls: { ca: '-----BEGIN CERTIFICATE-----\nabc\n' },
+      member: {
+        prefer: 'secondary',
+        host: 'a:1',
+        tag: 'use=backup',
+        allowSecondary: true,
+        allowPrimary: true,
+        maxLagSeconds: 5,
+      },
+      compression: { codec: 'none', level: 1 },
+      limits: { parallel: 8 },
+    });
+  });
+
+  it('reports all problems at once, in the order of the file, each with its line', async () => {
+    const problems = await problemsOf(`stage: Prod
+storages:
+  laptop: { type: directory, path: ./backups }
+  cloud: { type: s3, bucket: b }
+deployments:
+  orders:
+    uri: mongodb://a/
+    storage: latop
+    member: { maxLag: 3 }
+    limits: { parallel: 0 }
+  Bad_Name:
+    uri: nonsense
+    storage: laptop
+    tls: { caFile: nowhere.pem }
+`);
+    expect(problems.map(({ path, line }) => `${line ?? '-'} ${path}`)).toEqual([
+      '1 stage',
+      '4 storages.cloud.type',
+      '8 deployments.orders.storage',
+      '9 deployments.orders.member.maxLag',
+      '10 deployments.orders.limits.parallel',
+      '11 deployments.Bad_Name',
+      '12 deployments.Bad_Name.uri',
+      '14 deployments.Bad_Name.tls.caFile',
+    ]);
+    for (const problem of problems) {
+      expect(problem.given, problem.path).not.toBe('');
+      expect(problem.expected, problem.path).not.toBe('');
+      expect(problem.next, problem.path).not.toBe('');
+    }
+  });
+
+  it.each([
+    ['crednetials: { env: A }', 'deployments.orders.crednetials', 'Did you mean credentials?'],
+    ['member: { maxLag: 3 }', 'deployments.orders.member.maxLag', 'Did you mean maxLagSeconds?'],
+    ['compression: { levl: 3 }', 'deployments.orders.compression.levl', 'Did you mean level?'],
+    ['zzzzzz: 1', 'deployments.orders.zzzzzz', 'Remove the key.'],
+    ['storage: latop', 'deployments.orders.storage', 'Did you mean laptop?'],
+  ])('answers %s with what was probably meant', async (line, path, next) => {
+    const [problem, ...others] = await problemsOf(withOrders(line));
+    expect(problem).toMatchObject({ path, next });
+    expect(others).toEqual([]);
+  });
+
+  it.each([
+    ['schedules: { nightly: { cron: "0 2 * * ? *" } }', 'schedules'],
+    ['retention: { daily: 7 }', 'retention'],
+    ['oplogArchive: { enabled: true }', 'oplogArchive'],
+    ['drills: {}', 'drills'],
+    ['objectives: { rpo: 5m }', 'objectives'],
+    ['volumes: { discover: tags }', 'volumes'],
+    ['mongodbVersion: "7.0"', 'mongodbVersion'],
+    ['lock: true', 'lock'],
+    ['limits: { bandwidth: 200MiB/s }', 'limits.bandwidth'],
+  ])('refuses what a later release will carry out, and says so: %s', async (line, key) => {
+    const problems = await problemsOf(withOrders(line));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatchObject({ path: `deployments.orders.${key}` });
+    expect(problems[0]?.expected).toContain('this release does not carry it out yet');
+  });
+
+  it.each([['network: {}'], ['method: physical'], ['method: snapshot']])('refuses %s likewise', async (line) => {
+    const text = line.startsWith('network') ? `${line}\n${minimal}` : withOrders(line);
+    const [problem] = await problemsOf(text);
+    expect(`${problem?.expected ?? ''} ${problem?.next ?? ''}`).toMatch(/this release/);
+  });
+
+  it.each([
+    ['uri', minimal.replace('mongodb://a:1', 'mongodb://user:hunter2@a:1'), /without user and password/],
+    ['uri', minimal.replace('mongodb://a:1', 'mongodb://user:hunt/er2@a:1'), /connection string/],
+    ['credentials', withOrders('credentials: hunter2'), /env: NAME/],
+    ['credentials', withOrders('credentials: { password: hunter2 }'), /env: NAME/],
+    ['password', withOrders('password: hunter2'), /one of/],
+  ])('never repeats a secret that was written in the wrong place: %s', async (key, text, expected) => {
+    const error = (await load(text).catch((reason: unknown) => reason)) as HoldfastError;
+    expect(error.message).not.toMatch(/hunter2|er2@/);
+    expect(JSON.stringify(error.details)).not.toMatch(/hunter2|er2@/);
+    const [problem] = error.details['problems'] as ConfigProblem[];
+    expect(problem?.path).toBe(`deployments.orders.${key}`);
+    expect(problem?.expected).toMatch(expected);
+  });
+
+  it.each([
+    ['replicaSt=rs0', 'Did you mean replicaSet?'],
+    ['tlsInsecure=true', /Certificates are always verified/],
+    ['tlsCAFile=x', /tls.caFile/],
+    ['readPreference=primary', /Remove the option/],
+  ])('refuses the option %s of a connection string', async (option, next) => {
+    const [problem] = await problemsOf(minimal.replace('replicaSet=rs0', option));
+    expect(problem?.next).toMatch(next);
+  });
+
+  it.each([
+    ['a storage within the state folder', 'stateDir: /x', 'path: /x/backups'],
+    ['the state folder within a storage', 'stateDir: /x/state', 'path: /x'],
+    ['the same folder twice', 'stateDir: /x', 'path: /x/../x/.'],
+  ])('refuses folders that lie in one another: %s', async (_name, stateDir, path) => {
+    const problems = await problemsOf(`${stateDir}\n${minimal.replace('path: ./backups', path)}`);
+    expect(problems).toMatchObject([{ path: 'storages.laptop.path' }]);
+  });
+
+  it('accepts folders side by side whose names begin alike', async () => {
+    const text = `stateDir: /x/a\n${minimal.replace('path: ./backups', 'path: /x/ab')}`;
+    expect((await load(text)).storages['laptop']?.path).toBe('/x/ab');
+  });
+
+  it('demands a choice where there are several storages', async () => {
+    const text = minimal.replace('deployments:', '  nas: { type: directory, path: ./nas }\ndeployments:');
+    expect(await problemsOf(text)).toMatchObject([
+      { path: 'deployments.orders.storage', expected: 'one of laptop, nas' },
+    ]);
+  });
+
+  it('refuses a CA file that holds a private key', async () => {
+    const problems = await problemsOf(withOrders('tls: { caFile: /ca.pem }'), {
+      '/ca.pem': '-----BEGIN PRIVATE KEY-----',
+    });
+    expect(problems).toMatchObject([{ path: 'deployments.orders.tls.caFile', given: '/ca.pem' }]);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a list', '- a\n- b\n'],
+    ['a number', '42'],
+    ['empty sections', 'storages: {}\ndeployments: {}\n'],
+    ['sections of null', 'storages:\ndeployments:\n'],
+    [
+      'names that are objects of the language',
+      'storages: { __proto__: { type: directory, path: x } }\ndeployments: {}\n',
+    ],
+  ])('refuses a file that holds %s', async (_what, text) => {
+    expect((await problemsOf(text)).length).toBeGreaterThan(0);
+  });
+
+  it('refuses text that is no YAML, with the line', async () => {
+    const problems = await problemsOf(`${minimal}\n  - [`);
+    expect(problems[0]?.line).toBeGreaterThan(5);
+  });
+
+  it('refuses a key that is written twice', async () => {
+    const [problem] = await problemsOf(`${minimal}    uri: mongodb://other/\n`);
+    expect(problem).toMatchObject({ line: 7 });
+    expect(problem?.expected).toMatch(/unique/);
+  });
+
+  it('refuses aliases that multiply', async () => {
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefgh'.split('').map((key, index) => {
+        const before = 'abcdefg'[index] ?? 'a';
+        return `${key}: &${key} [${Array(9).fill(`*${before}`).join(',')}]`;
+      }),
+    ].join('\n');
+    expect((await problemsOf(bomb)).length).toBeGreaterThan(0);
+  });
+
+  it('says which file is missing', async () => {
+    const error = await loadConfig('/nowhere/x.yaml', () =>
+      Promise.reject(Object.assign(new Error('no'), { code: 'ENOENT' })),
+    ).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      name: 'InvalidConfig',
+      message: 'The config file /nowhere/x.yaml cannot be read (ENOENT).',
+    });
+  });
+});
