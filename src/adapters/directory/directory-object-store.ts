@@ -241,9 +241,11 @@ export class DirectoryObjectStore implements ObjectStore {
       const path = this.#path(key);
       let handle;
       try {
+        await this.#folders.refuseLinks(dirname(path));
         handle = await openObject(path);
       } catch (error) {
         await this.#assertRoot();
+        if (errorCode(error) === 'ENOTDIR') throw Object.assign(new TypeError('no folder'), { code: 'ENOENT' });
         throw error;
       }
       try {

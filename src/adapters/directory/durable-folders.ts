@@ -45,8 +45,11 @@ export class DurableFolders {
   async publishInto(folder: string, publish: () => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await mkdir(folder, { recursive: true });
-        await this.#refuseLinks(folder);
+        // Before mkdir would follow a link, and after it, when the whole folder exists.
+        if (!(await this.refuseLinks(folder))) {
+          await mkdir(folder, { recursive: true });
+          await this.refuseLinks(folder);
+        }
         await publish();
         return;
       } catch (error) {
@@ -98,13 +101,25 @@ export class DurableFolders {
     this.#durable.add(this.#root);
   }
 
-  async #refuseLinks(folder: string): Promise<void> {
-    const expected = join(this.#realRoot ?? (await realpath(this.#root)), relative(this.#root, folder));
-    const actual = await realpath(folder);
-    if (actual === expected) return;
-    throw new HoldfastError('StorageAccessDenied', `${folder} is reached through a symbolic link, to ${actual}.`, {
-      next: 'Replace the link by a directory or a bind mount: keys never leave the storage.',
-    });
+  /**
+   * Refuses a folder that a symbolic link leads to, as far as the folder exists.
+   * @returns whether all of it exists
+   * @throws StorageAccessDenied
+   */
+  async refuseLinks(folder: string): Promise<boolean> {
+    this.#realRoot ??= await realpath(this.#root);
+    for (let current = folder; current !== this.#root; current = dirname(current)) {
+      const actual = await realpath(current).catch((error: unknown) => {
+        if (errorCode(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      if (actual === undefined) continue;
+      if (actual === join(this.#realRoot, relative(this.#root, current))) return current === folder;
+      throw new HoldfastError('StorageAccessDenied', `${current} is reached through a symbolic link, to ${actual}.`, {
+        next: 'Replace the link by a directory or a bind mount: keys never leave the storage.',
+      });
+    }
+    return folder === this.#root;
   }
 }
 

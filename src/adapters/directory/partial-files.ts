@@ -39,11 +39,15 @@ export class PartialFiles {
     return this.#storeLock.run(() => this.#sweepLocked());
   }
 
-  /** Removes this owner's own folder. */
+  /** Removes this owner's own folder; under the store's lock, so that nobody sweeps it at the same time. */
   async close(): Promise<void> {
-    this.#ownerLock.close();
-    if (this.#ready) await rm(join(this.#place, this.#owner), { recursive: true, force: true });
+    const enlisted = this.#ready;
     this.#ready = undefined;
+    if (!enlisted) return;
+    await this.#storeLock.run(async () => {
+      this.#ownerLock.close();
+      await rm(join(this.#place, this.#owner), { recursive: true, force: true });
+    });
   }
 
   async #enlist(): Promise<void> {
