@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Starts the CLI: in a checkout from its sources on the Node version that the project pins, whatever Node the caller has.
+// Starts the CLI: in a checkout from its sources on the Node version that the project pins, whatever Node the caller has;
+// in an installed package what was compiled.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,7 +17,9 @@ if (node !== pinned && Number(process.versions.node.split('.')[0]) < 24) {
   process.exit(2);
 }
 
-const child = spawn(node, [join(root, 'cli', 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+const source = join(root, 'cli', 'main.ts');
+const main = existsSync(source) ? source : join(root, 'dist', 'cli', 'main.js');
+const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
 // The child decides what a signal means (it cancels its run first); this process only waits for it. A terminal sends
 // Ctrl-C to both processes, so the child gets it twice: it knows (cli/follow-run.ts).
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
