@@ -45,7 +45,8 @@ async function readCollection(db: Db, info: Document): Promise<CollectionState> 
   const indexes = (await collection.listIndexes(exact).toArray()) as (Document & { name: string })[];
   // Counted, not asked for: the fast count of a server that was recovered after a crash may be off.
   const [counted] = await collection.aggregate([{ $count: 'n' }], exact).toArray();
-  const count = counted === undefined ? { $numberInt: '0' } : (canonical({ n: counted['n'] as unknown })['n'] as unknown);
+  const count =
+    counted === undefined ? { $numberInt: '0' } : (canonical({ n: counted['n'] as unknown })['n'] as unknown);
   return { ...described, indexes: indexes.toSorted(byName).map(canonical), count };
 }
 

@@ -34,8 +34,8 @@ async function request(url: string, patienceMs: number): Promise<AsyncIterable<U
   let timer = start();
   const explain = (error: unknown) => {
     clearTimeout(timer);
-    const { cause, message } = error as { cause?: { code?: string }; message: string };
-    return refuse(cause?.code ?? message, error);
+    const { cause, message } = error as { cause?: { code?: string; message: string }; message: string };
+    return refuse(cause?.code ?? cause?.message ?? message, error);
   };
   const response = await fetch(url, { signal: giveUp.signal }).catch((error: unknown) =>
     Promise.reject(explain(error)),

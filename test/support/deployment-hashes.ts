@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { BSON, type Document, type MongoClient } from 'mongodb';
+import { seed } from './fixtures/dataset.mjs';
 import type { CollectionState, DeploymentState } from '../../local/proof/deployment-state.ts';
 
 export { type DeploymentState, readDeploymentState } from '../../local/proof/deployment-state.ts';
@@ -50,9 +51,6 @@ async function replaceDocuments(client: MongoClient, collection: string): Promis
  * server names time-series buckets by ids that differ each time.
  */
 export async function seedFixture(client: MongoClient): Promise<void> {
-  const { seed } = (await import('./fixtures/dataset.mjs')) as {
-    seed: (client: MongoClient) => Promise<void>;
-  };
   await seed(client);
   await replaceDocuments(client, 'mixed_ids');
   await replaceDocuments(client, 'system.buckets.weather');
