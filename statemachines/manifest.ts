@@ -104,9 +104,15 @@ export const serviceErrors = [
   'Lambda.TooManyRequestsException',
 ] as const;
 
+const always = ['AcquireLease', 'LaunchWorker', 'ReleaseLease', 'PublishOutcome', 'RecordFailure'] as const;
+
+/** Each file, and the functions whose names its `${...}` placeholders are. */
 export const stateMachines = {
-  backup: { file: 'backup.asl.json' },
-  restore: { file: 'restore.asl.json' },
-} as const;
+  backup: {
+    file: 'backup.asl.json',
+    functions: ['InspectDeployment', 'PlanBackup', 'CaptureOplog', 'CompleteBackup', ...always],
+  },
+  restore: { file: 'restore.asl.json', functions: ['PlanRestore', 'CompleteRestore', ...always] },
+} as const satisfies Record<string, { readonly file: string; readonly functions: readonly FunctionName[] }>;
 
 export type WorkflowName = keyof typeof stateMachines;

@@ -4,6 +4,7 @@ import { formatTimestampKey, type Timestamp } from './timestamp.ts';
 
 /** Keys of the state storage (one per stage). */
 export const stateKeys = {
+  leases: () => 'leases/',
   lease: (deployment: string) => `leases/${deployment}.json`,
   targetLease: (targetSha256: string) => `leases/target.${targetSha256}.json`,
   request: (sha256: string) => `requests/${sha256}.json`,

@@ -1,0 +1,78 @@
+import { isHoldfastError } from '../src/domain/errors.ts';
+import { stateKeys } from '../src/domain/names.ts';
+import type { ObjectStore } from '../src/application/ports/object-store.ts';
+import type { RunHistory, RunRecord } from '../src/application/ports/run-history.ts';
+import type { WorkflowName } from '../statemachines/manifest.ts';
+import { type HistoryEvent, isLastEvent, parseJournal } from './states-language/journal.ts';
+
+/** What the journals of the state directory say of runs, also of those of other processes, dead or alive. */
+export class JournalRunHistory implements RunHistory {
+  readonly #state: ObjectStore;
+
+  constructor(state: ObjectStore) {
+    this.#state = state;
+  }
+
+  async find(runId: string): Promise<RunRecord | undefined> {
+    try {
+      const { body } = await this.#state.get(stateKeys.journal(runId));
+      return recordOf(parseJournal(body.toString('utf8')));
+    } catch (error) {
+      if (isHoldfastError(error, 'ObjectNotFound')) return undefined;
+      throw error;
+    }
+  }
+}
+
+function recordOf(events: readonly HistoryEvent[]): RunRecord | undefined {
+  const [first] = events;
+  const workflow = detail(first, 'executionStarted', 'stateMachine');
+  if (first === undefined || (workflow !== 'backup' && workflow !== 'restore')) return undefined;
+  const last = events.at(-1);
+  const ended = last !== undefined && isLastEvent(last) ? last : undefined;
+  const output = detail(ended, 'executionSucceeded', 'output');
+  return {
+    workflow: workflow satisfies WorkflowName,
+    startedAt: new Date(first.timestamp),
+    endedAt: ended === undefined ? null : new Date(ended.timestamp),
+    status: statusOf(ended),
+    state: currentState(events),
+    output: typeof output === 'string' ? (JSON.parse(output) as unknown) : null,
+  };
+}
+
+function statusOf(ended: HistoryEvent | undefined): RunRecord['status'] {
+  if (ended === undefined) return 'running';
+  if (ended.type === 'ExecutionSucceeded') return 'succeeded';
+  return ended.type === 'ExecutionAborted' ? 'aborted' : 'failed';
+}
+
+/**
+ * The task that the run is in, or was in when it failed: of several at once the one that was entered first, because a dump
+ * says more than the capture loop beside it. After a failure the clean-up is not it.
+ */
+function currentState(events: readonly HistoryEvent[]): string | null {
+  const cleanUp = events.findIndex(
+    (event) => event.type === 'TaskStateEntered' && enteredName(event) === 'Record Failure',
+  );
+  const relevant = cleanUp < 0 ? events : events.slice(0, cleanUp);
+  const tasks = relevant.filter(({ type }) => type === 'TaskStateEntered').map(enteredName);
+  const left = relevant
+    .filter(({ type }) => type === 'TaskStateExited')
+    .map((event) => detail(event, 'stateExited', 'name'));
+  const open = tasks.filter((name, index) => countOf(tasks.slice(0, index + 1), name) > countOf(left, name));
+  const name = open[0] ?? tasks.at(-1);
+  return typeof name === 'string' ? name : null;
+}
+
+function countOf(names: readonly unknown[], wanted: unknown): number {
+  return names.filter((name) => name === wanted).length;
+}
+
+function enteredName(event: HistoryEvent): unknown {
+  return detail(event, 'stateEntered', 'name');
+}
+
+function detail(event: HistoryEvent | undefined, kind: string, field: string): unknown {
+  return event?.[`${kind}EventDetails`]?.[field];
+}

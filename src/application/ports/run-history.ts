@@ -1,0 +1,17 @@
+/** What is kept of a workflow's execution (AWS: DescribeExecution and its history; embedded: the journal). */
+export interface RunRecord {
+  readonly workflow: 'backup' | 'restore';
+  readonly startedAt: Date;
+  /** Null while it runs, and when its process died. */
+  readonly endedAt: Date | null;
+  readonly status: 'running' | 'succeeded' | 'failed' | 'aborted';
+  /** The state it is in, or ended in; the innermost one. */
+  readonly state: string | null;
+  readonly output: unknown;
+}
+
+/** Looks up how the execution of a run went. */
+export interface RunHistory {
+  /** @returns undefined when there was none, or nothing of it can be read. */
+  find(runId: string): Promise<RunRecord | undefined>;
+}

@@ -1,0 +1,92 @@
+import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
+import { type Manifest, manifestSchema } from '../domain/manifest.ts';
+import { artifactKeys, stateKeys } from '../domain/names.ts';
+import { mayDelete, mayWriteManifest } from '../domain/outcome.ts';
+import type { BackupPlan, Outcome } from '../domain/run.ts';
+import { planSchema } from '../domain/run-documents.ts';
+import type { StepDeps } from './bind.ts';
+import { createDocument, findDocument, readDocument } from './documents.ts';
+import type { ObjectStore } from './ports/object-store.ts';
+import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
+import { manifestObjects } from './stored-objects.ts';
+
+export interface SettleDeps extends StepDeps {
+  readonly openStorage: OpenStorage;
+}
+
+/** The artifact storage of a run's plan, by the config that the run began with. */
+export async function storageOfRun(runId: string, storage: string, deps: SettleDeps): Promise<ObjectStore> {
+  return deps.openStorage(storageOf(await readConfig(deps.state, runId), storage));
+}
+
+/**
+ * Does what a decided outcome demands (consistency rule 23): a completed run's manifest is written, a failed or cancelled
+ * one's objects are deleted. Re-entrant; when it is done the run is marked as settled and the sweep leaves it alone.
+ */
+export async function settleRun(runId: string, outcome: Outcome, deps: SettleDeps): Promise<void> {
+  const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
+  let deletedObjects = 0;
+  if (plan?.kind === 'backup') {
+    const storage = await storageOfRun(runId, plan.storage, deps);
+    if (mayWriteManifest(outcome)) {
+      const manifest = await writeManifest(plan, storage, deps);
+      deletedObjects = await deleteSuperseded(manifest, storage);
+    } else if (mayDelete(outcome)) {
+      deletedObjects = await deleteBackupObjects(plan, storage, deps);
+    }
+  }
+  await markSettled(runId, deletedObjects, deps);
+}
+
+export async function markSettled(runId: string, deletedObjects: number, deps: StepDeps): Promise<void> {
+  await createDocument(deps.state, stateKeys.settled(runId), {
+    schemaVersion: 1,
+    at: deps.clock.now().toISOString(),
+    deletedObjects,
+  });
+}
+
+/** Writes the prepared manifest, byte for byte, unless it is there. Only for a run that won `completed`. */
+async function writeManifest(plan: BackupPlan, storage: ObjectStore, deps: SettleDeps): Promise<Manifest> {
+  const prepared = await deps.state.get(stateKeys.preparedManifest(plan.runId));
+  const key = artifactKeys.manifest(plan.deployment, plan.backupId);
+  try {
+    await storage.put(key, prepared.body, { ifNoneMatch: '*' });
+  } catch (error) {
+    if (!isHoldfastError(error, 'ObjectExists')) throw error;
+    const there = await storage.get(key);
+    if (!there.body.equals(prepared.body)) {
+      throw new HoldfastError(
+        'VerificationFailed',
+        `${key} in ${storage.description} is not what run ${plan.runId} prepared`,
+      );
+    }
+  }
+  return readDocument(deps.state, stateKeys.preparedManifest(plan.runId), manifestSchema);
+}
+
+/** Packs and slices of attempts that the complete one superseded: nothing names them. Only once the manifest is written. */
+async function deleteSuperseded(manifest: Manifest, storage: ObjectStore): Promise<number> {
+  const named = new Set(manifestObjects(manifest).map((object) => object.key));
+  const superseded: string[] = [];
+  for (const part of manifest.parts) {
+    const prefix = artifactKeys.part(manifest.deployment, manifest.backupId, part.name);
+    for (const data of [artifactKeys.packs(prefix), artifactKeys.oplog(prefix)]) {
+      for await (const object of storage.list(data)) if (!named.has(object.key)) superseded.push(object.key);
+    }
+  }
+  await storage.delete(superseded);
+  return superseded.length;
+}
+
+/** Everything that a failed or cancelled run wrote. A manifest there means another run's backup: it is never touched. */
+async function deleteBackupObjects(plan: BackupPlan, storage: ObjectStore, deps: SettleDeps): Promise<number> {
+  if ((await storage.head(artifactKeys.manifest(plan.deployment, plan.backupId))) !== undefined) {
+    deps.logger.error('a backup that exists was not deleted', { runId: plan.runId, backupId: plan.backupId });
+    return 0;
+  }
+  const keys: string[] = [];
+  for await (const object of storage.list(artifactKeys.backup(plan.deployment, plan.backupId))) keys.push(object.key);
+  await storage.delete(keys);
+  return keys.length;
+}

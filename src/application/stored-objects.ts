@@ -1,0 +1,77 @@
+import type { LogicalBase, SliceSummary } from '../domain/base.ts';
+import type { StoredObject } from '../domain/backup-index.ts';
+import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
+import type { Manifest } from '../domain/manifest.ts';
+import { artifactKeys } from '../domain/names.ts';
+import type { ObjectInfo, ObjectStore } from './ports/object-store.ts';
+
+/** Checksums are read from the storage this many at a time. */
+const concurrency = 4;
+
+/** What the storage must hold for one part: its index, the packs that the index names, the slices of its oplog range. */
+export function partObjects(base: LogicalBase, slices: readonly SliceSummary[]): StoredObject[] {
+  return [base.index, ...base.packs, ...slices].map(({ key, size, crc32 }) => ({ key, size, crc32 }));
+}
+
+export function manifestObjects(manifest: Manifest): StoredObject[] {
+  return manifest.parts.flatMap((part) => partObjects(part.base, part.oplog.slices));
+}
+
+/**
+ * Compares what the storage holds for a part with what was written: names, sizes and the storage's own checksums.
+ * Packs and slices that nothing names are left from attempts that ended early, and are no fault.
+ * @throws VerificationFailed with every difference
+ */
+export async function verifyStored(
+  partPrefix: string,
+  expected: readonly StoredObject[],
+  storage: ObjectStore,
+  signal?: AbortSignal,
+): Promise<void> {
+  const listed = new Map<string, ObjectInfo>();
+  for await (const object of storage.list(partPrefix)) listed.set(object.key, object);
+  const problems = await inParallel(expected, (object) =>
+    compareObject(object, listed.get(object.key), storage, signal),
+  );
+  const named = new Set(expected.map((object) => object.key));
+  const leftovers = [artifactKeys.packs(partPrefix), artifactKeys.oplog(partPrefix)];
+  for (const key of listed.keys()) {
+    if (!named.has(key) && !leftovers.some((prefix) => key.startsWith(prefix)))
+      problems.push(`${key}: not of this backup`);
+  }
+  if (problems.length === 0) return;
+  throw new HoldfastError('VerificationFailed', `in ${storage.description}:\n${problems.join('\n')}`, {
+    details: { problems },
+  });
+}
+
+async function compareObject(
+  expected: StoredObject,
+  found: ObjectInfo | undefined,
+  storage: ObjectStore,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  signal?.throwIfAborted();
+  if (found === undefined) return [`${expected.key}: missing`];
+  if (found.size !== expected.size) return [`${expected.key}: ${found.size} bytes, ${expected.size} were written`];
+  try {
+    const crc32 = await storage.checksum(expected.key);
+    return crc32 === expected.crc32 ? [] : [`${expected.key}: checksum ${crc32}, ${expected.crc32} was written`];
+  } catch (error) {
+    if (isHoldfastError(error, 'ObjectNotFound')) return [`${expected.key}: missing`];
+    throw error;
+  }
+}
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<string[]>): Promise<string[]> {
+  const results: string[][] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) {
+      const item = items[index];
+      if (item !== undefined) results[index] = await work(item);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  return results.flat();
+}

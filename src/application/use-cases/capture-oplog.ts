@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { stateKeys } from '../../domain/names.ts';
+import { logicalBaseSchema } from '../../domain/base.ts';
+import { type BackupPlan, restoreTimeSchema } from '../../domain/run.ts';
+import { chooseRestoreTime } from '../../domain/restore-time.ts';
+import { type OpTime, opTimeSchema, type Timestamp } from '../../domain/timestamp.ts';
+import { type StepDeps, stepSchema } from '../bind.ts';
+import { createOrReadDocument, findDocument } from '../documents.ts';
+import { requireHeldLease } from '../leases.ts';
+import { readBackupPlan, refuseWhenCancelled } from '../run-folder.ts';
+
+export const captureOplogInput = stepSchema.extend({ waitedSeconds: z.number().min(0) });
+
+export interface CaptureOplogOutput {
+  /** Whether every part's oplog is captured to the restore time. */
+  readonly done: boolean;
+  readonly waitSeconds: number;
+}
+
+export interface PartCapture {
+  readonly plan: BackupPlan;
+  readonly part: string;
+  readonly restoreTime: Timestamp;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface CaptureOplogDeps extends StepDeps {
+  /** Captures one part's oplog on the member of its base; bounded. @returns whether the restore time is reached */
+  capturePart(capture: PartCapture): Promise<boolean>;
+}
+
+/**
+ * One turn of the capture loop. A worker captures its own part while it dumps; once every base is complete the restore
+ * time is fixed, the latest of their points (consistency rule 3), and every part is captured to it.
+ */
+export async function captureOplog(
+  input: z.output<typeof captureOplogInput>,
+  deps: CaptureOplogDeps,
+  signal?: AbortSignal,
+): Promise<CaptureOplogOutput> {
+  const { runId } = input;
+  await refuseWhenCancelled(deps.state, runId);
+  const plan = await readBackupPlan(deps.state, runId);
+  await requireHeldLease(deps.state, plan);
+  const points = await completePoints(plan, deps);
+  if (points === undefined) return { done: false, waitSeconds: nextWait(input.waitedSeconds, plan) };
+  const restoreTime = await fixRestoreTime(points, plan, deps);
+  const reached = await Promise.all(
+    plan.parts.map(({ name: part }) => deps.capturePart({ plan, part, restoreTime, signal })),
+  );
+  return { done: reached.every(Boolean), waitSeconds: plan.captureWait.least };
+}
+
+/** A point counts when its base is complete: an attempt that ends early leaves a point that the next one replaces. */
+async function completePoints(plan: BackupPlan, deps: CaptureOplogDeps): Promise<readonly OpTime[] | undefined> {
+  const points: OpTime[] = [];
+  for (const { name } of plan.parts) {
+    if ((await findDocument(deps.state, stateKeys.base(plan.runId, name), logicalBaseSchema)) === undefined)
+      return undefined;
+    const point = await findDocument(deps.state, stateKeys.point(plan.runId, name), opTimeSchema);
+    if (point === undefined) return undefined;
+    points.push(point);
+  }
+  return points;
+}
+
+/** Fixed once: a state that runs again, or a later turn, keeps what the first chose. */
+async function fixRestoreTime(points: readonly OpTime[], plan: BackupPlan, deps: CaptureOplogDeps): Promise<Timestamp> {
+  const fixed = await createOrReadDocument(deps.state, stateKeys.restoreTime(plan.runId), restoreTimeSchema, {
+    schemaVersion: 1,
+    restoreTime: chooseRestoreTime(points),
+  });
+  return fixed.restoreTime;
+}
+
+function nextWait(waitedSeconds: number, { captureWait }: BackupPlan): number {
+  return Math.min(captureWait.most, Math.max(captureWait.least, Math.ceil(waitedSeconds * 2)));
+}

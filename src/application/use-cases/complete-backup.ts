@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { HoldfastError } from '../../domain/errors.ts';
+import { manifestSchema } from '../../domain/manifest.ts';
+import { artifactKeys, stateKeys } from '../../domain/names.ts';
+import { makeOutcome } from '../../domain/outcome.ts';
+import type { BackupPlan } from '../../domain/run.ts';
+import { sealManifest } from '../../domain/manifest-seal.ts';
+import type { Timestamp } from '../../domain/timestamp.ts';
+import { assembleManifest } from '../assemble-manifest.ts';
+import { stepSchema } from '../bind.ts';
+import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
+import { requireHeldLease } from '../leases.ts';
+import { decideOutcome, readBackupPlan, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
+import { type SettleDeps, settleRun, storageOfRun } from '../settle-run.ts';
+import { partObjects, verifyStored } from '../stored-objects.ts';
+
+export const completeBackupInput = stepSchema.extend({ fence: z.int().min(1) });
+
+export interface CompleteBackupOutput {
+  readonly backupId: string;
+  readonly restoreTime: Timestamp | null;
+  readonly storedBytes: number;
+  readonly documents: number;
+}
+
+export interface CompleteBackupDeps extends SettleDeps {
+  /** The product's version, for the manifest. */
+  readonly toolVersion: string;
+}
+
+/**
+ * Verifies what is stored, prepares the manifest in the state storage, wins the outcome `completed`, and only then writes
+ * the manifest (consistency rule 23). A state that runs again after the decision finishes it.
+ */
+export async function completeBackup(
+  input: z.output<typeof completeBackupInput>,
+  deps: CompleteBackupDeps,
+  signal?: AbortSignal,
+): Promise<CompleteBackupOutput> {
+  const { runId, fence } = input;
+  const plan = await readBackupPlan(deps.state, runId);
+  if ((await readOutcome(deps.state, runId))?.status !== 'completed') {
+    await refuseWhenCancelled(deps.state, runId);
+    await prepareManifest(plan, fence, deps, signal);
+    await requireHeldLease(deps.state, plan, fence);
+  }
+  const outcome = await decideOutcome(deps.state, runId, makeOutcome('complete', 'completed', deps.clock.now()));
+  if (outcome.status !== 'completed') {
+    throw new HoldfastError('Cancelled', `the run is over: its outcome is ${outcome.status}`);
+  }
+  await settleRun(runId, outcome, deps);
+  const manifest = await readDocument(deps.state, stateKeys.preparedManifest(runId), manifestSchema);
+  const { storedBytes, documents } = manifest.totals;
+  return { backupId: manifest.backupId, restoreTime: manifest.restoreTime, storedBytes, documents };
+}
+
+/** Written once: a state that runs again, and the sweep, use what was prepared first. */
+async function prepareManifest(
+  plan: BackupPlan,
+  fence: number,
+  deps: CompleteBackupDeps,
+  signal?: AbortSignal,
+): Promise<void> {
+  const storage = await storageOfRun(plan.runId, plan.storage, deps);
+  const { state, clock, toolVersion } = deps;
+  const content = await assembleManifest(plan, { state, storage, fence, toolVersion, finishedAt: clock.now() });
+  const manifest = sealManifest(content, sha256Hex);
+  for (const part of manifest.parts) {
+    const prefix = artifactKeys.part(plan.deployment, plan.backupId, part.name);
+    await verifyStored(prefix, partObjects(part.base, part.oplog.slices), storage, signal);
+  }
+  await createOrReadDocument(state, stateKeys.preparedManifest(plan.runId), manifestSchema, manifest);
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { chooseMember } from '../../domain/member-choice.ts';
+import type { Method } from '../../domain/manifest.ts';
+import { chooseMethod } from '../../domain/method-choice.ts';
+import { makeBackupId, stateKeys } from '../../domain/names.ts';
+import { type BackupPlan, backupPlanSchema } from '../../domain/run.ts';
+import { type BackupRun, backupRunSchema } from '../../domain/run-documents.ts';
+import type { DeploymentSettings } from '../../domain/settings.ts';
+import { type Topology, type TopologyPart, topologySchema } from '../../domain/topology.ts';
+import { type StepDeps, stepSchema } from '../bind.ts';
+import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
+import { deploymentOf, readConfig, refuseWhenCancelled } from '../run-folder.ts';
+
+export const planBackupInput = stepSchema.extend({ startedAt: z.iso.datetime() });
+
+export interface PlanBackupDeps extends StepDeps {
+  /** Seconds: consistency rule 3. */
+  readonly captureWait: BackupPlan['captureWait'];
+}
+
+export interface PlanBackupOutput {
+  readonly backupId: string;
+  readonly parts: readonly { readonly name: string }[];
+  readonly captureWaitSeconds: number;
+}
+
+/** Chooses method and members and writes the plan that every later state follows. Written once. */
+export async function planBackup(
+  input: z.output<typeof planBackupInput>,
+  deps: PlanBackupDeps,
+): Promise<PlanBackupOutput> {
+  const { runId } = input;
+  await refuseWhenCancelled(deps.state, runId);
+  const settings = await readConfig(deps.state, runId);
+  const run = await readDocument(deps.state, stateKeys.runRequest(runId), backupRunSchema);
+  const topology = await readDocument(deps.state, stateKeys.topology(runId), topologySchema);
+  const made = makePlan(runId, run, topology, deploymentOf(settings, run.deployment), deps);
+  const plan = await createOrReadDocument(deps.state, stateKeys.plan(runId), backupPlanSchema, made);
+  return {
+    backupId: plan.backupId,
+    parts: plan.parts.map(({ name }) => ({ name })),
+    captureWaitSeconds: plan.captureWait.first,
+  };
+}
+
+function makePlan(
+  runId: string,
+  run: BackupRun,
+  topology: Topology,
+  settings: DeploymentSettings,
+  deps: PlanBackupDeps,
+): BackupPlan {
+  const choice = chooseMethod(topology, {
+    requested: run.method ?? undefined,
+    deploymentDefault: settings.method,
+  });
+  return {
+    schemaVersion: 1,
+    kind: 'backup',
+    runId,
+    backupId: makeBackupId(new Date(run.startedAt), choice.method, sha256Hex(runId)),
+    deployment: run.deployment,
+    method: choice.method,
+    methodReason: choice.reason,
+    storage: run.storage,
+    createdAt: deps.clock.now().toISOString(),
+    codec: settings.compression.codec,
+    level: settings.compression.level,
+    parallel: settings.limits.parallel,
+    requestedBy: run.requestedBy,
+    labels: run.labels,
+    captureWait: deps.captureWait,
+    parts: topology.parts.map((part) => planPart(part, choice.method, settings)),
+  };
+}
+
+/** @throws NoEligibleMember with the reason of every refusal */
+function planPart(part: TopologyPart, method: Method, settings: DeploymentSettings): BackupPlan['parts'][number] {
+  const { member, reason, verdicts, warnings } = chooseMember(part, settings.member);
+  return {
+    name: part.name,
+    method,
+    member: member.host,
+    memberReason: reason,
+    memberVerdicts: [...verdicts],
+    warnings: [...warnings],
+  };
+}

@@ -1,0 +1,107 @@
+import type { MongoClient } from 'mongodb';
+import { z } from 'zod';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { Manifest } from '../../domain/manifest.ts';
+import { stateKeys } from '../../domain/names.ts';
+import { restoreRequestSchema } from '../../domain/run.ts';
+import { type RestorePlan, restorePlanSchema, restoreRunSchema } from '../../domain/run-documents.ts';
+import type { Settings } from '../../domain/settings.ts';
+import { checkArtifacts } from '../../engine/restore/check-artifacts.ts';
+import { checkTarget } from '../../engine/restore/check-target.ts';
+import { type StepDeps, stepSchema } from '../bind.ts';
+import { resolveBackup } from '../catalog.ts';
+import { createOrReadDocument, findDocument } from '../documents.ts';
+import { adoptConfig, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
+import { type OpenTarget, targetDigest } from '../restore-target.ts';
+
+export const planRestoreInput = stepSchema.extend({
+  startedAt: z.iso.datetime(),
+  request: restoreRequestSchema,
+});
+type PlanRestoreInput = z.output<typeof planRestoreInput>;
+
+export interface PlanRestoreDeps extends StepDeps {
+  /** The installation's config as it is now; the run keeps a copy. */
+  readonly settings: Settings;
+  readonly openStorage: OpenStorage;
+  readonly openTarget: OpenTarget;
+}
+
+export interface PlanRestoreOutput {
+  readonly backupId: string;
+  readonly parts: readonly { readonly name: string }[];
+}
+
+/** Finds the backup, looks at the target, checks every object of the backup; writes the plan and nothing else. */
+export async function planRestore(
+  input: PlanRestoreInput,
+  deps: PlanRestoreDeps,
+  signal?: AbortSignal,
+): Promise<PlanRestoreOutput> {
+  const { runId } = input;
+  await refuseWhenCancelled(deps.state, runId);
+  const settings = await adoptConfig(deps.state, runId, deps.settings);
+  await createOrReadDocument(deps.state, stateKeys.runRequest(runId), restoreRunSchema, {
+    schemaVersion: 1,
+    workflow: 'restore',
+    startedAt: input.startedAt,
+    requestedBy: input.request.requestedBy ?? 'unknown',
+    request: input.request,
+  });
+  const plan =
+    (await findDocument(deps.state, stateKeys.plan(runId), restorePlanSchema)) ??
+    (await makePlan(input, settings, deps, signal));
+  return { backupId: plan.backupId, parts: plan.parts };
+}
+
+async function makePlan(
+  { runId, request }: PlanRestoreInput,
+  settings: Settings,
+  deps: PlanRestoreDeps,
+  signal?: AbortSignal,
+): Promise<RestorePlan> {
+  const { entry, manifest } = await resolveBackup(request.backup, request.storage, { ...deps, settings });
+  const part = onlyPart(manifest);
+  const client = await deps.openTarget({ request, deployment: manifest.deployment, settings, runId, signal });
+  const target = await describeTarget(client, async () =>
+    checkTarget(client, { manifest, part: part.name, runId, overwrite: request.overwrite }),
+  );
+  await checkArtifacts(entry.storage, part, signal);
+  return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {
+    schemaVersion: 1,
+    kind: 'restore',
+    runId,
+    backupId: manifest.backupId,
+    deployment: manifest.deployment,
+    storage: entry.storageName,
+    createdAt: deps.clock.now().toISOString(),
+    target: target.digest,
+    targetDescription: target.description,
+    requestedBy: request.requestedBy ?? 'unknown',
+    request,
+    parts: [{ name: part.name }],
+  });
+}
+
+async function describeTarget(
+  client: MongoClient,
+  check: () => Promise<{ readonly name: string }>,
+): Promise<{ digest: string; description: string }> {
+  try {
+    const { name } = await check();
+    return { description: name, digest: await targetDigest(client) };
+  } finally {
+    await client.close();
+  }
+}
+
+/** @throws UnsupportedTopology for a backup of several parts, which needs as many targets */
+function onlyPart(manifest: Manifest): Manifest['parts'][number] {
+  const [part, ...others] = manifest.parts;
+  if (part !== undefined && others.length === 0) return part;
+  const names = manifest.parts.map(({ name }) => name).join(', ');
+  throw new HoldfastError(
+    'UnsupportedTopology',
+    `the backup ${manifest.backupId} has the parts ${names}; this release restores backups of one replica set`,
+  );
+}

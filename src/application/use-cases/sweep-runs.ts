@@ -1,0 +1,88 @@
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
+import { failureRecord } from '../../domain/failure.ts';
+import { stateKeys } from '../../domain/names.ts';
+import { makeOutcome } from '../../domain/outcome.ts';
+import type { Outcome } from '../../domain/run.ts';
+import { readLease } from '../leases.ts';
+import type { Executions } from '../ports/executions.ts';
+import type { WorkerLauncher } from '../ports/worker-launcher.ts';
+import { decideOutcome, isCancelRequested } from '../run-folder.ts';
+import { type SettleDeps, settleRun } from '../settle-run.ts';
+import { releaseLeaseOf } from './release-lease.ts';
+
+export interface SweepDeps extends SettleDeps {
+  readonly executions: Executions;
+  readonly launcher: WorkerLauncher;
+}
+
+export interface SweepResult {
+  /** Runs whose workflow had ended without settling them. */
+  readonly settledRuns: readonly string[];
+  readonly releasedLeases: readonly string[];
+  /** What could not be swept now, and why; the next sweep tries again. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Finishes what runs left whose workflow is over: a completed run's manifest is written, any other loses what it wrote;
+ * leases of runs that are over are released. One run that can't be swept does not keep the others.
+ */
+export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
+  const settledRuns: string[] = [];
+  const problems: string[] = [];
+  for (const runId of await unsettledRuns(deps)) {
+    try {
+      if (await deps.executions.isRunning(runId)) continue;
+      await settleDeadRun(runId, deps);
+      settledRuns.push(runId);
+    } catch (error) {
+      problems.push(`run ${runId}: ${String(error)}`);
+    }
+  }
+  const releasedLeases = await releaseDeadLeases(deps, problems);
+  if (settledRuns.length + releasedLeases.length + problems.length > 0) {
+    deps.logger.warn('swept what earlier runs had left', { settledRuns, releasedLeases, problems });
+  }
+  return { settledRuns, releasedLeases, problems };
+}
+
+async function unsettledRuns(deps: SweepDeps): Promise<string[]> {
+  const runs = new Set<string>();
+  const settled = new Set<string>();
+  for await (const { key } of deps.state.list(stateKeys.runs())) {
+    const runId = key.slice(stateKeys.runs().length).split('/', 1)[0] ?? '';
+    runs.add(runId);
+    if (key === stateKeys.settled(runId)) settled.add(runId);
+  }
+  return [...runs].filter((runId) => !settled.has(runId));
+}
+
+/** Wins the outcome for a run that nobody can finish any more, and cleans up after it. */
+export async function settleDeadRun(runId: string, deps: Omit<SweepDeps, 'executions'>): Promise<Outcome> {
+  await deps.launcher.stopAll(runId);
+  const cancelled = await isCancelRequested(deps.state, runId);
+  const error = cancelled
+    ? new HoldfastError('Cancelled', 'the run was asked to stop')
+    : new HoldfastError('Interrupted', 'the process that ran the workflow is gone');
+  const status = cancelled ? 'cancelled' : 'failed';
+  const proposed = makeOutcome('sweep', status, deps.clock.now(), failureRecord(error));
+  const outcome = await decideOutcome(deps.state, runId, proposed);
+  await settleRun(runId, outcome, deps);
+  return outcome;
+}
+
+async function releaseDeadLeases(deps: SweepDeps, problems: string[]): Promise<string[]> {
+  const released: string[] = [];
+  const keys: string[] = [];
+  for await (const { key } of deps.state.list(stateKeys.leases())) keys.push(key);
+  for (const key of keys) {
+    try {
+      const lease = (await readLease(deps.state, key))?.lease;
+      if (lease === undefined || lease.released === true || (await deps.executions.isRunning(lease.run))) continue;
+      if (await releaseLeaseOf(deps.state, key, lease.run)) released.push(key);
+    } catch (error) {
+      problems.push(`${key}: ${isHoldfastError(error) ? error.message : String(error)}`);
+    }
+  }
+  return released;
+}

@@ -1,0 +1,77 @@
+import { connectDirect } from '../adapters/mongodb/connect.ts';
+import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
+import { readDocument } from '../application/documents.ts';
+import { requireHeldLease } from '../application/leases.ts';
+import type { Logger } from '../application/ports/logger.ts';
+import type { ObjectStore } from '../application/ports/object-store.ts';
+import { deploymentOf, type OpenStorage, readConfig, storageOf } from '../application/run-folder.ts';
+import type { CaptureOplogDeps, PartCapture } from '../application/use-cases/capture-oplog.ts';
+import { logicalBaseSchema } from '../domain/base.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { artifactKeys, stateKeys } from '../domain/names.ts';
+import type { BackupPlan } from '../domain/run.ts';
+import { opTimeSchema } from '../domain/timestamp.ts';
+import { topologySchema } from '../domain/topology.ts';
+import { captureTo, type CaptureToInput } from '../engine/oplog/capture-to.ts';
+
+interface CapturePartContext {
+  readonly state: ObjectStore;
+  readonly openStorage: OpenStorage;
+  readonly logger: Logger;
+}
+
+/** The engine's capture, with a connection to the member that the part's base was read from. */
+export function makeCapturePart(context: CapturePartContext): CaptureOplogDeps['capturePart'] {
+  return async (capture) => {
+    const { state, openStorage, logger } = context;
+    const { plan } = capture;
+    const settings = await readConfig(state, plan.runId);
+    const deployment = deploymentOf(settings, plan.deployment);
+    const { fence } = await requireHeldLease(state, plan);
+    const input = await describeCapture(capture, fence, state);
+    const signal = capture.signal ?? new AbortController().signal;
+    const client = await connectDirect({
+      host: input.member,
+      settings: deployment,
+      credentials: await resolveCredentials(deployment.credentials),
+      appName: `holdfast capture ${plan.runId}`,
+      signal,
+    });
+    try {
+      const checkFence = async (): Promise<void> => void (await requireHeldLease(state, plan, fence));
+      const store = openStorage(storageOf(settings, plan.storage));
+      const result = await captureTo(input, { client, store, signal, checkFence });
+      if (!result.reached)
+        logger.info('capture waits', { runId: plan.runId, part: capture.part, for: result.waitingFor });
+      return result.reached;
+    } finally {
+      await client.close();
+    }
+  };
+}
+
+async function describeCapture(
+  { plan, part, restoreTime }: PartCapture,
+  fence: number,
+  state: ObjectStore,
+): Promise<CaptureToInput> {
+  const base = await readDocument(state, stateKeys.base(plan.runId, part), logicalBaseSchema);
+  return {
+    oplogPrefix: artifactKeys.oplog(artifactKeys.part(plan.deployment, plan.backupId, part)),
+    from: base.captureFrom,
+    applyFrom: base.applyFrom,
+    point: await readDocument(state, stateKeys.point(plan.runId, part), opTimeSchema),
+    restoreTime,
+    member: base.member,
+    replicaSet: await replicaSetOf(plan, part, state),
+    runId: plan.runId,
+    fence,
+  };
+}
+
+async function replicaSetOf(plan: BackupPlan, part: string, state: ObjectStore): Promise<string> {
+  const topology = await readDocument(state, stateKeys.topology(plan.runId), topologySchema);
+  const name = topology.parts.find((candidate) => candidate.name === part)?.replicaSet;
+  if (name != null) return name;
+  throw new HoldfastError('Internal', `the part ${part} of run ${plan.runId} is no replica set`);
+}

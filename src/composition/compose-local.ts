@@ -1,0 +1,71 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import { MongoDeploymentInspector } from '../adapters/mongodb/inspect-deployment.ts';
+import type { Clock } from '../application/ports/clock.ts';
+import type { EventPublisher } from '../application/ports/event-publisher.ts';
+import type { Executions } from '../application/ports/executions.ts';
+import type { Logger } from '../application/ports/logger.ts';
+import type { ObjectStore } from '../application/ports/object-store.ts';
+import type { WorkerLauncher } from '../application/ports/worker-launcher.ts';
+import type { CatalogDeps } from '../application/catalog.ts';
+import type { AcquireLeaseDeps } from '../application/use-cases/acquire-lease.ts';
+import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
+import type { CompleteBackupDeps } from '../application/use-cases/complete-backup.ts';
+import type { InspectDeploymentDeps } from '../application/use-cases/inspect-deployment.ts';
+import type { LaunchWorkerDeps } from '../application/use-cases/launch-worker.ts';
+import type { PlanBackupDeps } from '../application/use-cases/plan-backup.ts';
+import type { PlanRestoreDeps } from '../application/use-cases/plan-restore.ts';
+import type { PublishOutcomeDeps } from '../application/use-cases/publish-outcome.ts';
+import type { RecordFailureDeps } from '../application/use-cases/record-failure.ts';
+import type { SweepDeps } from '../application/use-cases/sweep-runs.ts';
+import type { Settings } from '../domain/settings.ts';
+import { makeCapturePart } from './capture-part.ts';
+import { LocalStorages } from './local-storages.ts';
+import { openTarget } from './open-target.ts';
+
+/** What embedded mode brings itself: its engine knows which runs live, and its channel reaches the workers. */
+export interface LocalOptions {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly events: EventPublisher;
+  readonly launcher: WorkerLauncher;
+  readonly executions: Executions;
+  readonly state: ObjectStore;
+  readonly storages: LocalStorages;
+}
+
+/** Everything that the use cases need on one machine. */
+export type LocalDeps = InspectDeploymentDeps &
+  PlanBackupDeps &
+  AcquireLeaseDeps &
+  LaunchWorkerDeps &
+  CaptureOplogDeps &
+  CompleteBackupDeps &
+  PlanRestoreDeps &
+  PublishOutcomeDeps &
+  RecordFailureDeps &
+  SweepDeps &
+  CatalogDeps;
+
+/** Consistency rule 3: the capture loop waits 1 to 5 seconds on one machine. */
+const captureWait = { first: 1, least: 1, most: 5 } as const;
+
+export function composeLocal(options: LocalOptions): LocalDeps {
+  const { settings, clock, logger, events, launcher, executions, state, storages } = options;
+  const openStorage = storages.open.bind(storages);
+  return {
+    settings,
+    clock,
+    logger,
+    events,
+    launcher,
+    executions,
+    state,
+    openStorage,
+    captureWait,
+    toolVersion: packageJson.version,
+    inspector: new MongoDeploymentInspector(),
+    capturePart: makeCapturePart({ state, openStorage, logger }),
+    openTarget,
+  };
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { methodSchema } from './manifest.ts';
+import { backupPlanSchema, restoreRequestSchema } from './run.ts';
+
+/** `runs/<run>/request.json`: what was asked, completed by the first state. */
+export const backupRunSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  workflow: z.literal('backup'),
+  startedAt: z.iso.datetime(),
+  deployment: z.string(),
+  storage: z.string(),
+  method: methodSchema.nullable(),
+  labels: z.record(z.string(), z.string()),
+  requestedBy: z.string(),
+});
+export type BackupRun = z.infer<typeof backupRunSchema>;
+
+export const restoreRunSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  workflow: z.literal('restore'),
+  startedAt: z.iso.datetime(),
+  requestedBy: z.string(),
+  request: restoreRequestSchema,
+});
+export type RestoreRun = z.infer<typeof restoreRunSchema>;
+
+export const runRequestSchema = z.discriminatedUnion('workflow', [backupRunSchema, restoreRunSchema]);
+
+/** `requests/<sha256>.json`: created by the first run that a request or a schedule's tick led to. */
+export const acceptedRequestSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  run: z.string(),
+  deployment: z.string(),
+  at: z.iso.datetime(),
+});
+
+/** `runs/<run>/plan.json` of a restore. */
+export const restorePlanSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  kind: z.literal('restore'),
+  runId: z.string(),
+  backupId: z.string(),
+  deployment: z.string(),
+  storage: z.string(),
+  createdAt: z.iso.datetime(),
+  /** What the lease on the target is named after: SHA-256 of its canonical name. */
+  target: z.string().regex(/^[0-9a-f]{64}$/),
+  targetDescription: z.string(),
+  requestedBy: z.string(),
+  request: restoreRequestSchema,
+  parts: z.array(z.strictObject({ name: z.string() })).min(1),
+});
+export type RestorePlan = z.infer<typeof restorePlanSchema>;
+
+export const planSchema = z.discriminatedUnion('kind', [backupPlanSchema, restorePlanSchema]);
+export type Plan = z.infer<typeof planSchema>;
+
+/** `runs/<run>/tasks/<attempt>.json`: what one worker is started for. The token is a capability of the run, no secret of the deployment. */
+export const workerTaskSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  runId: z.string(),
+  command: z.enum(['dump', 'restore']),
+  part: z.string(),
+  /** 1 for the first worker of the part, counted over the whole run: it names the packs. */
+  attempt: z.int().min(1),
+  taskToken: z.string(),
+  fence: z.int().min(1),
+  startedAt: z.iso.datetime(),
+});
+export type WorkerTask = z.infer<typeof workerTaskSchema>;
+
+/** `runs/<run>/errors/<state>-<attempt>.json`: one try that failed, also one that a retry made good. */
+export const stepErrorSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  state: z.string(),
+  attempt: z.int().min(1),
+  at: z.iso.datetime(),
+  error: z.strictObject({ name: z.string(), code: z.string(), message: z.string(), next: z.string() }),
+  details: z.record(z.string(), z.unknown()),
+  /** Of a defect only. */
+  stack: z.string().nullable(),
+});
+export type StepError = z.infer<typeof stepErrorSchema>;
+
+/** `runs/<run>/settled.json`: nothing is left to do for the run. */
+export const settledSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  at: z.iso.datetime(),
+  deletedObjects: z.int().min(0),
+});
