@@ -1,0 +1,198 @@
+import { crc32 } from 'node:zlib';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import type { SliceSummary } from '../../domain/base.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
+import { artifactKeys } from '../../domain/names.ts';
+import { compareTimestamps, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
+import { bsonType, findElement } from '../bson/raw-document.ts';
+import { readString } from '../bson/raw-values.ts';
+import { crc32Hex, requireWritten } from '../packs/written-object.ts';
+import type { Source } from '../source/member-state.ts';
+import { type OplogEntry, transactionRole } from './oplog-entry.ts';
+import { describeOpTime, firstOfChain, readOplog } from './oplog-source.ts';
+import { readSlice } from './read-slices.ts';
+import { SliceBuilder, type SliceOrigin } from './slice-builder.ts';
+import type { PreparedTransaction, SliceHeader } from './slice-format.ts';
+
+export interface CaptureTarget {
+  readonly store: ObjectStore;
+  readonly oplogPrefix: string;
+  readonly origin: SliceOrigin;
+  /** Called before each slice is written. @throws LeaseLost */
+  readonly checkFence: () => Promise<void>;
+}
+
+export interface CaptureStart {
+  /** The chain as it is in the storage; empty for a new one. */
+  readonly chain: readonly SliceSummary[];
+  /** The first entry of the chain. */
+  readonly from: OpTime;
+  /** Of the last slice's header. */
+  readonly prepared: readonly PreparedTransaction[];
+  /** Every entry up to it is in the base: a transaction that ends later is followed to its start (consistency rule 6). */
+  readonly applyFrom: OpTime;
+  /** A change of the feature compatibility version up to it fails the base; undefined while it is not known. */
+  readonly until: Timestamp | undefined;
+}
+
+/** An FCV change is a write of that document (consistency rule 9). */
+function changesFeatureCompatibilityVersion(entry: OplogEntry): boolean {
+  if (entry.ns !== 'admin.system.version') return false;
+  const document = entry.o2 ?? entry.o;
+  const id = document && findElement(document, '_id');
+  return id?.type === bsonType.string && readString(document as Buffer, id) === 'featureCompatibilityVersion';
+}
+
+/** Takes a member's oplog into slices, each continuing the one before. One step at a time; not to be called twice at once. */
+export class OplogCapture {
+  #source: Source;
+  readonly #target: CaptureTarget;
+  readonly #start: CaptureStart;
+  readonly #slices: SliceSummary[];
+  #builder: SliceBuilder;
+  #from: OpTime;
+  /** The last entry read: in a slice or in the builder. */
+  #last: OpTime;
+
+  constructor(source: Source, target: CaptureTarget, start: CaptureStart) {
+    this.#source = source;
+    this.#target = target;
+    this.#start = start;
+    this.#slices = [...start.chain];
+    this.#from = start.chain[0]?.from ?? start.from;
+    this.#last = start.chain.at(-1)?.to ?? start.from;
+    this.#builder = new SliceBuilder(target.origin, start.prepared);
+  }
+
+  /** The first entry of the chain: moves back when a transaction turns out to have begun earlier. */
+  get from(): OpTime {
+    return this.#from;
+  }
+
+  /** The last entry that is in a slice in the storage; the start while there is none. */
+  get capturedTo(): OpTime {
+    return this.#slices.at(-1)?.to ?? this.#start.from;
+  }
+
+  get slices(): readonly SliceSummary[] {
+    return this.#slices;
+  }
+
+  /** Transactions that are prepared and not decided at the last entry read. */
+  get prepared(): readonly PreparedTransaction[] {
+    return this.#builder.prepared;
+  }
+
+  /**
+   * Reads on to `upTo`, which must be majority-committed, and writes the slices that are full.
+   * @param flush writes the last one too, however small
+   * @param signal ends this step; by default the source's
+   * @throws OplogRolledOver, OplogGap, FeatureCompatibilityVersionChanged, SourceUnreachable, the storage's errors
+   */
+  async advance(upTo: OpTime, flush: boolean, signal = this.#source.signal): Promise<void> {
+    this.#source = { ...this.#source, signal };
+    while (compareTimestamps(this.#last.ts, upTo.ts) < 0) await this.#readTo(upTo);
+    if (flush && this.#builder.entries > 1) await this.#close();
+  }
+
+  /** For a set that is idle: a slice of the one entry that the chain begins with, so that the captured oplog is not empty. */
+  async captureStartOnly(): Promise<void> {
+    if (this.#slices.length > 0) return;
+    for await (const entry of readOplog(this.#source, this.#last, this.#last.ts)) this.#builder.add(entry);
+    await this.#close();
+  }
+
+  /** Puts slices in front, when the chain begins after `from`. */
+  async ensureFrom(from: OpTime): Promise<void> {
+    if (compareTimestamps(from.ts, this.#from.ts) >= 0) return;
+    const start = { chain: [], from, prepared: [], applyFrom: this.#from, until: undefined };
+    const front = new OplogCapture(this.#source, this.#target, start);
+    await front.advance(this.#from, true);
+    if (!sameOpTime(front.capturedTo, this.#from))
+      throw new HoldfastError(
+        'OplogGap',
+        `Slices from ${describeOpTime(from)} lead to ${describeOpTime(front.capturedTo)}, not to ${describeOpTime(this.#from)}.`,
+      );
+    this.#slices.unshift(...front.slices);
+    this.#from = from;
+  }
+
+  async #readTo(upTo: OpTime): Promise<void> {
+    // When entries wait to be written, the first one read is the last of them: it only proves that none is missing.
+    let known = this.#builder.entries > 0;
+    for await (const entry of readOplog(this.#source, this.#last, upTo.ts)) {
+      if (known) {
+        known = false;
+        continue;
+      }
+      await this.#inspect(entry);
+      if (!this.#builder.hasRoomFor(entry.raw.length) && (await this.#close()) === 'adopted') return;
+      this.#builder.add(entry);
+      this.#last = entry.opTime;
+    }
+    if (!sameOpTime(this.#last, upTo)) throw this.#unreached(upTo);
+  }
+
+  /** The member said that it has `upTo`, and all before it, but does not show it. */
+  #unreached(upTo: OpTime): HoldfastError {
+    return new HoldfastError(
+      'OplogGap',
+      `The oplog of ${this.#source.member} does not hold ${describeOpTime(upTo)}: it shows ${describeOpTime(this.#last)} instead.`,
+    );
+  }
+
+  async #inspect(entry: OplogEntry): Promise<void> {
+    const { applyFrom, until } = this.#start;
+    if (compareTimestamps(entry.opTime.ts, applyFrom.ts) <= 0) return;
+    const inWindow = until === undefined || compareTimestamps(entry.opTime.ts, until) <= 0;
+    if (inWindow && changesFeatureCompatibilityVersion(entry))
+      throw new HoldfastError(
+        'FeatureCompatibilityVersionChanged',
+        `The feature compatibility version was changed at ${describeOpTime(entry.opTime)}, while the base was taken.`,
+      );
+    const previous = transactionRole(entry) && entry.prevOpTime;
+    if (!previous || compareTimestamps(previous.ts, applyFrom.ts) > 0) return;
+    await this.ensureFrom(await firstOfChain(this.#source, previous));
+  }
+
+  /** Writes what the builder holds, and begins the next slice with its last entry; or takes over what another wrote there. */
+  async #close(): Promise<'written' | 'adopted'> {
+    const { lastEntry, prepared } = this.#builder;
+    const made = await this.#builder.finish();
+    if (!made || !lastEntry) return 'written';
+    await this.#target.checkFence();
+    const key = artifactKeys.slice(this.#target.oplogPrefix, made.header.from.ts);
+    try {
+      const written = await this.#target.store.put(key, made.body, { ifNoneMatch: '*' });
+      requireWritten(written, made.body.length, crc32Hex(crc32(made.body)));
+      this.#slices.push(summary(key, made.header, written.size, written.crc32));
+    } catch (error) {
+      if (!isHoldfastError(error, 'ObjectExists')) throw error;
+      return this.#adopt(key, made.header);
+    }
+    this.#builder = new SliceBuilder(this.#target.origin, prepared);
+    this.#builder.add(lastEntry);
+    return 'written';
+  }
+
+  /** An earlier attempt wrote a slice from there: what it holds is majority-committed, so it is ours as well. */
+  async #adopt(key: string, ours: SliceHeader): Promise<'adopted'> {
+    const { header } = await readSlice(this.#target.store, key);
+    const leadsOn = !sameOpTime(header.from, header.to);
+    if (!sameOpTime(header.from, ours.from) || !leadsOn)
+      throw new HoldfastError(
+        'OplogGap',
+        `${key} holds ${describeOpTime(header.from)} to ${describeOpTime(header.to)}; ${describeOpTime(ours.from)} to ${describeOpTime(ours.to)} cannot follow it.`,
+      );
+    const { size } = (await this.#target.store.head(key)) ?? { size: 0 };
+    this.#slices.push(summary(key, header, size, await this.#target.store.checksum(key)));
+    this.#last = header.to;
+    this.#builder = new SliceBuilder(this.#target.origin, header.prepared);
+    return 'adopted';
+  }
+}
+
+function summary(key: string, header: SliceHeader, size: number, crc32: string): SliceSummary {
+  const { from, to, entries, rawBytes } = header;
+  return { key, from, to, entries, rawBytes, size, crc32 };
+}

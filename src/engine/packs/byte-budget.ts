@@ -1,0 +1,33 @@
+/** Bounds the bytes that are in memory between their reading and their storing, whoever reads them. */
+export class ByteBudget {
+  readonly #limit: number;
+  #used = 0;
+  readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Resolves with the function that gives the bytes back. More than the whole budget is granted when nothing else is out. */
+  async acquire(bytes: number): Promise<() => void> {
+    if (this.#waiting.length > 0 || !this.#fits(bytes))
+      await new Promise<void>((resolve) => this.#waiting.push({ bytes, grant: resolve }));
+    else this.#used += bytes;
+    return () => {
+      this.#used -= bytes;
+      this.#grantWaiting();
+    };
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#used === 0 || this.#used + bytes <= this.#limit;
+  }
+
+  #grantWaiting(): void {
+    for (let next = this.#waiting[0]; next && this.#fits(next.bytes); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#used += next.bytes;
+      next.grant();
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/** Hands buffers from producers to one consumer and makes the producers wait while it is behind: back-pressure in one place. */
+export class ByteChannel implements AsyncIterable<Buffer> {
+  readonly #limit: number;
+  readonly #queue: Buffer[] = [];
+  #queued = 0;
+  #ended = false;
+  #failure: Error | undefined;
+  #wakeConsumer: (() => void) | undefined;
+  #wakeProducers: (() => void)[] = [];
+
+  /** @param limit bytes that may wait for the consumer; one buffer may be larger */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Resolves when the consumer has room for more. @throws the error of {@link fail} */
+  async push(buffer: Buffer): Promise<void> {
+    this.#throwIfFailed();
+    this.#queue.push(buffer);
+    this.#queued += buffer.length;
+    this.#wakeConsumer?.();
+    while (this.#queued > this.#limit) await new Promise<void>((resolve) => this.#wakeProducers.push(resolve));
+    this.#throwIfFailed();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** The consumer gets what is queued, then the end. */
+  end(): void {
+    this.#ended = true;
+    this.#wakeConsumer?.();
+  }
+
+  /** Consumer and producers get the error at once; what is queued is dropped. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#queue.length = 0;
+    this.#queued = 0;
+    this.#wakeConsumer?.();
+    this.#releaseProducers();
+  }
+
+  #releaseProducers(): void {
+    const waiting = this.#wakeProducers;
+    this.#wakeProducers = [];
+    for (const wake of waiting) wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    for (;;) {
+      this.#throwIfFailed();
+      const buffer = this.#queue.shift();
+      if (buffer) {
+        yield buffer;
+        // Only now is the consumer done with it.
+        this.#queued = Math.max(0, this.#queued - buffer.length);
+        this.#releaseProducers();
+      } else if (this.#ended) return;
+      else await new Promise<void>((resolve) => (this.#wakeConsumer = resolve));
+    }
+  }
+}

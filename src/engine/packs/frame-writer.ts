@@ -1,0 +1,51 @@
+import { hash } from 'node:crypto';
+import type { IndexFrame } from '../../domain/backup-index.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { FrameCompressor } from './frame-compressor.ts';
+import type { PackWriter } from './pack-writer.ts';
+
+/** A frame's line of the index but for its namespace. */
+export type WrittenFrame = Omit<IndexFrame, 'kind' | 'ns'>;
+
+export interface FrameWriterOptions {
+  readonly compress: FrameCompressor;
+  readonly packs: PackWriter;
+  /** Shared by all writers of a dump. */
+  readonly budget: ByteBudget;
+  /** Called at once when a frame cannot be stored: nobody waits for a frame before its namespace ends. */
+  readonly onFailure: (error: unknown) => void;
+  /** Called when a frame has its place. */
+  readonly onFrame: () => void;
+}
+
+/** Takes the frames of one namespace in scan order; compresses several at once, keeps their order for the index. */
+export class FrameWriter {
+  readonly #options: FrameWriterOptions;
+  readonly #frames: Promise<WrittenFrame>[] = [];
+
+  constructor(options: FrameWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves as soon as there is room for the next frame. `raw` belongs to the writer from then on. */
+  async write(raw: Buffer, documents: number): Promise<void> {
+    const release = await this.#options.budget.acquire(raw.length);
+    const frame = this.#store(raw, documents).finally(release);
+    frame.catch(this.#options.onFailure);
+    this.#frames.push(frame);
+  }
+
+  async #store(raw: Buffer, documents: number): Promise<WrittenFrame> {
+    const rawLength = raw.length;
+    const stored = await this.#options.compress(raw);
+    const sha256 = hash('sha256', stored, 'hex');
+    const place = await this.#options.packs.append(stored);
+    this.#options.onFrame();
+    return { ...place, length: stored.length, rawLength, documents, sha256 };
+  }
+
+  /** All frames, in scan order, when each has its place. @throws what a pack throws */
+  finish(): Promise<WrittenFrame[]> {
+    return Promise.all(this.#frames);
+  }
+}

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, crc32, createZstdCompress } from 'node:zlib';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import type { IndexLine, StoredObject } from '../../domain/backup-index.ts';
+import { ByteChannel } from './byte-channel.ts';
+import { crc32Hex, requireWritten } from './written-object.ts';
+
+const textChunk = 64 * 1024;
+const queuedBytes = 4 * 1024 * 1024;
+
+function* inChunks(lines: Iterable<IndexLine>): Generator<string> {
+  let text = '';
+  for (const line of lines) {
+    text += `${JSON.stringify(line)}\n`;
+    if (text.length < textChunk) continue;
+    yield text;
+    text = '';
+  }
+  if (text !== '') yield text;
+}
+
+/**
+ * Writes `index.ndjson.zst`: one JSON document per line, one zstd frame, however many lines there are.
+ * @throws ObjectExists, VerificationFailed, the storage's errors
+ */
+export async function writeIndex(
+  store: ObjectStore,
+  key: string,
+  lines: Iterable<IndexLine>,
+  signal: AbortSignal,
+): Promise<StoredObject & { readonly sha256: string }> {
+  const sha256 = createHash('sha256');
+  const channel = new ByteChannel(queuedBytes);
+  let size = 0;
+  let sum = 0;
+  const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 };
+  const compressed = pipeline(
+    Readable.from(inChunks(lines)),
+    createZstdCompress({ params }),
+    async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        size += chunk.length;
+        sum = crc32(chunk, sum);
+        sha256.update(chunk);
+        await channel.push(chunk);
+      }
+      channel.end();
+    },
+    { signal },
+  ).catch((error: unknown) => {
+    channel.fail(error as Error);
+  });
+  try {
+    const written = await store.putStream(key, channel, { signal });
+    requireWritten(written, size, crc32Hex(sum));
+    return { key, size, crc32: crc32Hex(sum), sha256: sha256.digest('hex') };
+  } catch (error) {
+    channel.fail(error as Error);
+    throw error;
+  } finally {
+    await compressed;
+  }
+}

@@ -1,0 +1,99 @@
+import { type Document, type MongoClient, Timestamp as BsonTimestamp } from 'mongodb';
+import { HoldfastError } from '../../domain/errors.ts';
+import { compareTimestamps, type OpTime } from '../../domain/timestamp.ts';
+import { findElement } from '../bson/raw-document.ts';
+import { readOpTime } from '../bson/raw-values.ts';
+import { readAllRaw } from './raw-cursor.ts';
+import { sourceError } from './source-errors.ts';
+
+/** The member that is read, and how to give up. */
+export interface Source {
+  /** A direct connection to the member. */
+  readonly client: MongoClient;
+  /** `host:port`, for messages. */
+  readonly member: string;
+  readonly signal: AbortSignal;
+}
+
+export interface MemberState {
+  /** The member's last applied optime: a read that starts now sees everything up to it. */
+  readonly lastApplied: OpTime;
+  /** Nothing up to it can be rolled back, and this member has it. */
+  readonly majority: OpTime;
+}
+
+function opTimeOf(value: unknown): OpTime | undefined {
+  const { ts, t } = (value ?? {}) as { ts?: unknown; t?: unknown };
+  return ts instanceof BsonTimestamp && (ts.t !== 0 || ts.i !== 0)
+    ? { ts: { t: ts.t, i: ts.i }, t: Number(t) }
+    : undefined;
+}
+
+async function command(source: Source, db: string, document: Document): Promise<Document> {
+  try {
+    return await source.client.db(db).command(document, { signal: source.signal });
+  } catch (error) {
+    throw sourceError(error, source.member, `asked for ${Object.keys(document)[0] ?? ''}`);
+  }
+}
+
+/** Documents of a small collection, raw. @throws the product's errors */
+export async function readSmallCollection(source: Source, db: string, find: Document): Promise<Buffer[]> {
+  try {
+    return await readAllRaw(source.client, db, find, { signal: source.signal });
+  } catch (error) {
+    throw sourceError(error, source.member, `reading ${db}.${String(find['find'])}`);
+  }
+}
+
+/**
+ * Where the member stands (`hello`).
+ * @throws MemberStateChanged when it is no readable member of the set (any more), SourceUnreachable
+ */
+export async function readMemberState(source: Source, replicaSet: string): Promise<MemberState> {
+  const hello = await command(source, 'admin', { hello: 1 });
+  const changed = (what: string) => new HoldfastError('MemberStateChanged', `${source.member} ${what}.`);
+  if (hello['setName'] !== replicaSet) throw changed(`is not a member of ${replicaSet} now`);
+  if (hello['secondary'] !== true && hello['isWritablePrimary'] !== true)
+    throw changed('is neither primary nor secondary now');
+  const { opTime, majorityOpTime } = (hello['lastWrite'] ?? {}) as Document;
+  const lastApplied = opTimeOf(opTime);
+  const majority = opTimeOf(majorityOpTime);
+  // Right after a restart a member knows no majority point until the next heartbeat.
+  if (!lastApplied || !majority) throw changed('does not know the majority commit point now');
+  return { lastApplied, majority };
+}
+
+/**
+ * What changes when the member's data is replaced or taken back: rollback id and initial sync id (consistency rule 5).
+ * @returns text to compare, nothing else
+ * @throws MissingPrivileges, SourceUnreachable
+ */
+export async function readDataIdentity(source: Source): Promise<string> {
+  const ids = [
+    ...(await readSmallCollection(source, 'local', { find: 'system.rollback.id' })),
+    ...(await readSmallCollection(source, 'local', { find: 'replset.initialSyncId' })),
+  ];
+  return ids.map((document) => document.toString('hex')).join('/');
+}
+
+/** The start of the oldest transaction that has entries in the oplog and is not decided; undefined for none. */
+export async function oldestOpenTransaction(source: Source): Promise<OpTime | undefined> {
+  const open = await readSmallCollection(source, 'config', {
+    find: 'transactions',
+    filter: { state: { $in: ['prepared', 'inProgress'] } },
+    projection: { startOpTime: 1 },
+  });
+  let oldest: OpTime | undefined;
+  for (const document of open) {
+    const element = findElement(document, 'startOpTime');
+    const start = element && readOpTime(document, element);
+    if (start && (!oldest || compareTimestamps(start.ts, oldest.ts) < 0)) oldest = start;
+  }
+  return oldest;
+}
+
+/** The server's version, `6.0.5`. */
+export async function readServerVersion(source: Source): Promise<string> {
+  return String((await command(source, 'admin', { buildInfo: 1 }))['version']);
+}
