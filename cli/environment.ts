@@ -1,4 +1,5 @@
 import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts';
+import type { Logger } from '../src/application/ports/logger.ts';
 
 export interface TextSink {
   write(text: string): unknown;
@@ -17,7 +18,7 @@ export interface CliEnvironment {
   /** IANA name; undefined is the machine's. */
   readonly timeZone?: string;
   now(): Date;
-  openClient(configPath: string): Promise<HoldfastClient>;
+  openClient(options: { readonly configPath: string; readonly logger: Logger }): Promise<HoldfastClient>;
   /** @returns what was typed, without the line feed. */
   ask(question: string): Promise<string>;
   /** Calls back on every Ctrl-C until the returned function is called. */

@@ -18,10 +18,10 @@ const environment: CliEnvironment = {
   stderr: process.stderr,
   interactive: process.stdin.isTTY && process.stderr.isTTY,
   now: () => new Date(),
-  openClient: async (configPath) => {
+  openClient: async (options) => {
     // Loaded when needed: help, version and wrong input answer without the driver and the engine.
     const { openEmbedded } = await import('../local/embedded.ts');
-    return openEmbedded({ configPath });
+    return openEmbedded(options);
   },
   ask,
   onInterrupt: (handler) => {

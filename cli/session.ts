@@ -1,5 +1,6 @@
 import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts';
 import type { CliEnvironment } from './environment.ts';
+import { makeLineLogger } from './output/line-logger.ts';
 import { safeJson } from './output/printable.ts';
 
 export interface GlobalOptions {
@@ -27,12 +28,14 @@ const defaultConfigPath = 'holdfast.config.yaml';
 
 export function openSession(environment: CliEnvironment, options: GlobalOptions): CommandSession {
   const configPath = options.config ?? (environment.env['HOLDFAST_CONFIG'] || defaultConfigPath);
+  const verbose = environment.env['HOLDFAST_DEBUG'] === '1';
+  const logger = makeLineLogger(environment.stderr, { verbose, quiet: options.quiet === true });
   let opened: Promise<HoldfastClient> | undefined;
   return {
     environment,
     options,
     configPath,
-    client: () => (opened ??= environment.openClient(configPath)),
+    client: () => (opened ??= environment.openClient({ configPath, logger })),
     print: (document, text) => {
       environment.stdout.write(`${options.output === 'json' ? safeJson(document) : text()}\n`);
     },

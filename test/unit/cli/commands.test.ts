@@ -229,8 +229,8 @@ describe('every command', () => {
 
   it('takes the config file from --config, else HOLDFAST_CONFIG, else the folder', async () => {
     const opened: string[] = [];
-    const openClient = (path: string) => {
-      opened.push(path);
+    const openClient = ({ configPath }: { readonly configPath: string }) => {
+      opened.push(configPath);
       return Promise.resolve(fakeClient());
     };
     const env = { HOLDFAST_CONFIG: 'of-env.yaml' };

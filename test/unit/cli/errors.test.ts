@@ -83,3 +83,28 @@ describe('an error of the CLI', () => {
     expect(stderr).not.toContain('\u001b');
   });
 });
+
+describe('the log of the product', () => {
+  const logging = (env: Record<string, string>, ...flags: string[]) =>
+    runFake(['list', ...flags], {
+      env,
+      openClient: ({ logger }) => {
+        logger.info('opened', { store: 'a\u001bb' });
+        logger.warn('the credentials file can be read by others', { file: 'x' });
+        logger.error('broken', { uri: 'mongodb://ada:hunter2@db/' });
+        return Promise.resolve(fakeClient());
+      },
+    });
+
+  it('shows warnings and errors as lines', async () => {
+    const { stderr } = await logging({});
+    expect(stderr).toBe(
+      'warning: the credentials file can be read by others file=x\nerror: broken uri=mongodb://[redacted]@db/\n',
+    );
+  });
+
+  it('shows all of it for debugging, and only errors with --quiet', async () => {
+    expect((await logging({ HOLDFAST_DEBUG: '1' })).stderr).toContain('info: opened store=a\\x1bb\n');
+    expect((await logging({}, '--quiet')).stderr).toBe('error: broken uri=mongodb://[redacted]@db/\n');
+  });
+});
