@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import type { BackupSummary, HoldfastClient, RunStatus } from '../src/application/ports/holdfast-client.ts';
+import type { RunHistory } from '../src/application/ports/run-history.ts';
+import { cancelRun } from '../src/application/use-cases/cancel-run.ts';
+import { describeBackup } from '../src/application/use-cases/describe-backup.ts';
+import { listBackups } from '../src/application/use-cases/list-backups.ts';
+import { runStatus } from '../src/application/use-cases/run-status.ts';
+import { sweepRuns } from '../src/application/use-cases/sweep-runs.ts';
+import type { LocalDeps } from '../src/composition/compose-local.ts';
+import { HoldfastError } from '../src/domain/errors.ts';
+import type { Manifest } from '../src/domain/manifest.ts';
+import { stateKeys } from '../src/domain/names.ts';
+import {
+  type BackupRequest,
+  backupRequestSchema,
+  type RestoreRequest,
+  restoreRequestSchema,
+} from '../src/domain/run.ts';
+import type { WorkflowName } from '../statemachines/manifest.ts';
+import { loadWorkflow } from './bindings.ts';
+import type { EmbeddedExecutions, Execution } from './states-language/executions.ts';
+
+/** How often a waiting caller hears how a run is doing, in milliseconds. */
+const statusInterval = 500;
+
+export interface EmbeddedParts {
+  readonly deps: LocalDeps;
+  readonly executions: EmbeddedExecutions;
+  readonly history: RunHistory;
+  readonly stateDir: string;
+  /** Removes what killed processes left half-written in the storages. */
+  readonly sweepTemporaryFiles: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** The product in this process: a run lives as long as the process that started it. */
+export class EmbeddedClient implements HoldfastClient {
+  readonly #parts: EmbeddedParts;
+  readonly #running = new Map<string, Execution>();
+
+  constructor(parts: EmbeddedParts) {
+    this.#parts = parts;
+  }
+
+  /** Finishes or cleans up what runs of dead processes left. */
+  async sweep(): Promise<void> {
+    await sweepRuns(this.#parts.deps);
+    await this.#parts.sweepTemporaryFiles();
+  }
+
+  startBackup(request: BackupRequest): Promise<{ readonly runId: string }> {
+    return this.#start('backup', checked(backupRequestSchema, request));
+  }
+
+  startRestore(request: RestoreRequest): Promise<{ readonly runId: string }> {
+    return this.#start('restore', checked(restoreRequestSchema, request));
+  }
+
+  async waitForRun(runId: string, onChange?: (status: RunStatus) => void): Promise<RunStatus> {
+    const ended = this.#running.get(runId)?.result;
+    for (let told = ''; ;) {
+      const status = await this.#statusOf(runId);
+      const text = JSON.stringify(status);
+      if (text !== told) onChange?.(status);
+      told = text;
+      if (status.status !== 'running') return status;
+      await this.#pause(ended);
+    }
+  }
+
+  listBackups(filter: {
+    readonly deployment?: string;
+    readonly storage?: string;
+    readonly since?: Date;
+  }): Promise<readonly BackupSummary[]> {
+    return listBackups(filter, this.#parts.deps);
+  }
+
+  describeBackup(backupId: string): Promise<Manifest> {
+    return describeBackup(backupId, this.#parts.deps);
+  }
+
+  status(runId?: string): Promise<readonly RunStatus[]> {
+    return runStatus(runId, { ...this.#parts.deps, history: this.#parts.history });
+  }
+
+  cancel(runId: string): Promise<void> {
+    return cancelRun(runId, { ...this.#parts.deps, history: this.#parts.history });
+  }
+
+  /** Ends what still runs here, as a process that dies would, but cleans up after it. */
+  async close(): Promise<void> {
+    const running = [...this.#running.values()];
+    await Promise.all(running.map((execution) => execution.abort('the process that ran it ends', 'Interrupted')));
+    if (running.length > 0) await this.sweep();
+    await this.#parts.close();
+  }
+
+  async #start(workflow: WorkflowName, request: object): Promise<{ readonly runId: string }> {
+    const { executions, deps, stateDir } = this.#parts;
+    const runId = makeRunId(workflow, deps.clock.now());
+    // The journal is a file of its own kind: it grows while the run goes on.
+    await mkdir(dirname(join(stateDir, stateKeys.journal(runId))), { recursive: true });
+    const execution = executions.start(loadWorkflow(workflow), runId, request);
+    this.#running.set(runId, execution);
+    void execution.result.then(() => this.#running.delete(runId));
+    return { runId };
+  }
+
+  async #statusOf(runId: string): Promise<RunStatus> {
+    const [status] = await this.status(runId);
+    if (status === undefined) throw new HoldfastError('UnknownRun', `there is no run ${runId}`);
+    return status;
+  }
+
+  async #pause(ended: Promise<unknown> | undefined): Promise<void> {
+    const done = new AbortController();
+    const pause = this.#parts.deps.clock.sleep(statusInterval, done.signal).catch(() => undefined);
+    await Promise.race([pause, ...(ended === undefined ? [] : [ended])]);
+    done.abort();
+  }
+}
+
+/** @throws InvalidInput with all problems */
+function checked<S extends z.ZodType>(schema: S, request: unknown): z.output<S> {
+  const parsed = schema.safeParse(request);
+  if (parsed.success) return parsed.data;
+  throw new HoldfastError('InvalidInput', z.prettifyError(parsed.error));
+}
+
+/** `backup-20261122T101530Z-1f9a3c`: sorts by time within its workflow, unique across processes. */
+function makeRunId(workflow: WorkflowName, now: Date): string {
+  const time = now.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
+  return `${workflow}-${time}-${randomBytes(3).toString('hex')}`;
+}
