@@ -26,7 +26,6 @@ export interface AuthInfo {
   }[];
 }
 
-const read = ['find', 'listIndexes', 'collStats'] as const;
 const on = (db: string, collection: string, ...actions: string[]): Privilege => ({
   resource: { db, collection },
   actions,
@@ -42,17 +41,18 @@ export function backupRole(): RoleDefinition {
     privileges: [
       {
         resource: { cluster: true },
-        actions: ['replSetGetConfig', 'replSetGetStatus', 'getParameter', 'serverStatus', 'listDatabases'],
+        // useUUID: collections are read by UUID, so that a rename meanwhile does not matter.
+        actions: ['replSetGetConfig', 'replSetGetStatus', 'getParameter', 'listDatabases', 'useUUID'],
       },
-      on('', '', 'listCollections', ...read),
-      { resource: { db: '', system_buckets: '' }, actions: [...read] },
-      on('', 'system.js', ...read),
-      on('', 'system.views', ...read),
-      on('admin', 'system.users', ...read),
-      on('admin', 'system.roles', ...read),
-      on('admin', 'system.version', ...read),
-      on('config', '', 'listCollections', ...read),
-      on('local', '', 'listCollections'),
+      on('', '', 'find', 'listCollections', 'listIndexes'),
+      { resource: { db: '', system_buckets: '' }, actions: ['find', 'listIndexes'] },
+      on('', 'system.js', 'find', 'listIndexes'),
+      on('', 'system.views', 'find', 'listIndexes'),
+      on('admin', 'system.users', 'find', 'listIndexes'),
+      on('admin', 'system.roles', 'find', 'listIndexes'),
+      on('admin', 'system.version', 'find', 'listIndexes'),
+      on('config', '', 'find', 'listCollections', 'listIndexes'),
+      // collStats: how full the oplog is tells how long it will hold an entry.
       on('local', 'oplog.rs', 'find', 'collStats'),
       on('local', 'system.rollback.id', 'find'),
       on('local', 'replset.initialSyncId', 'find'),

@@ -77,7 +77,9 @@ export function mapDriverError(error: unknown, { host, role }: DriverErrorContex
   }
   if (error instanceof MongoServerError) {
     if (error.code !== unauthorized) return error;
-    return new HoldfastError('MissingPrivileges', `${host} refused a command: ${textOf(error)}`, { cause: error });
+    // The whole command with session and cluster time follows in the server's text: its name is what matters.
+    const text = textOf(error).replace(/(execute command) \{ (\w+):.*$/s, '$1 $2');
+    return new HoldfastError('MissingPrivileges', `${host} refused a command: ${text}`, { cause: error });
   }
   if (error instanceof MongoParseError) {
     return new HoldfastError('InvalidConfig', `The connection to ${host} cannot be set up: ${textOf(error)}`, {
