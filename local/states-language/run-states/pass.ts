@@ -6,5 +6,5 @@ import type { PassState } from '../state-machine.ts';
 
 export function runPass({ state, roots, rawInput }: Visit<PassState>): Json {
   const input = state.Parameters === undefined ? roots.data : fillTemplate(state.Parameters, roots);
-  return placeResult(state.ResultPath, rawInput, state.Result ?? input);
+  return placeResult(state.ResultPath, rawInput, state.Result === undefined ? input : state.Result);
 }
