@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { timestampSchema } from './timestamp.ts';
+
+/** What a restore of one part did: `runs/<run>/restored/<part>.json`. It exists only when the target was verified. */
+export const restoreResultSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  part: z.string(),
+  /** What the target calls itself: replica set name, or host:port. */
+  target: z.string(),
+  restoreTime: timestampSchema,
+  collections: z.int(),
+  documents: z.int(),
+  rawBytes: z.int(),
+  indexes: z.int(),
+  /** Entries up to the restore time; of their operations, how many changed the target and how many had nothing to do. */
+  oplog: z.strictObject({ entries: z.int(), applied: z.int(), skipped: z.int() }),
+  /** Null when users and roles were not asked for. */
+  usersAndRoles: z.strictObject({ users: z.int(), roles: z.int() }).nullable(),
+  /** Whether collections kept the source's UUIDs. */
+  uuidsKept: z.boolean(),
+  /** Whether documents that had expired by their TTL were kept, with TTL off. */
+  keepExpired: z.boolean(),
+  /** By phase: check, load, replay, indexes, users, verify. */
+  seconds: z.record(z.string(), z.number()),
+  warnings: z.array(z.string()),
+});
+export type RestoreResult = z.infer<typeof restoreResultSchema>;

@@ -1,0 +1,105 @@
+import { hash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import type { Codec, IndexFrame } from '../../domain/backup-index.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import { documentLength } from '../bson/raw-document.ts';
+import { decompressZstdFrame } from './zstd-frames.ts';
+
+const inflate = promisify(gunzip);
+
+/** Frames of one pack that lie next to each other and are read by one request. */
+export interface FrameRun {
+  readonly pack: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly frames: readonly IndexFrame[];
+}
+
+function damaged(key: string, frame: IndexFrame, what: string, cause?: unknown): HoldfastError {
+  return new HoldfastError(
+    'CorruptObject',
+    `The pack ${key} is damaged: ${what} (frame of ${frame.ns} at byte ${frame.offset}).`,
+    { cause, details: { key, offset: frame.offset, ns: frame.ns } },
+  );
+}
+
+/**
+ * Joins neighbouring frames to runs, in the order given: ten thousand small collections are few requests.
+ * @param maxBytes of stored and of raw bytes in one run; a larger frame is a run of its own
+ */
+export function joinFrames(frames: readonly IndexFrame[], maxBytes: number): FrameRun[] {
+  const runs: { pack: string; offset: number; length: number; raw: number; frames: IndexFrame[] }[] = [];
+  for (const frame of frames) {
+    const run = runs.at(-1);
+    const follows = run !== undefined && run.pack === frame.pack && run.offset + run.length === frame.offset;
+    if (follows && Math.max(run.length + frame.length, run.raw + frame.rawLength) <= maxBytes) {
+      run.frames.push(frame);
+      run.length += frame.length;
+      run.raw += frame.rawLength;
+    } else {
+      const { pack, offset, length, rawLength } = frame;
+      runs.push({ pack, offset, length, raw: rawLength, frames: [frame] });
+    }
+  }
+  return runs;
+}
+
+async function decompress(stored: Buffer, codec: Codec, rawLength: number): Promise<Buffer> {
+  const limit = Math.max(1, rawLength);
+  if (codec === 'none') return stored;
+  return codec === 'zstd' ? decompressZstdFrame(stored, limit) : inflate(stored, { maxOutputLength: limit });
+}
+
+/** The number of documents, each with a length that fits: what is sent to a server is whole BSON documents. */
+function countDocuments(raw: Buffer): number {
+  let count = 0;
+  for (let at = 0; at < raw.length; count++) at += documentLength(raw, at);
+  return count;
+}
+
+/**
+ * Decodes one frame and proves that it is the one that was written: SHA-256 of the stored bytes, declared raw length
+ * (a bound, so that a frame that unpacks to more never reaches memory) and number of documents.
+ * @param key of the pack, for messages
+ * @throws CorruptObject
+ */
+export async function decodeFrame(key: string, frame: IndexFrame, stored: Buffer, codec: Codec): Promise<Buffer> {
+  if (hash('sha256', stored) !== frame.sha256) throw damaged(key, frame, 'its SHA-256 differs');
+  let raw: Buffer;
+  let documents: number;
+  try {
+    raw = await decompress(stored, codec, frame.rawLength);
+    documents = countDocuments(raw);
+  } catch (cause) {
+    throw damaged(key, frame, (cause as Error).message, cause);
+  }
+  if (raw.length !== frame.rawLength) throw damaged(key, frame, `${raw.length} bytes instead of ${frame.rawLength}`);
+  if (documents !== frame.documents) throw damaged(key, frame, `${documents} documents instead of ${frame.documents}`);
+  return raw;
+}
+
+/** Where a pack's number becomes its key. */
+export interface PackSource {
+  readonly store: ObjectStore;
+  readonly codec: Codec;
+  readonly keyOf: (pack: string) => string;
+}
+
+/**
+ * Reads the frames of a run with one ranged read and hands them out one by one, decoded and verified.
+ * @throws ObjectNotFound, CorruptObject, the storage's errors
+ */
+export async function* readFrames(
+  source: PackSource,
+  run: FrameRun,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly frame: IndexFrame; readonly raw: Buffer }> {
+  const key = source.keyOf(run.pack);
+  const stored = await source.store.getRange(key, run.offset, run.length, signal ? { signal } : {});
+  for (const frame of run.frames) {
+    const at = frame.offset - run.offset;
+    yield { frame, raw: await decodeFrame(key, frame, stored.subarray(at, at + frame.length), source.codec) };
+  }
+}

@@ -1,0 +1,175 @@
+import type { Document, MongoClient } from 'mongodb';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
+import { type AuthInfo, missingPrivileges, restoreRole } from '../../domain/privileges.ts';
+import { temporaryRoles, temporaryUsers } from '../replay/carried-namespaces.ts';
+import { markDatabase, readMark, type RestoreMark } from './restore-mark.ts';
+import { atTarget } from './target-errors.ts';
+
+export interface TargetCheck {
+  readonly manifest: Manifest;
+  readonly part: string;
+  readonly runId: string;
+  /** The target's name, typed by whoever asked: the replica set's name, or host:port of a standalone. */
+  readonly overwrite?: string | undefined;
+}
+
+/** What a restore needs to know of its target. */
+export interface TargetFacts {
+  /** What must be typed to overwrite it. */
+  readonly name: string;
+  readonly version: string;
+  readonly featureCompatibilityVersion: string;
+  /** hello.maxWireVersion: 17 is 6.0. */
+  readonly maxWireVersion: number;
+  readonly replicaSet: boolean;
+  readonly authenticated: boolean;
+  /** Holds data: of an earlier try of this run, or to be overwritten as asked for. */
+  readonly occupied: boolean;
+  readonly mark: RestoreMark | undefined;
+}
+
+interface Hello {
+  readonly isWritablePrimary?: boolean;
+  readonly setName?: string;
+  readonly me?: string;
+  readonly hosts?: readonly string[];
+  readonly msg?: string;
+  readonly maxWireVersion: number;
+}
+
+const unsuitable = (message: string) => new HoldfastError('TargetNotSuitable', message);
+
+const command = (client: MongoClient, what: string, document: Document) =>
+  atTarget(what, () => client.db('admin').command(document));
+
+/** `6.0.5` → [6, 0] */
+function majorMinor(version: string): readonly [number, number] {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return [major, minor];
+}
+
+const older = (a: string, b: string): boolean => {
+  const [x, y] = [majorMinor(a), majorMinor(b)];
+  return x[0] - y[0] < 0 || (x[0] === y[0] && x[1] < y[1]);
+};
+
+/** @throws TargetNotSuitable when the target's release or FCV is older than the source's was */
+async function checkVersion(client: MongoClient, manifest: Manifest): Promise<{ version: string; fcv: string }> {
+  const { version } = (await command(client, 'a look at its version', { buildInfo: 1 })) as { version: string };
+  if (older(version, manifest.serverVersion))
+    throw unsuitable(`The target runs ${version}; the backup is of ${manifest.serverVersion} and needs that or newer.`);
+  const reply = await command(client, 'a look at its FCV', { getParameter: 1, featureCompatibilityVersion: 1 });
+  const fcv = (reply['featureCompatibilityVersion'] as { version: string }).version;
+  if (older(fcv, manifest.featureCompatibilityVersion))
+    throw unsuitable(
+      `The target's feature compatibility version is ${fcv}; the backup is of ${manifest.featureCompatibilityVersion}.`,
+    );
+  return { version, fcv };
+}
+
+/** @throws MissingPrivileges naming them */
+async function checkPrivileges(client: MongoClient): Promise<boolean> {
+  const reply = await command(client, 'a look at its privileges', { connectionStatus: 1, showPrivileges: true });
+  const authInfo = reply['authInfo'] as AuthInfo & { authenticatedUsers: readonly unknown[] };
+  // Nobody is logged in: a server without access control takes everything, one with it refuses the next command.
+  if (authInfo.authenticatedUsers.length === 0) return false;
+  const missing = missingPrivileges(authInfo, restoreRole().privileges);
+  if (missing.length > 0)
+    throw new HoldfastError('MissingPrivileges', `The restore user lacks: ${missing.join(', ')}.`, {
+      details: { missing },
+      next: 'Create the restore role that `holdfast roles` prints and grant it to the restore user.',
+    });
+  return true;
+}
+
+/**
+ * Whether the target is the deployment that was backed up: the same replica set id where both are known; else a host
+ * of the source among the target's.
+ */
+async function isSource(client: MongoClient, hello: Hello, part: ManifestPart): Promise<boolean> {
+  if (hello.setName !== undefined) {
+    const reply = await command(client, 'a look at its replica set config', { replSetGetConfig: 1 });
+    const id = (reply['config'] as { settings?: { replicaSetId?: { toHexString(): string } } }).settings?.replicaSetId;
+    if (id && part.topology.replicaSetId !== null) return id.toHexString() === part.topology.replicaSetId;
+  }
+  const hosts = new Set([...(hello.hosts ?? []), ...(hello.me === undefined ? [] : [hello.me])]);
+  return part.topology.members.some(({ host }) => hosts.has(host));
+}
+
+/** Databases and collections that a restore would meet. */
+async function readOccupants(client: MongoClient): Promise<string[]> {
+  const reply = await command(client, 'a list of its databases', { listDatabases: 1, nameOnly: true });
+  const names = (reply['databases'] as readonly { name: string }[]).map(({ name }) => name);
+  const own = new Set(['admin', 'config', 'local', markDatabase]);
+  const temporary = new Set([temporaryUsers, temporaryRoles]);
+  const inAdmin = await atTarget('a list of the collections of admin', () =>
+    client.db('admin').listCollections({}, { nameOnly: true }).toArray(),
+  );
+  const collections = inAdmin
+    .map(({ name }) => `admin.${name}`)
+    .filter((ns) => !ns.startsWith('admin.system.') && !temporary.has(ns));
+  return [...names.filter((name) => !own.has(name)), ...collections];
+}
+
+function refuseOccupied(occupants: readonly string[], mark: RestoreMark | undefined, name: string): HoldfastError {
+  const dead = mark
+    ? ` It is what the restore run ${mark.run} left, which did not finish (${mark.state}, ${mark.at.toISOString()}).`
+    : '';
+  const listed = occupants.slice(0, 5).join(', ') + (occupants.length > 5 ? ', …' : '');
+  return new HoldfastError('TargetNotEmpty', `The target ${name} already holds ${listed}.${dead}`, {
+    next: `Restore to an empty server, or replace everything in it with --overwrite ${name}.`,
+    details: { occupants: occupants.slice(0, 20), ...(mark ? { run: mark.run } : {}) },
+  });
+}
+
+function checkOverwrite(check: TargetCheck, name: string): void {
+  if (check.overwrite !== undefined && check.overwrite !== name)
+    throw new HoldfastError('TargetNotEmpty', `The target is called ${name}, not ${check.overwrite}.`, {
+      next: `Check which server you mean; to overwrite this one, type --overwrite ${name}.`,
+    });
+}
+
+/**
+ * Everything that is known beforehand about a target, in this order: reachable, writable, no mongos, version and FCV,
+ * privileges, not the source, empty. Writes nothing.
+ * @throws TargetUnreachable, TargetNotSuitable, MissingPrivileges, TargetIsSource, TargetNotEmpty, UnknownBackup (part)
+ */
+export async function checkTarget(client: MongoClient, check: TargetCheck): Promise<TargetFacts> {
+  const part = check.manifest.parts.find(({ name }) => name === check.part);
+  if (!part) throw new HoldfastError('UnknownBackup', `The backup has no part ${check.part}.`);
+  const hello = (await command(client, 'the first command', { hello: 1 })) as unknown as Hello;
+  if (hello.msg === 'isdbgrid') throw unsuitable('The target is a mongos; a logical part goes to a replica set.');
+  if (hello.isWritablePrimary !== true) throw unsuitable('The target is not a writable primary.');
+  const authenticated = await checkPrivileges(client);
+  const { version, fcv } = await checkVersion(client, check.manifest);
+  const name = hello.setName ?? client.options.hosts[0]?.toString() ?? '';
+  checkOverwrite(check, name);
+  if (check.overwrite === undefined && (await isSource(client, hello, part)))
+    throw new HoldfastError('TargetIsSource', `The target ${name} is the deployment that was backed up.`);
+  const mark = await readMark(client);
+  const occupants = await readOccupants(client);
+  const allowed = check.overwrite !== undefined || mark?.run === check.runId;
+  if (occupants.length > 0 && !allowed) throw refuseOccupied(occupants, mark, name);
+  return {
+    name,
+    version,
+    featureCompatibilityVersion: fcv,
+    maxWireVersion: hello.maxWireVersion,
+    replicaSet: hello.setName !== undefined,
+    authenticated,
+    occupied: occupants.length > 0,
+    mark,
+  };
+}
+
+/** Empties a target that {@link checkTarget} let pass although it was occupied: everything but admin's own, config and local. */
+export async function clearTarget(client: MongoClient): Promise<void> {
+  for (const occupant of [...(await readOccupants(client)), temporaryUsers, temporaryRoles]) {
+    const [db = '', ...coll] = occupant.split('.');
+    await atTarget(`the removal of ${occupant}`, async () => {
+      if (coll.length === 0) await client.db(db).dropDatabase();
+      else await client.db(db).dropCollection(coll.join('.'));
+    });
+  }
+}

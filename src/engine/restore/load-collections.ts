@@ -1,0 +1,142 @@
+import type { MongoClient } from 'mongodb';
+import type { IndexFrame, IndexNamespace } from '../../domain/backup-index.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import { findElement } from '../bson/raw-document.ts';
+import { readFlag, splitDocuments } from '../bson/raw-values.ts';
+import { RawWriter } from '../bson/raw-writer.ts';
+import type { BackupIndex } from '../packs/index-reader.ts';
+import { type FrameRun, joinFrames, type PackSource, readFrames } from '../packs/pack-reader.ts';
+import { indexName, type CollectionCatalog } from '../replay/collection-catalog.ts';
+import type { CollectionMap } from '../replay/collection-map.ts';
+import { targetNamespace } from '../replay/carried-namespaces.ts';
+import { insertDocuments } from './insert-documents.ts';
+import { runParallel } from './run-parallel.ts';
+import type { TargetCollections } from './target-collections.ts';
+
+/** One ranged read; with two decoded frames per connection this keeps the worker's memory bounded. */
+const maxRunBytes = 8 * 1024 * 1024;
+
+export interface LoadDeps {
+  readonly client: MongoClient;
+  readonly collections: TargetCollections;
+  readonly map: CollectionMap;
+  readonly catalog: CollectionCatalog;
+  readonly packs: PackSource;
+  readonly signal: AbortSignal;
+  readonly onLoaded: (documents: number, rawBytes: number) => void;
+}
+
+export type CarriedCollection = IndexNamespace & { readonly uuid: string; readonly capped: boolean };
+
+/** Collections of the base that a running server gets, under the source's UUID; views are rows of system.views. */
+export function carriedCollections(index: BackupIndex, users: boolean): CarriedCollection[] {
+  return index.namespaces.flatMap((namespace) => {
+    if (namespace.type !== 'collection' || targetNamespace(namespace.ns, users) === undefined) return [];
+    const { uuid } = namespace;
+    if (uuid === null) throw new HoldfastError('CorruptObject', `The index has no UUID for ${namespace.ns}.`);
+    const options = Buffer.from(namespace.options, 'base64');
+    return [{ ...namespace, uuid, capped: readFlag(options, findElement(options, 'capped')) }];
+  });
+}
+
+async function createCollection(namespace: CarriedCollection, users: boolean, deps: LoadDeps) {
+  const ns = targetNamespace(namespace.ns, users) ?? namespace.ns;
+  const options = Buffer.from(namespace.options, 'base64');
+  const specs = namespace.indexes.map((spec) => Buffer.from(spec, 'base64'));
+  const idIndex = specs.find((spec) => indexName(spec) === '_id_' && !findElement(spec, 'clustered'));
+  deps.catalog.add(namespace.uuid, options, specs);
+  for (const step of deps.map.create(namespace.uuid, ns)) {
+    if (step.kind !== 'create') throw new HoldfastError('CorruptObject', `The index names ${ns} more than once.`);
+    await deps.collections.create(namespace.uuid, ns, { options, idIndex });
+  }
+}
+
+/** Views are written as the oplog writes them: the server refuses plain inserts into system.views (code 73). */
+async function insertViews(ns: string, uuid: string, raw: Buffer, deps: LoadDeps): Promise<void> {
+  for (const row of splitDocuments(raw)) {
+    const operation = new RawWriter().string('op', 'i').string('ns', ns).uuid('ui', deps.collections.uuidOf(uuid));
+    await deps.collections.applyOps(`a view of ${ns}`, [operation.document('o', row).toBuffer()]);
+  }
+}
+
+type Insert = (ns: string, raw: Buffer) => Promise<void>;
+
+/** Reads and inserts one run after the other, decoding a frame while the one before is being inserted. */
+async function loadRuns(runs: Iterable<FrameRun>, nsOf: ReadonlyMap<string, string>, insert: Insert, deps: LoadDeps) {
+  let inserting: Promise<void> = Promise.resolve();
+  for (const run of runs) {
+    deps.signal.throwIfAborted();
+    for await (const { frame, raw } of readFrames(deps.packs, run, deps.signal)) {
+      await inserting;
+      deps.signal.throwIfAborted();
+      inserting = insert(nsOf.get(frame.ns) ?? frame.ns, raw).then(() => {
+        deps.onLoaded(frame.documents, frame.rawLength);
+      });
+      // Awaited above or below; until then a failure must not count as unhandled.
+      inserting.catch(() => undefined);
+    }
+  }
+  await inserting;
+}
+
+interface Work {
+  /** Runs in any order, by any connection, in the order of the packs. */
+  readonly runs: readonly FrameRun[];
+  /** Per capped collection: one connection, natural order. */
+  readonly ordered: readonly (readonly FrameRun[])[];
+  readonly views: readonly { readonly ns: string; readonly uuid: string; readonly runs: readonly FrameRun[] }[];
+}
+
+function divideWork(index: BackupIndex, carried: readonly CarriedCollection[]): Work {
+  const framesOf = new Map<string, IndexFrame[]>();
+  for (const frame of index.frames) {
+    const frames = framesOf.get(frame.ns);
+    if (frames) frames.push(frame);
+    else framesOf.set(frame.ns, [frame]);
+  }
+  const any: IndexFrame[] = [];
+  const ordered: FrameRun[][] = [];
+  const views: { ns: string; uuid: string; runs: FrameRun[] }[] = [];
+  for (const { ns, uuid, capped } of carried) {
+    const frames = framesOf.get(ns) ?? [];
+    if (ns.endsWith('.system.views')) views.push({ ns, uuid, runs: joinFrames(frames, maxRunBytes) });
+    else if (capped) ordered.push(joinFrames(frames, maxRunBytes));
+    else for (const frame of frames) any.push(frame);
+  }
+  any.sort((a, b) => (a.pack < b.pack ? -1 : a.pack > b.pack ? 1 : a.offset - b.offset));
+  return { runs: joinFrames(any, maxRunBytes), ordered, views };
+}
+
+/**
+ * Creates every carried collection of the base in the target and inserts its documents: several connections, each
+ * reading ranges of packs in their order; nothing is decoded. Views come last, when what they show is there.
+ * @throws RestoreRejected, TargetUnreachable, CorruptObject, ObjectNotFound
+ */
+export async function loadCollections(
+  index: BackupIndex,
+  options: { readonly users: boolean; readonly parallel: number },
+  deps: LoadDeps,
+): Promise<void> {
+  const carried = carriedCollections(index, options.users);
+  const nsOf = new Map(carried.map(({ ns }) => [ns, targetNamespace(ns, options.users) ?? ns]));
+  await runParallel(carried, options.parallel, (namespace) => createCollection(namespace, options.users, deps));
+  const work = divideWork(index, carried);
+  const insert: Insert = (ns, raw) => insertDocuments(deps.client, ns, raw);
+  const shared = work.runs[Symbol.iterator]();
+  const lanes = [
+    ...work.ordered,
+    ...Array.from({ length: options.parallel }, () => ({ [Symbol.iterator]: () => shared })),
+  ];
+  const failed = new AbortController();
+  const signal = AbortSignal.any([deps.signal, failed.signal]);
+  await runParallel(lanes, options.parallel, async (runs) => {
+    try {
+      await loadRuns(runs, nsOf, insert, { ...deps, signal });
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  });
+  for (const { ns, uuid, runs } of work.views)
+    await loadRuns(runs, nsOf, (_ns, raw) => insertViews(ns, uuid, raw, deps), deps);
+}

@@ -1,0 +1,280 @@
+import type { MongoClient } from 'mongodb';
+import type { Clock } from '../../application/ports/clock.ts';
+import type { Logger } from '../../application/ports/logger.ts';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
+import { artifactKeys } from '../../domain/names.ts';
+import type { RestoreResult } from '../../domain/restore-result.ts';
+import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
+import { readSlices } from '../oplog/read-slices.ts';
+import { type BackupIndex, readIndex } from '../packs/index-reader.ts';
+import type { PackSource } from '../packs/pack-reader.ts';
+import { CollectionCatalog } from '../replay/collection-catalog.ts';
+import { CollectionMap } from '../replay/collection-map.ts';
+import { type ReplayCounts, replayOplog } from '../replay/replay-oplog.ts';
+import { type OplogScan, scanOplog } from '../replay/scan-oplog.ts';
+import { applyExpiry, buildIndexes, type FinishDeps } from './build-indexes.ts';
+import { checkArtifacts, checkIndexAgainstManifest } from './check-artifacts.ts';
+import { checkAuthSchema } from './check-auth-schema.ts';
+import { checkTarget, clearTarget, type TargetFacts } from './check-target.ts';
+import { carriedCollections, loadCollections } from './load-collections.ts';
+import { dropTemporaryUsers, mergeUsers } from './merge-users.ts';
+import { removeMark, writeMark } from './restore-mark.ts';
+import { TargetCollections, takesUuids } from './target-collections.ts';
+import { verifyRestore } from './verify-restore.ts';
+
+export interface RestorePartInput {
+  readonly runId: string;
+  readonly manifest: Manifest;
+  readonly part: string;
+  readonly restoreTime: Timestamp;
+  /** Connections that load, replay and build at once. */
+  readonly parallel: number;
+  /** Restores users and roles too: everyone in the target is replaced but the restoring user. */
+  readonly users: boolean;
+  /** Leaves every TTL off, so that nothing that has expired since is deleted. */
+  readonly keepExpired: boolean;
+  /** The target's name, typed: everything in it is deleted first. */
+  readonly overwrite?: string | undefined;
+}
+
+export type RestorePhase = 'check' | 'load' | 'replay' | 'indexes' | 'verify' | 'users';
+
+export interface RestoreProgress {
+  readonly phase: RestorePhase;
+  /** Of the base, so far. */
+  readonly documents: number;
+  readonly rawBytes: number;
+  /** What rawBytes will be at the end of the load. */
+  readonly totalBytes: number;
+  readonly entries: number;
+  readonly totalEntries: number;
+}
+
+export interface RestorePartDeps {
+  /** To the target, with the restore user. */
+  readonly client: MongoClient;
+  /** The storage that holds the backup. */
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: RestoreProgress) => void;
+}
+
+/** Everything that was proved before the first byte goes to the target. */
+interface Prepared {
+  readonly part: ManifestPart;
+  readonly facts: TargetFacts;
+  readonly index: BackupIndex;
+  readonly packs: PackSource;
+  readonly scan: OplogScan;
+}
+
+function findPart({ manifest, part: name, restoreTime }: RestorePartInput): ManifestPart {
+  const part = manifest.parts.find((one) => one.name === name);
+  if (!part) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
+  if (compareTimestamps(restoreTime, part.point.ts) < 0)
+    throw new HoldfastError(
+      'InvalidInput',
+      `The backup ${manifest.backupId} can't be restored to ${formatTimestamp(restoreTime)}: its base is of ${formatTimestamp(part.point.ts)}.`,
+    );
+  return part;
+}
+
+async function prepare(input: RestorePartInput, deps: RestorePartDeps): Promise<Prepared> {
+  const part = findPart(input);
+  const facts = await checkTarget(deps.client, input);
+  await checkArtifacts(deps.store, part, deps.signal);
+  const { deployment, backupId } = input.manifest;
+  const partPrefix = artifactKeys.part(deployment, backupId, part.name);
+  const index = await readIndex(deps.store, part.base.index);
+  checkIndexAgainstManifest(index, part, partPrefix);
+  const packs = { store: deps.store, codec: index.codec, keyOf: (pack: string) => artifactKeys.pack(partPrefix, pack) };
+  if (input.users) await checkAuthSchema(deps.client, index, packs);
+  const carried = carriedCollections(index, input.users);
+  const scan = await scanOplog(readSlices(deps.store, part.oplog.slices), {
+    restoreTime: input.restoreTime,
+    from: part.base.captureFrom,
+    applyFrom: part.base.applyFrom.ts,
+    users: input.users,
+    base: carried.map(({ uuid, ns }) => [uuid, ns] as const),
+  });
+  return { part, facts, index, packs, scan };
+}
+
+class Restore {
+  readonly #input: RestorePartInput;
+  readonly #deps: RestorePartDeps;
+  readonly #prepared: Prepared;
+  readonly #seconds: Record<string, number> = {};
+  readonly #warnings: string[] = [];
+  readonly #finish: FinishDeps;
+  readonly #progress: { -readonly [K in keyof RestoreProgress]: RestoreProgress[K] };
+
+  constructor(input: RestorePartInput, deps: RestorePartDeps, prepared: Prepared, checkSeconds: number) {
+    this.#input = input;
+    this.#deps = deps;
+    this.#prepared = prepared;
+    this.#seconds['check'] = checkSeconds;
+    const { client, signal } = deps;
+    this.#finish = { client, signal, map: new CollectionMap(), catalog: new CollectionCatalog() };
+    const totalBytes = prepared.index.frames.reduce((sum, { rawLength }) => sum + rawLength, 0);
+    const totals = { totalBytes, totalEntries: prepared.scan.entries };
+    this.#progress = { phase: 'load', documents: 0, rawBytes: 0, entries: 0, ...totals };
+  }
+
+  async run(): Promise<RestoreResult> {
+    const { client } = this.#deps;
+    const { facts } = this.#prepared;
+    if (facts.occupied) await clearTarget(client);
+    else await dropTemporaryUsers(client);
+    await this.#mark('loading');
+    const kept = await takesUuids(client);
+    if (!kept) this.#warnings.push('The target takes no collection UUIDs from outside: its collections have new ones.');
+    const collections = new TargetCollections(client, kept ? 'keep' : 'fresh');
+    await this.#phase('load', () => this.#load(collections));
+    const counts = await this.#phase('replay', () => this.#replay(collections));
+    const indexes = await this.#phase('indexes', () => this.#buildIndexes());
+    await this.#phase('verify', () => this.#verify(collections, counts.touched, false));
+    const usersAndRoles = this.#input.users ? await this.#phase('users', () => this.#mergeUsers()) : null;
+    if (!this.#input.keepExpired) await this.#phase('verify', () => this.#expire(collections));
+    await this.#mark('finished');
+    await removeMark(client);
+    return this.#result(counts, indexes, usersAndRoles, kept);
+  }
+
+  /** Also the barrier: everything written before is on a majority when it resolves. */
+  #mark(state: string): Promise<void> {
+    return writeMark(this.#deps.client, { run: this.#input.runId, state, at: this.#deps.clock.now() });
+  }
+
+  async #phase<T>(phase: RestorePhase, work: () => Promise<T>): Promise<T> {
+    this.#deps.signal.throwIfAborted();
+    this.#progress.phase = phase;
+    this.#report();
+    const from = performance.now();
+    const result = await work();
+    const seconds = (performance.now() - from) / 1000;
+    this.#seconds[phase] = (this.#seconds[phase] ?? 0) + seconds;
+    this.#deps.logger.info('Restore phase done', { part: this.#input.part, phase, seconds });
+    return result;
+  }
+
+  #report(): void {
+    this.#deps.onProgress({ ...this.#progress });
+  }
+
+  async #load(collections: TargetCollections): Promise<void> {
+    const { index, packs } = this.#prepared;
+    const onLoaded = (documents: number, rawBytes: number) => {
+      this.#progress.documents += documents;
+      this.#progress.rawBytes += rawBytes;
+      this.#report();
+    };
+    await loadCollections(index, this.#input, { ...this.#finish, collections, packs, onLoaded });
+    await this.#mark('replaying');
+  }
+
+  async #replay(collections: TargetCollections): Promise<ReplayCounts> {
+    const { part, facts, scan } = this.#prepared;
+    const { restoreTime, users, parallel } = this.#input;
+    const counts = await replayOplog(
+      readSlices(this.#deps.store, part.oplog.slices),
+      {
+        restoreTime,
+        point: part.point.ts,
+        users,
+        parallel,
+        maxWireVersion: facts.maxWireVersion,
+        scan,
+      },
+      {
+        ...this.#finish,
+        collections,
+        onReplayed: (entries) => {
+          this.#progress.entries += entries;
+          this.#report();
+        },
+      },
+    );
+    await this.#mark('building indexes');
+    return counts;
+  }
+
+  #buildIndexes(): Promise<number> {
+    const { replicaSet } = this.#prepared.facts;
+    return buildIndexes({ parallel: this.#input.parallel, replicaSet }, this.#finish);
+  }
+
+  async #verify(collections: TargetCollections, touched: ReadonlySet<string>, expiryApplied: boolean): Promise<void> {
+    const counts = new Map<string, number>();
+    for (const namespace of carriedCollections(this.#prepared.index, this.#input.users))
+      if (!touched.has(namespace.uuid) && namespace.documents !== null && !namespace.capped)
+        counts.set(namespace.uuid, namespace.documents);
+    await verifyRestore({ parallel: this.#input.parallel, expiryApplied, counts }, collections, this.#finish);
+  }
+
+  async #mergeUsers(): Promise<{ users: number; roles: number }> {
+    const { users, roles, warnings } = await mergeUsers(this.#deps.client);
+    this.#warnings.push(...warnings);
+    // They were dropped with the merge: nothing after it may expect them.
+    for (const [uuid, ns] of [...this.#finish.map.entries()])
+      if (ns.startsWith('admin.holdfast_')) this.#finish.map.drop(uuid);
+    return { users, roles };
+  }
+
+  async #expire(collections: TargetCollections): Promise<void> {
+    await applyExpiry(this.#input, this.#finish);
+    // Documents may expire from now on: no counts.
+    await verifyRestore(
+      { parallel: this.#input.parallel, expiryApplied: true, counts: new Map() },
+      collections,
+      this.#finish,
+    );
+  }
+
+  #result(
+    counts: ReplayCounts,
+    indexes: number,
+    usersAndRoles: RestoreResult['usersAndRoles'],
+    uuidsKept: boolean,
+  ): RestoreResult {
+    const { part, restoreTime, keepExpired } = this.#input;
+    const { entries, applied, skipped } = counts;
+    return {
+      schemaVersion: 1,
+      part,
+      target: this.#prepared.facts.name,
+      restoreTime,
+      collections: [...this.#finish.map.entries()].length,
+      documents: this.#progress.documents,
+      rawBytes: this.#progress.rawBytes,
+      indexes,
+      oplog: { entries, applied, skipped },
+      usersAndRoles,
+      uuidsKept,
+      keepExpired,
+      seconds: this.#seconds,
+      warnings: this.#warnings,
+    };
+  }
+}
+
+/**
+ * Restores one logical part to a running server, to exactly the restore time: everything that can be known beforehand
+ * is proved first; then base, oplog, indexes, verification, users and roles, expiry. Until it succeeds the target
+ * carries a mark; run again by the same run, it begins anew.
+ * @throws of the checks, with nothing written: UnknownBackup, InvalidInput, TargetUnreachable, TargetNotSuitable,
+ *   MissingPrivileges, TargetIsSource, TargetNotEmpty, ObjectNotFound, CorruptObject, UnsupportedFormat,
+ *   UnsupportedOplogEntry, OplogGap, VerificationFailed; later: RestoreRejected, RestoreVerificationFailed,
+ *   CorruptObject, TargetUnreachable, and the signal's reason
+ */
+export async function restorePart(input: RestorePartInput, deps: RestorePartDeps): Promise<RestoreResult> {
+  const from = performance.now();
+  const prepared = await prepare(input, deps);
+  deps.signal.throwIfAborted();
+  const restore = new Restore(input, deps, prepared, (performance.now() - from) / 1000);
+  return restore.run();
+}
