@@ -5,7 +5,7 @@ import type { Manifest } from '../../../src/domain/manifest.ts';
 import type { Progress } from '../../../src/domain/run.ts';
 import { runCli } from '../../../cli/run-cli.ts';
 
-export const digest = 'ab'.repeat(32);
+const digest = 'ab'.repeat(32);
 export const backupId = '20261122T101530Z-logical-k3f9';
 const opTime = { ts: { t: 1_795_342_530, i: 7 }, t: 3 };
 
