@@ -23,6 +23,9 @@ export const stateKeys = {
   preparedManifest: (runId: string) => `runs/${runId}/manifest.json`,
   restoreResult: (runId: string, part: string) => `runs/${runId}/restored/${part}.json`,
   task: (runId: string, attempt: string) => `runs/${runId}/tasks/${attempt}.json`,
+  /** Which processes work for the run (embedded mode): what a sweep waits for. */
+  workers: (runId: string) => `runs/${runId}/workers/`,
+  worker: (runId: string, attempt: string) => `runs/${runId}/workers/${attempt}.json`,
   error: (runId: string, state: string, attempt: number) => `runs/${runId}/errors/${state}-${attempt}.json`,
   journal: (runId: string) => `runs/${runId}/journal.ndjson`,
   /** Exists once nothing is left to do for a run that is over: the sweep looks at it no more. */
@@ -42,6 +45,8 @@ export const artifactKeys = {
   packs: (partPrefix: string) => `${partPrefix}packs/`,
   oplog: (partPrefix: string) => `${partPrefix}oplog/`,
   slice: (oplogPrefix: string, from: Timestamp) => `${oplogPrefix}${formatTimestampKey(from)}.bson.zst`,
+  /** Written and removed to see whether a storage can be written; no deployment's name begins with an underscore. */
+  probe: (id: string) => `_check/${id}`,
 } as const;
 
 /** The name of a pack within its part: `<attempt>-<n>`. */

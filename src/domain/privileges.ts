@@ -131,6 +131,9 @@ export function missingPrivileges(
   );
 }
 
+/** The users that the commands for people create; any name will do. */
+export const suggestedUsers = { backup: 'holdfast-backup', restore: 'holdfast-restore' } as const;
+
 /** The commands for mongosh that make a role and its user; the password is asked for, never part of the text. */
 export function roleCommands(role: RoleDefinition, user: string): string {
   const privileges = role.privileges.map(
