@@ -1,4 +1,6 @@
 import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts';
+import type { ConfigReport } from '../src/application/use-cases/check-config.ts';
+import type { Settings } from '../src/domain/settings.ts';
 import type { Logger } from '../src/application/ports/logger.ts';
 
 export interface TextSink {
@@ -19,6 +21,8 @@ export interface CliEnvironment {
   readonly timeZone?: string;
   now(): Date;
   openClient(options: { readonly configPath: string; readonly logger: Logger }): Promise<HoldfastClient>;
+  /** Tries what the config names, without a run. */
+  checkConfig(settings: Settings): Promise<ConfigReport>;
   /** @returns what was typed, without the line feed. */
   ask(question: string): Promise<string>;
   /** Calls back on every Ctrl-C until the returned function is called. */

@@ -23,6 +23,10 @@ const environment: CliEnvironment = {
     const { openEmbedded } = await import('../local/embedded.ts');
     return openEmbedded(options);
   },
+  checkConfig: async (settings) => {
+    const { checkLocalConfig } = await import('../src/composition/check-local-config.ts');
+    return checkLocalConfig(settings);
+  },
   ask,
   onInterrupt: (handler) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, handler);

@@ -12,6 +12,7 @@ import { openSession } from './session.ts';
  * @returns the exit code: 0, or that of the kind of error (docs/errors.md)
  */
 export async function runCli(environment: CliEnvironment): Promise<number> {
+  let exitCode = 0;
   const program = buildProgram({
     now: () => environment.now(),
     writeOut: (text) => environment.stdout.write(text),
@@ -19,6 +20,7 @@ export async function runCli(environment: CliEnvironment): Promise<number> {
       const session = openSession(environment, globalOptionsOf(command));
       try {
         await work(session);
+        exitCode = session.exitCode();
       } finally {
         await session.close();
       }
@@ -27,7 +29,7 @@ export async function runCli(environment: CliEnvironment): Promise<number> {
   try {
     refuseCredentialsInArguments(environment.argv);
     await program.parseAsync(environment.argv, { from: 'user' });
-    return 0;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     return reportFailure(environment, program, error);

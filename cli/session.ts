@@ -21,6 +21,9 @@ export interface CommandSession {
   print(document: object, text: () => string): void;
   /** What a person may want to know, on stderr; nothing with --quiet. */
   note(line: string): void;
+  /** For a command whose result is a document that tells of problems. */
+  endWith(exitCode: number): void;
+  exitCode(): number;
   close(): Promise<void>;
 }
 
@@ -30,6 +33,7 @@ export function openSession(environment: CliEnvironment, options: GlobalOptions)
   const configPath = options.config ?? (environment.env['HOLDFAST_CONFIG'] || defaultConfigPath);
   const verbose = environment.env['HOLDFAST_DEBUG'] === '1';
   const logger = makeLineLogger(environment.stderr, { verbose, quiet: options.quiet === true });
+  let exitCode = 0;
   let opened: Promise<HoldfastClient> | undefined;
   return {
     environment,
@@ -42,6 +46,10 @@ export function openSession(environment: CliEnvironment, options: GlobalOptions)
     note: (line) => {
       if (options.quiet !== true) environment.stderr.write(`${line}\n`);
     },
+    endWith: (code) => {
+      exitCode = code;
+    },
+    exitCode: () => exitCode,
     // A client that could not be opened has been reported by whoever asked for it.
     close: async () => {
       const client = await opened?.catch(() => undefined);

@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
-import { backupRole, restoreRole, roleCommands } from '../../src/domain/privileges.ts';
+import { backupRole, restoreRole, roleCommands, suggestedUsers } from '../../src/domain/privileges.ts';
 import type { ProgramOptions } from '../command-runner.ts';
-
-const users = { backup: 'holdfast-backup', restore: 'holdfast-restore' } as const;
 
 export function registerRoles(program: Command, { run }: ProgramOptions): void {
   program
@@ -16,13 +14,13 @@ export function registerRoles(program: Command, { run }: ProgramOptions): void {
         const { deployments } = await loadConfig(session.configPath);
         if (!Object.hasOwn(deployments, name)) throw unknownDeployment(name, Object.keys(deployments));
         const roles = { backup: backupRole(), restore: restoreRole() };
-        session.print({ deployment: name, users, roles }, () =>
+        session.print({ deployment: name, users: suggestedUsers, roles }, () =>
           [
             '// The backup user: reads, and nothing else.',
-            roleCommands(roles.backup, users.backup),
+            roleCommands(roles.backup, suggestedUsers.backup),
             '',
             '// The restore user: only on servers that are restored to. A restore needs any action (consistency rule 18).',
-            roleCommands(roles.restore, users.restore),
+            roleCommands(roles.restore, suggestedUsers.restore),
           ].join('\n'),
         );
       });

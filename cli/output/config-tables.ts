@@ -1,6 +1,8 @@
+import type { ConfigReport, DeploymentCheck, StorageCheck } from '../../src/application/use-cases/check-config.ts';
+import type { FailureRecord } from '../../src/domain/failure.ts';
 import type { Settings } from '../../src/domain/settings.ts';
 import { printable } from './printable.ts';
-import { renderTable } from './tables.ts';
+import { renderFacts, renderTable } from './tables.ts';
 
 /** What a config file that is right says, after defaults. */
 export function renderSettings(path: string, settings: Settings): string {
@@ -15,4 +17,40 @@ export function renderSettings(path: string, settings: Settings): string {
     ]),
   );
   return `${printable(path)} is right.\n${table}`;
+}
+
+/** What was found when the config was tried. */
+export function renderReport({ storages, deployments }: ConfigReport): string {
+  return [storages.map(renderStorage).join('\n'), ...deployments.map(renderDeployment)].join('\n\n');
+}
+
+function renderStorage({ description, problem }: StorageCheck): string {
+  const line = `${printable(description)}: ${problem === null ? 'an object was written, read and removed' : 'not usable'}`;
+  return problem === null ? line : `${line}\n${renderProblem(problem)}`;
+}
+
+function renderProblem({ name, code, message, next }: FailureRecord): string {
+  return [`  ${printable(message)}`, `  next:  ${printable(next)}`, `  code:  ${code} ${name}`].join('\n');
+}
+
+function renderDeployment(check: DeploymentCheck): string {
+  const { name, kind, serverVersion, method } = check;
+  const facts = renderFacts([
+    ['deployment', name],
+    ['found', kind === null ? 'nothing' : `${kind}, MongoDB ${serverVersion ?? 'of unknown version'}`],
+    ...(method === null ? [] : ([['method', `${method.method}: ${method.reason}`]] as const)),
+    ...check.parts.flatMap((part) => [
+      ['would read', `${part.member}: ${part.memberReason}`] as const,
+      ...part.warnings.map((warning) => ['warning', warning] as const),
+    ]),
+  ]);
+  const members = check.parts.map(({ verdicts }) =>
+    renderTable(
+      ['member', 'can be read', 'why'],
+      verdicts.map(({ host, eligible, reason }) => [host, eligible ? 'yes' : 'no', reason]),
+    ),
+  );
+  const missing = check.missingPrivileges.map((privilege) => `  missing: ${printable(privilege)}`);
+  const commands = check.commands === null ? [] : [`In mongosh, this makes the role and a user:\n${check.commands}`];
+  return [facts, ...members, ...check.problems.map(renderProblem), ...missing, ...commands].join('\n');
 }

@@ -123,6 +123,7 @@ export async function runFake(argv: readonly string[], over: EnvironmentOverride
     timeZone: 'UTC',
     now: () => new Date('2026-11-22T12:00:00Z'),
     openClient: () => Promise.resolve(over.client ?? fakeClient()),
+    checkConfig: () => Promise.resolve({ ok: true, storages: [], deployments: [] }),
     ask: () => Promise.reject(new Error('nobody was to be asked')),
     onInterrupt: () => () => undefined,
     leave: (exitCode) => {

@@ -1,0 +1,21 @@
+import { DirectoryObjectStore } from '../adapters/directory/directory-object-store.ts';
+import { MongoDeploymentInspector } from '../adapters/mongodb/inspect-deployment.ts';
+import { checkConfig, type ConfigReport } from '../application/use-cases/check-config.ts';
+import type { Settings } from '../domain/settings.ts';
+import { LocalStorages } from './local-storages.ts';
+
+/** Tries what a config names, from this machine: storages, deployments, privileges, member choice. Starts no run. */
+export async function checkLocalConfig(settings: Settings, signal?: AbortSignal): Promise<ConfigReport> {
+  const storages = new LocalStorages();
+  const state = new DirectoryObjectStore({
+    root: settings.stateDir,
+    description: `state directory ${settings.stateDir}`,
+  });
+  try {
+    const deps = { inspector: new MongoDeploymentInspector(), openStorage: storages.open.bind(storages), state };
+    return await checkConfig(settings, deps, signal);
+  } finally {
+    await storages.close();
+    await state.close();
+  }
+}
