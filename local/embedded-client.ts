@@ -21,6 +21,7 @@ import {
 } from '../src/domain/run.ts';
 import type { WorkflowName } from '../statemachines/manifest.ts';
 import { loadWorkflow } from './bindings.ts';
+import type { CredentialEnvironment } from './credential-environment.ts';
 import type { EmbeddedExecutions, Execution } from './states-language/executions.ts';
 
 /** How often a waiting caller hears how a run is doing, in milliseconds. */
@@ -30,6 +31,7 @@ export interface EmbeddedParts {
   readonly deps: LocalDeps;
   readonly executions: EmbeddedExecutions;
   readonly history: RunHistory;
+  readonly credentials: CredentialEnvironment;
   readonly stateDir: string;
   /** Removes what killed processes left half-written in the storages. */
   readonly sweepTemporaryFiles: () => Promise<void>;
@@ -56,6 +58,7 @@ export class EmbeddedClient implements HoldfastClient {
   }
 
   startRestore(request: RestoreRequest): Promise<{ readonly runId: string }> {
+    this.#parts.credentials.add(request.credentials);
     return this.#start('restore', checked(restoreRequestSchema, request));
   }
 

@@ -1,19 +1,128 @@
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
+import { JournalExecutions } from '../src/adapters/process/embedded-executions.ts';
+import { ForkWorkerLauncher } from '../src/adapters/process/fork-worker-launcher.ts';
+import { JsonLogger } from '../src/adapters/process/json-logger.ts';
+import { LogEventPublisher } from '../src/adapters/process/log-event-publisher.ts';
+import { OrphanStoppingLauncher } from '../src/adapters/process/orphaned-workers.ts';
+import { thisProcess } from '../src/adapters/process/process-identity.ts';
+import { SystemClock } from '../src/adapters/process/system-clock.ts';
 import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts';
 import type { Logger } from '../src/application/ports/logger.ts';
-import { HoldfastError } from '../src/domain/errors.ts';
+import type { TaskCallbacks } from '../src/application/ports/task-callbacks.ts';
+import { composeLocal } from '../src/composition/compose-local.ts';
+import { LocalStorages } from '../src/composition/local-storages.ts';
+import { loadConfig } from '../src/config/load-config.ts';
+import { stateKeys } from '../src/domain/names.ts';
 import type { Settings } from '../src/domain/settings.ts';
+import { bindFunctions, makeTaskHandler } from './bindings.ts';
+import { CredentialEnvironment } from './credential-environment.ts';
+import { EmbeddedClient } from './embedded-client.ts';
+import { JournalRunHistory } from './run-history.ts';
+import { EmbeddedExecutions, TaskTokenError } from './states-language/executions.ts';
+import { FileJournal } from './states-language/journal.ts';
 
 export type EmbeddedOptions = ({ readonly configPath: string } | { readonly settings: Settings }) & {
+  /** The product's own log; warnings and errors as JSON lines on stderr when left out. */
   readonly logger?: Logger;
 };
+
+const workerEntry = fileURLToPath(new URL('../worker/main.ts', import.meta.url));
 
 /**
  * The product in this process: the state machines of statemachines/ on the embedded engine, a child process for every
  * worker. What earlier processes left is swept first. Close it at the end.
  * @throws InvalidConfig, and the errors of the state directory
  */
-export function openEmbedded(options: EmbeddedOptions): Promise<HoldfastClient> {
-  return Promise.reject(
-    new HoldfastError('Internal', `not yet: ${'settings' in options ? options.settings.stage : options.configPath}`),
-  );
+export async function openEmbedded(options: EmbeddedOptions): Promise<HoldfastClient> {
+  const settings = 'settings' in options ? options.settings : await loadConfig(options.configPath);
+  const clock = new SystemClock();
+  const client = connectParts(settings, clock, options.logger ?? new JsonLogger({ clock, level: 'warn' }));
+  await client.sweep();
+  return client;
+}
+
+function connectParts(settings: Settings, clock: SystemClock, logger: Logger): EmbeddedClient {
+  const stateDir = resolve(settings.stateDir);
+  const state = new DirectoryObjectStore({ root: stateDir, description: `state directory ${stateDir}` });
+  const storages = new LocalStorages();
+  const credentials = new CredentialEnvironment(settings);
+  // The engine calls the use cases, which start workers, which answer the engine.
+  let engine: EmbeddedExecutions | undefined;
+  const workers = new ForkWorkerLauncher({
+    entry: workerEntry,
+    args: [stateDir],
+    callbacks: tokenCallbacks(() => engine),
+    logger,
+    logFile: (runId) => join(stateDir, stateKeys.run(runId), 'worker.log'),
+    environment: credentials.values,
+  });
+  const deps = composeLocal({
+    settings,
+    clock,
+    logger,
+    state,
+    storages,
+    launcher: new OrphanStoppingLauncher({ launcher: workers, state, clock, logger }),
+    executions: new JournalExecutions(state),
+    events: new LogEventPublisher({ clock, logger, file: join(stateDir, 'events.ndjson') }),
+  });
+  engine = new EmbeddedExecutions({
+    clock,
+    tasks: makeTaskHandler(bindFunctions(deps)),
+    journal: (runId) => new FileJournal(join(stateDir, stateKeys.journal(runId))),
+    processFacts: { ...thisProcess() },
+  });
+  return new EmbeddedClient({
+    deps,
+    executions: engine,
+    history: new JournalRunHistory(state),
+    credentials,
+    stateDir,
+    sweepTemporaryFiles: () => sweepTemporaryFiles(settings, state, storages, logger),
+    close: async () => {
+      await storages.close();
+      await state.close();
+    },
+  });
+}
+
+/** The answers of workers, as the engine takes them. */
+function tokenCallbacks(engine: () => EmbeddedExecutions | undefined): TaskCallbacks {
+  // The engine checks a token at once; the port is asynchronous because Step Functions is.
+  return {
+    success: async (token, output) => {
+      await Promise.resolve(engine()?.sendTaskSuccess(token, output));
+    },
+    failure: async (token, error, cause) => {
+      await Promise.resolve(engine()?.sendTaskFailure(token, error, cause));
+    },
+    heartbeat: async (token) => {
+      try {
+        await Promise.resolve(engine()?.sendTaskHeartbeat(token));
+        return true;
+      } catch (error) {
+        if (error instanceof TaskTokenError) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+/** A storage that can't be reached now must not keep the product from starting: whatever needs it will say so. */
+async function sweepTemporaryFiles(
+  settings: Settings,
+  state: DirectoryObjectStore,
+  storages: LocalStorages,
+  logger: Logger,
+): Promise<void> {
+  const stores = [state, ...Object.values(settings.storages).map((storage) => storages.open(storage))];
+  for (const store of stores) {
+    try {
+      await store.sweepTemporaryFiles();
+    } catch (error) {
+      logger.warn('temporary files could not be swept', { storage: store.description, reason: String(error) });
+    }
+  }
 }

@@ -20,7 +20,7 @@ import type { SweepDeps } from '../application/use-cases/sweep-runs.ts';
 import type { Settings } from '../domain/settings.ts';
 import { makeCapturePart } from './capture-part.ts';
 import { LocalStorages } from './local-storages.ts';
-import { openTarget } from './open-target.ts';
+import { makeOpenTarget } from './open-target.ts';
 
 /** What embedded mode brings itself: its engine knows which runs live, and its channel reaches the workers. */
 export interface LocalOptions {
@@ -66,6 +66,6 @@ export function composeLocal(options: LocalOptions): LocalDeps {
     toolVersion: packageJson.version,
     inspector: new MongoDeploymentInspector(),
     capturePart: makeCapturePart({ state, openStorage, logger }),
-    openTarget,
+    openTarget: makeOpenTarget(),
   };
 }

@@ -1,5 +1,4 @@
 import { DirectoryObjectStore } from '../adapters/directory/directory-object-store.ts';
-import type { ObjectStore } from '../application/ports/object-store.ts';
 import type { StorageSettings } from '../domain/settings.ts';
 
 /** The artifact storages of one process: each place is opened once, and given back at the end. */
@@ -7,17 +6,12 @@ export class LocalStorages {
   readonly #open = new Map<string, DirectoryObjectStore>();
 
   /** The adapter by the storage's type. */
-  open(settings: StorageSettings): ObjectStore {
+  open(settings: StorageSettings): DirectoryObjectStore {
     const { name, path: root } = settings;
     const store =
       this.#open.get(root) ?? new DirectoryObjectStore({ root, description: `storage ${name} (directory ${root})` });
     this.#open.set(root, store);
     return store;
-  }
-
-  /** Removes what processes that were killed while writing left beside the objects. */
-  async sweepTemporaryFiles(): Promise<void> {
-    for (const store of this.#open.values()) await store.sweepTemporaryFiles();
   }
 
   async close(): Promise<void> {

@@ -88,3 +88,10 @@ export const settledSchema = z.strictObject({
   at: z.iso.datetime(),
   deletedObjects: z.int().min(0),
 });
+
+/** `runs/<run>/workers/<attempt>.json`: a worker process of this machine, not to be taken for a later one of the same id. */
+export const workerProcessSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  pid: z.int().positive(),
+  processStart: z.string().min(1),
+});

@@ -1,0 +1,74 @@
+import type { Clock } from '../../application/ports/clock.ts';
+import type { Logger } from '../../application/ports/logger.ts';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import type { WorkerLauncher } from '../../application/ports/worker-launcher.ts';
+import { isHoldfastError } from '../../domain/errors.ts';
+import { stateKeys } from '../../domain/names.ts';
+import { workerProcessSchema } from '../../domain/run-documents.ts';
+import { isAlive, type ProcessIdentity } from './process-identity.ts';
+
+export interface OrphanStoppingOptions {
+  readonly launcher: WorkerLauncher;
+  readonly state: ObjectStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Between SIGTERM and SIGKILL; the worker contract allows 25 s. */
+  readonly graceMilliseconds?: number;
+}
+
+const pollMilliseconds = 100;
+
+/**
+ * A launcher that also stops workers whose parent has died. They end by themselves, but not at once, and nothing of a run
+ * may be deleted while one could still write: a worker leaves its identity in the run's folder, and is waited for by it.
+ */
+export class OrphanStoppingLauncher implements WorkerLauncher {
+  readonly #options: OrphanStoppingOptions;
+
+  constructor(options: OrphanStoppingOptions) {
+    this.#options = options;
+  }
+
+  launch(task: { readonly runId: string; readonly taskKey: string; readonly taskToken: string }): Promise<void> {
+    return this.#options.launcher.launch(task);
+  }
+
+  async stopAll(runId: string): Promise<void> {
+    await this.#options.launcher.stopAll(runId);
+    const { state } = this.#options;
+    const keys: string[] = [];
+    for await (const { key } of state.list(stateKeys.workers(runId))) keys.push(key);
+    await Promise.all(keys.map(async (key) => this.#stop(await readIdentity(state, key))));
+  }
+
+  async #stop(worker: ProcessIdentity | undefined): Promise<void> {
+    if (worker === undefined || !(await isAlive(worker))) return;
+    const { clock, logger, graceMilliseconds = 25_000 } = this.#options;
+    logger.warn('a worker outlived its workflow and is stopped', { pid: worker.pid });
+    signalProcess(worker.pid, 'SIGTERM');
+    const deadline = clock.now().getTime() + graceMilliseconds;
+    while (await isAlive(worker)) {
+      if (clock.now().getTime() >= deadline) signalProcess(worker.pid, 'SIGKILL');
+      await clock.sleep(pollMilliseconds);
+    }
+  }
+}
+
+async function readIdentity(state: ObjectStore, key: string): Promise<ProcessIdentity | undefined> {
+  try {
+    const { body } = await state.get(key);
+    return workerProcessSchema.safeParse(JSON.parse(body.toString('utf8'))).data;
+  } catch (error) {
+    if (isHoldfastError(error, 'ObjectNotFound') || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** One that ended between the look and the signal has ended: that is all that was wanted. */
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

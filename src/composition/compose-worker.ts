@@ -1,0 +1,69 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import type { MongoClient } from 'mongodb';
+import { DirectoryObjectStore } from '../adapters/directory/directory-object-store.ts';
+import { connectDirect } from '../adapters/mongodb/connect.ts';
+import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
+import { JsonLogger } from '../adapters/process/json-logger.ts';
+import { SystemClock } from '../adapters/process/system-clock.ts';
+import type { Clock } from '../application/ports/clock.ts';
+import type { Logger } from '../application/ports/logger.ts';
+import type { ObjectStore } from '../application/ports/object-store.ts';
+import type { OpenTarget } from '../application/restore-target.ts';
+import type { OpenStorage } from '../application/run-folder.ts';
+import type { DeploymentSettings } from '../domain/settings.ts';
+import { LocalStorages } from './local-storages.ts';
+import { makeOpenTarget } from './open-target.ts';
+
+export interface MemberConnection {
+  readonly deployment: DeploymentSettings;
+  readonly host: string;
+  readonly runId: string;
+  readonly connections: number;
+  readonly signal: AbortSignal;
+}
+
+/** What a worker's task works with. */
+export interface WorkerDeps {
+  readonly state: ObjectStore;
+  readonly openStorage: OpenStorage;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly toolVersion: string;
+  readonly openMember: (member: MemberConnection) => Promise<MongoClient>;
+  readonly openTarget: OpenTarget;
+}
+
+export interface ComposedWorker {
+  readonly deps: WorkerDeps;
+  readonly close: () => Promise<void>;
+}
+
+/** A worker on one machine. `environment` holds the credentials that came over the channel. */
+export function composeWorker(
+  stateDir: string,
+  runId: string,
+  environment: Readonly<Record<string, string>>,
+): ComposedWorker {
+  const clock = new SystemClock();
+  const logger = new JsonLogger({ clock, fields: { runId, pid: process.pid } });
+  const state = new DirectoryObjectStore({ root: stateDir, description: `state directory ${stateDir}` });
+  const storages = new LocalStorages();
+  const openMember = async (member: MemberConnection): Promise<MongoClient> =>
+    connectDirect({
+      host: member.host,
+      settings: member.deployment,
+      credentials: await resolveCredentials(member.deployment.credentials, { environment }),
+      appName: `holdfast dump ${member.runId}`,
+      maxPoolSize: member.connections,
+      signal: member.signal,
+    });
+  const openTarget = makeOpenTarget({ environment });
+  const openStorage = storages.open.bind(storages);
+  return {
+    deps: { state, openStorage, clock, logger, toolVersion: packageJson.version, openMember, openTarget },
+    close: async () => {
+      await storages.close();
+      await state.close();
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { createDocument, findDocument, readDocument, writeDocument } from '../src/application/documents.ts';
+import { requireHeldLease } from '../src/application/leases.ts';
+import {
+  deploymentOf,
+  readBackupPlan,
+  readConfig,
+  refuseWhenCancelled,
+  storageOf,
+} from '../src/application/run-folder.ts';
+import type { WorkerDeps } from '../src/composition/compose-worker.ts';
+import { logicalBaseSchema } from '../src/domain/base.ts';
+import { HoldfastError } from '../src/domain/errors.ts';
+import { artifactKeys, stateKeys } from '../src/domain/names.ts';
+import type { BackupPlan } from '../src/domain/run.ts';
+import type { WorkerTask } from '../src/domain/run-documents.ts';
+import { type TopologyPart, topologySchema } from '../src/domain/topology.ts';
+import { dumpPart, type DumpPartInput, type DumpPartResult } from '../src/engine/dump/dump-part.ts';
+import { ProgressFile } from './progress-file.ts';
+
+/** Connections beside the ones that read collections: capture, its look-backs, the member's state. */
+const otherConnections = 4;
+
+export interface DumpTaskOutput {
+  readonly part: string;
+  readonly attempt: number;
+  readonly documents: number;
+  readonly storedBytes: number;
+}
+
+/** Takes the base of one part. One that an earlier worker completed is kept: its answer got lost, not its work. */
+export async function runDumpTask(task: WorkerTask, deps: WorkerDeps, signal: AbortSignal): Promise<DumpTaskOutput> {
+  const { runId, part, attempt } = task;
+  const done = await findDocument(deps.state, stateKeys.base(runId, part), logicalBaseSchema);
+  if (done) return { part, attempt: done.attempt, documents: done.documents, storedBytes: done.storedBytes };
+  const plan = await readBackupPlan(deps.state, runId);
+  const { base, point } = await dump(task, plan, deps, signal);
+  await requireStillWanted(task, plan, deps);
+  // The point first: capture takes a base that is there as one whose point is final.
+  await writeDocument(deps.state, stateKeys.point(runId, part), point);
+  if (!(await createDocument(deps.state, stateKeys.base(runId, part), base))) {
+    throw new HoldfastError('LeaseLost', `another worker completed the base of ${part} first`);
+  }
+  return { part, attempt, documents: base.documents, storedBytes: base.storedBytes };
+}
+
+async function dump(
+  task: WorkerTask,
+  plan: BackupPlan,
+  deps: WorkerDeps,
+  signal: AbortSignal,
+): Promise<DumpPartResult> {
+  const { state, clock, logger } = deps;
+  const settings = await readConfig(state, plan.runId);
+  const input = await describeDump(task, plan, deps);
+  const store = deps.openStorage(storageOf(settings, plan.storage));
+  const progress = new ProgressFile({ state, clock, logger, runId: plan.runId, part: task.part });
+  const client = await deps.openMember({
+    deployment: deploymentOf(settings, plan.deployment),
+    host: input.member,
+    runId: plan.runId,
+    connections: plan.parallel + otherConnections,
+    signal,
+  });
+  try {
+    return await dumpPart(input, {
+      client,
+      store,
+      clock,
+      logger,
+      signal,
+      onProgress: (work) => {
+        progress.report(work);
+      },
+      checkFence: () => requireStillWanted(task, plan, deps),
+    });
+  } finally {
+    await progress.flush();
+    await client.close();
+  }
+}
+
+async function describeDump(task: WorkerTask, plan: BackupPlan, deps: WorkerDeps): Promise<DumpPartInput> {
+  const topology = await readDocument(deps.state, stateKeys.topology(plan.runId), topologySchema);
+  const planned = plan.parts.find(({ name }) => name === task.part);
+  const part: TopologyPart | undefined = topology.parts.find(({ name }) => name === task.part);
+  if (planned === undefined || part?.replicaSet == null || part.replicaSetId === null) {
+    throw new HoldfastError('Internal', `the plan of run ${plan.runId} has no replica set ${task.part}`);
+  }
+  const { backupId, runId, deployment, codec, level, parallel } = plan;
+  return {
+    backupId,
+    runId,
+    deployment,
+    part: task.part,
+    partPrefix: artifactKeys.part(deployment, backupId, task.part),
+    attempt: task.attempt,
+    fence: task.fence,
+    codec,
+    level,
+    parallel,
+    member: planned.member,
+    replicaSet: part.replicaSet,
+    replicaSetId: part.replicaSetId,
+    toolVersion: deps.toolVersion,
+  };
+}
+
+/**
+ * Before each pack and slice, and at the end: the run still goes on, holds its lease, and no later worker was started for
+ * the part. @throws Cancelled, LeaseLost
+ */
+async function requireStillWanted(task: WorkerTask, plan: BackupPlan, { state }: WorkerDeps): Promise<void> {
+  await refuseWhenCancelled(state, task.runId);
+  await requireHeldLease(state, plan, task.fence);
+  const later = stateKeys.task(task.runId, `${task.command}-${task.part}-${task.attempt + 1}`);
+  if ((await state.head(later)) === undefined) return;
+  throw new HoldfastError('LeaseLost', `a later worker took over the part ${task.part}`);
+}

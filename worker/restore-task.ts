@@ -1,0 +1,69 @@
+import { readManifest } from '../src/application/catalog.ts';
+import { findDocument, readDocument, writeDocument } from '../src/application/documents.ts';
+import { requireHeldLease } from '../src/application/leases.ts';
+import { readConfig, storageOf } from '../src/application/run-folder.ts';
+import type { WorkerDeps } from '../src/composition/compose-worker.ts';
+import { HoldfastError } from '../src/domain/errors.ts';
+import { artifactKeys, stateKeys } from '../src/domain/names.ts';
+import { type RestoreResult, restoreResultSchema } from '../src/domain/restore-result.ts';
+import { type RestorePlan, restorePlanSchema, type WorkerTask } from '../src/domain/run-documents.ts';
+import { type RestorePartDeps, restorePart } from '../src/engine/restore/restore-part.ts';
+import { ProgressFile } from './progress-file.ts';
+
+/** Connections that load, replay and build when the request does not say. */
+const defaultParallel = 4;
+
+export interface RestoreTaskOutput {
+  readonly part: string;
+  readonly documents: number;
+}
+
+/** Restores one part to the target of the plan, to the backup's restore time. */
+export async function runRestoreTask(
+  task: WorkerTask,
+  deps: WorkerDeps,
+  signal: AbortSignal,
+): Promise<RestoreTaskOutput> {
+  const { runId, part } = task;
+  const key = stateKeys.restoreResult(runId, part);
+  const done = await findDocument(deps.state, key, restoreResultSchema);
+  if (done) return { part, documents: done.documents };
+  const plan = await readDocument(deps.state, stateKeys.plan(runId), restorePlanSchema);
+  await requireHeldLease(deps.state, plan, task.fence);
+  const result = await restore(plan, part, deps, signal);
+  await writeDocument(deps.state, key, result);
+  return { part, documents: result.documents };
+}
+
+async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal: AbortSignal): Promise<RestoreResult> {
+  const { state, clock, logger } = deps;
+  const { runId, request, deployment, backupId } = plan;
+  const settings = await readConfig(state, runId);
+  const store = deps.openStorage(storageOf(settings, plan.storage));
+  const key = artifactKeys.manifest(deployment, backupId);
+  const manifest = await readManifest({ storage: store, storageName: plan.storage, deployment, backupId, key });
+  if (manifest.restoreTime === null) throw new HoldfastError('Internal', `the backup ${backupId} has no restore time`);
+  const client = await deps.openTarget({ request, deployment, settings, runId, signal });
+  const progress = new ProgressFile({ state, clock, logger, runId, part });
+  const onProgress: RestorePartDeps['onProgress'] = ({ phase, documents, rawBytes, totalBytes }) => {
+    progress.report({ phase, documents, rawBytes, storedBytes: 0, totalBytes });
+  };
+  try {
+    return await restorePart(
+      {
+        runId,
+        manifest,
+        part,
+        restoreTime: manifest.restoreTime,
+        parallel: request.parallel ?? defaultParallel,
+        users: request.users ?? false,
+        keepExpired: request.keepExpired ?? false,
+        overwrite: request.overwrite,
+      },
+      { client, store, clock, logger, signal, onProgress },
+    );
+  } finally {
+    await progress.flush();
+    await client.close();
+  }
+}
