@@ -1,0 +1,46 @@
+import { MongoClient } from 'mongodb';
+import type { ObjectStore } from '../../src/application/ports/object-store.ts';
+import type { Manifest } from '../../src/domain/manifest.ts';
+import type { RestoreResult } from '../../src/domain/restore-result.ts';
+import { restorePart, type RestorePartInput } from '../../src/engine/restore/restore-part.ts';
+import { silentLogger, systemClock } from './take-backup.ts';
+
+/** Restores the only part of a backup with the engine alone. */
+export function restoreBackup(
+  client: MongoClient,
+  store: ObjectStore,
+  manifest: Manifest,
+  input: Partial<RestorePartInput> = {},
+): Promise<RestoreResult> {
+  return restorePart(
+    {
+      runId: 'restore-1',
+      manifest,
+      part: manifest.parts[0]!.name,
+      restoreTime: manifest.restoreTime!,
+      parallel: 2,
+      users: false,
+      keepExpired: false,
+      ...input,
+    },
+    {
+      client,
+      store,
+      clock: systemClock,
+      logger: silentLogger,
+      signal: new AbortController().signal,
+      onProgress: () => {},
+    },
+  );
+}
+
+/** A user with the restore role and nothing else. @param root may create users there */
+export async function connectRestorer(root: MongoClient, host: string): Promise<MongoClient> {
+  const admin = root.db('admin');
+  const anything = { resource: { anyResource: true }, actions: ['anyAction'] };
+  await admin.command({ createRole: 'holdfastRestore', privileges: [anything], roles: [] });
+  await admin.command({ createUser: 'restorer', pwd: 'for this test', roles: ['holdfastRestore'] });
+  return new MongoClient(`mongodb://${host}/?directConnection=true`, {
+    auth: { username: 'restorer', password: 'for this test' },
+  });
+}
