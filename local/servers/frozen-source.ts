@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { constants } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type MongoClient, Timestamp as BsonTimestamp } from 'mongodb';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../src/domain/timestamp.ts';
@@ -36,8 +37,10 @@ const parameters = (names: readonly string[]) => names.map((name) => `--setParam
 // The least that replSetResizeOplog takes is 990 MB; it is a limit, not an allocation.
 const oplogMegabytes = 4000;
 
+/** All but the member's log, whose words would be taken for the copy's, and journal files that wait empty for their use. */
 async function copyFiles(from: string, to: string): Promise<void> {
-  await promisify(execFile)('cp', ['-a', '--reflink=auto', '--sparse=auto', `${from}/.`, to]);
+  const filter = (file: string) => !/^(mongod\.log|WiredTigerPreplog\.\d+)$/.test(basename(file));
+  await cp(from, to, { recursive: true, filter, mode: constants.COPYFILE_FICLONE });
 }
 
 /** Until the member has a checkpoint that recovery can start from; one that has just synced has none for a minute. */

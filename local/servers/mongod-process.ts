@@ -76,7 +76,7 @@ async function explain(logPath: string, offset: number): Promise<string> {
 
 function launch(options: MongodOptions, port: number, logPath: string): Running {
   const { mongod, dbPath, keyFile, args = [] } = options;
-  const place = [`--dbpath=${dbPath}`, `--port=${port}`, '--bind_ip=127.0.0.1', `--unixSocketPrefix=${dbPath}`];
+  const place = [`--dbpath=${dbPath}`, `--port=${port}`, '--bind_ip=127.0.0.1', '--nounixsocket'];
   const log = [`--logpath=${logPath}`, '--logappend'];
   const auth = keyFile === undefined ? [] : [`--keyFile=${keyFile}`];
   // A parameter may be given once only: the caller's value wins.

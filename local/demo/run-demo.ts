@@ -1,0 +1,109 @@
+import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
+import type { Manifest } from '../../src/domain/manifest.ts';
+import { restoreRole } from '../../src/domain/privileges.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import { openEmbedded } from '../embedded.ts';
+import { freezeAt } from '../servers/frozen-source.ts';
+import { makeOwnDirectory, removeOwnDirectory } from '../servers/reaper.ts';
+import { directClient } from '../servers/root-user.ts';
+import { type DemoConfig, writeConfig } from './demo-config.ts';
+import { type DemoSource, startSource } from './demo-source.ts';
+import { type DemoTarget, restoreUser, startTarget } from './demo-target.ts';
+import { showMembers } from './member-table.ts';
+import { explainFreezing, prove } from './proof.ts';
+import { formatSeconds, type Screen, timed } from './screen.ts';
+import { showRun } from './show-run.ts';
+import { formatBytes, formatCount, formatMoment } from './units.ts';
+
+interface Product {
+  readonly client: HoldfastClient;
+  readonly config: DemoConfig;
+}
+
+function describeBackup({ totals, backupId }: Manifest): string {
+  const { documents, rawBytes, storedBytes, seconds } = totals;
+  const rate = formatBytes(rawBytes / Math.max(seconds, 0.001));
+  return `${backupId}: ${formatCount(documents)} documents, ${formatBytes(rawBytes)}, stored in ${formatBytes(storedBytes)}, ${rate}/s`;
+}
+
+async function backUp(screen: Screen, { client, config }: Product, source: DemoSource): Promise<Manifest> {
+  screen.chapter('Backup, by the state machine');
+  const before = source.writer.total();
+  const { stateDir } = config;
+  const { runId } = await client.startBackup({ deployment: 'shop', requestedBy: 'demo' });
+  await showRun(screen, {
+    client,
+    stateDir,
+    runId,
+    details: async ({ state }) => {
+      if (state === 'Plan Backup') await showMembers(screen, stateDir, runId);
+      return '';
+    },
+  });
+  const [summary] = await client.listBackups({ deployment: 'shop' });
+  if (summary === undefined) throw new HoldfastError('Internal', 'The run succeeded and there is no backup.');
+  const manifest = await client.describeBackup(summary.backupId);
+  screen.done('Backup', describeBackup(manifest));
+  const writes = formatCount(source.writer.total() - before);
+  screen.done(
+    'Meanwhile',
+    `${writes} writes of the application; ${formatCount(manifest.totals.oplogEntries)} oplog entries captured`,
+  );
+  return manifest;
+}
+
+async function restore(
+  screen: Screen,
+  { client, config }: Product,
+  manifest: Manifest,
+  target: DemoTarget,
+): Promise<void> {
+  const { runId } = await client.startRestore({
+    backup: manifest.backupId,
+    to: target.server.uri,
+    credentials: { file: target.credentialsFile },
+    users: true,
+    requestedBy: 'demo',
+  });
+  await showRun(screen, { client, stateDir: config.stateDir, runId, details: () => Promise.resolve('') });
+}
+
+/** The whole demo. @throws HoldfastError whatever goes wrong, a difference between source and restored server included. */
+export async function runDemo(screen: Screen, things: AsyncDisposableStack): Promise<void> {
+  const start = performance.now();
+  const directory = await makeOwnDirectory('demo');
+  things.defer(() => removeOwnDirectory(directory));
+  const source = await startSource(screen, directory, things);
+  const config = await writeConfig(directory, source);
+  const client = await openEmbedded({ configPath: config.configPath });
+  things.defer(() => client.close());
+  const manifest = await backUp(screen, { client, config }, source);
+  const time = manifest.restoreTime;
+  if (time === null) throw new HoldfastError('Internal', 'The backup of a replica set has no restore time.');
+
+  screen.chapter(`Restore to ${formatMoment(time)}`);
+  const target = await startTarget(screen, directory, things);
+  await restore(screen, { client, config }, manifest, target);
+
+  screen.chapter('Proof');
+  screen.note(explainFreezing(time));
+  const frozen = await timed(screen, 'Source at T', () => freezeAt(source.witness, time));
+  things.defer(() => frozen.stop());
+  // The restored users include the source's root: its password opens the target now.
+  const restored = directClient(target.server, source.set.root);
+  things.defer(() => restored.close());
+  const restorer = { user: `admin.${restoreUser}`, role: `admin.${restoreRole().createRole}` };
+  const { differences, summary } = await prove(screen, frozen.client(), restored, restorer);
+  if (differences.length > 0) {
+    throw new HoldfastError(
+      'RestoreVerificationFailed',
+      `${differences.length} differences:\n${differences.join('\n')}`,
+    );
+  }
+  await source.writer.stop();
+  const seconds = formatSeconds((performance.now() - start) / 1000);
+  screen.verdict(
+    `Proved: ${summary}: the restored server equals the source at ${formatMoment(time)}. ${seconds}`,
+    true,
+  );
+}
