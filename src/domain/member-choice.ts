@@ -46,9 +46,9 @@ export function oplogHoldsSeconds({ oplogWindowSeconds, oplogUsedFraction = 1 }:
 
 function refuseByNature(member: Member): string | undefined {
   if (member.arbiter) return 'an arbiter holds no data';
-  if (member.unreachable !== null) return `this machine cannot read it: ${member.unreachable}`;
   if (member.delaySeconds > 0) return `it is delayed by ${member.delaySeconds} s`;
   if (!member.buildIndexes) return 'it builds no indexes (buildIndexes: false)';
+  if (member.unreachable !== null) return `this machine cannot read it: ${member.unreachable}`;
   if (!member.healthy) return `the set sees it as unhealthy (${member.state})`;
   if (member.state !== 'PRIMARY' && member.state !== 'SECONDARY') return `its state is ${member.state}`;
   return undefined;

@@ -139,6 +139,7 @@ export class MongoDeploymentInspector implements DeploymentInspector {
     for (const probe of answered) {
       requirePrivileges(settings.name, probe, backupRole().privileges, context.credentials === undefined);
     }
+    if (answered.some(({ isShard }) => isShard)) return this.#sharded(seeds);
     const first = reporterOf(seeds);
     if (first === undefined) {
       throw new HoldfastError(

@@ -19,6 +19,8 @@ export interface MemberProbe {
   readonly replSetConfig: Document | null;
   readonly replSetStatus: Document | null;
   readonly oplog: OplogExtent | null;
+  /** Whether it belongs to a shard of a cluster; its `hello` looks like that of any replica set. */
+  readonly isShard: boolean;
 }
 
 export interface OplogExtent {
@@ -54,6 +56,12 @@ async function readOplogExtent(client: MongoClient): Promise<OplogExtent | null>
   };
 }
 
+/** What addShard writes on a replica set (MongoDB: sharding initialisation). */
+async function hasShardIdentity(client: MongoClient): Promise<boolean> {
+  const versions = client.db('admin').collection<{ _id: string }>('system.version');
+  return (await versions.findOne({ _id: 'shardIdentity' }, commandLimit)) !== null;
+}
+
 /** Whether the server asks for a login at all: a command that needs a privilege, tried without one. */
 async function enforcesAuthorization(anonymous: MongoClient): Promise<boolean> {
   return anonymous
@@ -81,7 +89,7 @@ async function ask(client: MongoClient, command: Document): Promise<Document | n
 
 type Answers = Pick<
   MemberProbe,
-  'authInfo' | 'featureCompatibilityVersion' | 'replSetConfig' | 'replSetStatus' | 'oplog'
+  'authInfo' | 'featureCompatibilityVersion' | 'replSetConfig' | 'replSetStatus' | 'oplog' | 'isShard'
 >;
 const noAnswers: Answers = {
   authInfo: null,
@@ -89,17 +97,19 @@ const noAnswers: Answers = {
   replSetConfig: null,
   replSetStatus: null,
   oplog: null,
+  isShard: false,
 };
 
 async function askMember(client: MongoClient, anonymous: MongoClient, hello: Document): Promise<Answers> {
   const replicated = hello['setName'] !== undefined;
-  const [authInfo, fcv, config, status, oplog] = await Promise.all([
+  const [authInfo, fcv, config, status, oplog, isShard] = await Promise.all([
     readAuthInfo(client, anonymous),
     ask(client, { getParameter: 1, featureCompatibilityVersion: 1 }),
     replicated ? ask(client, { replSetGetConfig: 1 }) : null,
     replicated ? ask(client, { replSetGetStatus: 1 }) : null,
     // Refused while the member is not readable (RECOVERING), or without the privilege: then the window is unknown.
     replicated ? readOplogExtent(client).catch(() => null) : null,
+    replicated ? hasShardIdentity(client).catch(() => false) : false,
   ]);
   const version = fcv?.['featureCompatibilityVersion'] as { version?: string } | undefined;
   return {
@@ -108,6 +118,7 @@ async function askMember(client: MongoClient, anonymous: MongoClient, hello: Doc
     replSetConfig: (config?.['config'] ?? null) as Document | null,
     replSetStatus: status,
     oplog,
+    isShard,
   };
 }
 

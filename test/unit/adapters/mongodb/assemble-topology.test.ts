@@ -53,6 +53,7 @@ const probe = (host: string, changes: Partial<MemberProbe> = {}): MemberProbe =>
   replSetConfig: config,
   replSetStatus: status,
   oplog: null,
+  isShard: false,
   ...changes,
 });
 const primary = probe('p:1', { hello: { isWritablePrimary: true } });
