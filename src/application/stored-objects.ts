@@ -45,6 +45,28 @@ export async function verifyStored(
   });
 }
 
+/**
+ * That every object is there, with its size; the worker compares checksums before it writes.
+ * @throws ObjectNotFound, CorruptObject naming the object
+ */
+export async function requireStored(
+  expected: readonly StoredObject[],
+  storage: ObjectStore,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const { key, size } of expected) {
+    signal?.throwIfAborted();
+    const found = await storage.head(key);
+    const where = `The object ${key} in ${storage.description}`;
+    if (found === undefined) throw new HoldfastError('ObjectNotFound', `${where} is missing.`, { details: { key } });
+    if (found.size !== size) {
+      throw new HoldfastError('CorruptObject', `${where} has ${found.size} bytes instead of ${size}.`, {
+        details: { key },
+      });
+    }
+  }
+}
+
 async function compareObject(
   expected: StoredObject,
   found: ObjectInfo | undefined,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { manifestSchema } from '../../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../../domain/names.ts';
@@ -6,10 +7,12 @@ import { makeOutcome } from '../../domain/outcome.ts';
 import type { BackupPlan } from '../../domain/run.ts';
 import { sealManifest } from '../../domain/manifest-seal.ts';
 import type { Timestamp } from '../../domain/timestamp.ts';
+import { readSlices } from '../../engine/oplog/read-slices.ts';
 import { assembleManifest } from '../assemble-manifest.ts';
 import { stepSchema } from '../bind.ts';
 import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import { decideOutcome, readBackupPlan, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
 import { type SettleDeps, settleRun, storageOfRun } from '../settle-run.ts';
 import { partObjects, verifyStored } from '../stored-objects.ts';
@@ -68,6 +71,17 @@ async function prepareManifest(
   for (const part of manifest.parts) {
     const prefix = artifactKeys.part(plan.deployment, plan.backupId, part.name);
     await verifyStored(prefix, partObjects(part.base, part.oplog.slices), storage, signal);
+    await verifySlices(part.oplog.slices, storage, signal);
   }
   await createOrReadDocument(state, stateKeys.preparedManifest(plan.runId), manifestSchema, manifest);
+}
+
+/** The checksums of slices come from the storage itself, so what they hold is compared with the hash in their headers. */
+async function verifySlices(
+  slices: readonly SliceSummary[],
+  storage: ObjectStore,
+  signal?: AbortSignal,
+): Promise<void> {
+  const chain = readSlices(storage, slices);
+  for (let read = await chain.next(); read.done !== true; read = await chain.next()) signal?.throwIfAborted();
 }

@@ -6,12 +6,12 @@ import { stateKeys } from '../../domain/names.ts';
 import { restoreRequestSchema } from '../../domain/run.ts';
 import { type RestorePlan, restorePlanSchema, restoreRunSchema } from '../../domain/run-documents.ts';
 import type { Settings } from '../../domain/settings.ts';
-import { checkArtifacts } from '../../engine/restore/check-artifacts.ts';
 import { checkTarget } from '../../engine/restore/check-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { resolveBackup } from '../catalog.ts';
 import { createOrReadDocument, findDocument } from '../documents.ts';
 import { adoptConfig, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
+import { partObjects, requireStored } from '../stored-objects.ts';
 import { type OpenTarget, targetDigest } from '../restore-target.ts';
 
 export const planRestoreInput = stepSchema.extend({
@@ -32,7 +32,7 @@ export interface PlanRestoreOutput {
   readonly parts: readonly { readonly name: string }[];
 }
 
-/** Finds the backup, looks at the target, checks every object of the backup; writes the plan and nothing else. */
+/** Finds the backup, looks at the target, that every object of the backup is there; writes the plan and nothing else. */
 export async function planRestore(
   input: PlanRestoreInput,
   deps: PlanRestoreDeps,
@@ -66,7 +66,7 @@ async function makePlan(
   const target = await describeTarget(client, async () =>
     checkTarget(client, { manifest, part: part.name, runId, overwrite: request.overwrite }),
   );
-  await checkArtifacts(entry.storage, part, signal);
+  await requireStored(partObjects(part.base, part.oplog.slices), entry.storage, signal);
   return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {
     schemaVersion: 1,
     kind: 'restore',
