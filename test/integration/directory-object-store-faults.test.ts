@@ -67,7 +67,7 @@ describe('a killed writer', () => {
   it('leaves whole objects only, a free lock, the confirmed increments, and temporary files for the next to remove', async () => {
     await store.put('counter', bytes('0'));
     let confirmed = 0;
-    const rounds = 12;
+    const rounds = 6;
     for (let round = 0; round < rounds; round++) {
       const survivor = start([root, 'write']);
       const victim = start([root, 'write']);

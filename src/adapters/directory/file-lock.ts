@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { link, lstat, mkdir, rm, writeFile } from 'node:fs/promises';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
@@ -40,8 +39,8 @@ export class FileLock {
   }
 
   /** Takes the lock for as long as this process lives or until {@link close}. @returns false when another holds it */
-  async tryHold(): Promise<boolean> {
-    await createEmpty(this.#path);
+  tryHold(): boolean {
+    createEmpty(this.#path);
     return this.#tryBegin();
   }
 
@@ -51,7 +50,7 @@ export class FileLock {
   }
 
   async #acquire(): Promise<void> {
-    if (!this.#database) await createEmpty(this.#path);
+    if (!this.#database) createEmpty(this.#path);
     const start = performance.now();
     while (!this.#tryBegin()) {
       if (performance.now() - start > giveUpAfterMilliseconds) {
@@ -90,24 +89,16 @@ function openForLocking(path: string): DatabaseSync {
 }
 
 /**
- * Makes the file under another name and links it: the file system's own errors come out (SQLite would hide them), and the
- * lock file itself is never opened here, because closing any descriptor of a file drops this process's fcntl locks on it.
+ * Makes the lock file, so that the file system's own errors come out (SQLite would hide them). Synchronous, because closing
+ * any descriptor of a file drops this process's fcntl locks on it: nobody here can have taken one between open and close.
  */
-async function createEmpty(path: string): Promise<void> {
-  const there = await lstat(path).then(
-    () => true,
-    () => false,
-  );
-  if (there) return;
-  const fresh = `${path}.${randomUUID()}`;
+function createEmpty(path: string): void {
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(fresh, '', { flag: 'wx' });
-    await link(fresh, path);
+    closeSync(openSync(path, 'wx'));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    await rm(fresh, { force: true });
   }
 }
 

@@ -53,7 +53,7 @@ export class PartialFiles {
   async #enlist(): Promise<void> {
     await this.#storeLock.run(async () => {
       await this.#sweepLocked();
-      await this.#ownerLock.tryHold();
+      this.#ownerLock.tryHold();
     });
   }
 
@@ -63,7 +63,7 @@ export class PartialFiles {
       if (owner === this.#owner) continue;
       const lock = new FileLock(this.#lockPath(owner));
       try {
-        if (!(await lock.tryHold())) continue;
+        if (!lock.tryHold()) continue;
         await rm(join(this.#place, owner), { recursive: true, force: true });
         swept++;
       } finally {
