@@ -49,11 +49,11 @@ function connectParts(settings: Settings, clock: SystemClock, logger: Logger): E
   const storages = new LocalStorages();
   const credentials = new CredentialEnvironment(settings);
   // The engine calls the use cases, which start workers, which answer the engine.
-  let engine: EmbeddedExecutions | undefined;
+  const engine: { executions?: EmbeddedExecutions } = {};
   const workers = new ForkWorkerLauncher({
     entry: workerEntry,
     args: [stateDir],
-    callbacks: tokenCallbacks(() => engine),
+    callbacks: tokenCallbacks(engine),
     logger,
     logFile: (runId) => join(stateDir, stateKeys.run(runId), 'worker.log'),
     environment: credentials.values,
@@ -68,15 +68,16 @@ function connectParts(settings: Settings, clock: SystemClock, logger: Logger): E
     executions: new JournalExecutions(state),
     events: new LogEventPublisher({ clock, logger, file: join(stateDir, 'events.ndjson') }),
   });
-  engine = new EmbeddedExecutions({
+  const executions = new EmbeddedExecutions({
     clock,
     tasks: makeTaskHandler(bindFunctions(deps)),
     journal: (runId) => new FileJournal(join(stateDir, stateKeys.journal(runId))),
     processFacts: { ...thisProcess() },
   });
+  engine.executions = executions;
   return new EmbeddedClient({
     deps,
-    executions: engine,
+    executions,
     history: new JournalRunHistory(state),
     credentials,
     stateDir,
@@ -89,18 +90,18 @@ function connectParts(settings: Settings, clock: SystemClock, logger: Logger): E
 }
 
 /** The answers of workers, as the engine takes them. */
-function tokenCallbacks(engine: () => EmbeddedExecutions | undefined): TaskCallbacks {
+function tokenCallbacks(engine: { readonly executions?: EmbeddedExecutions }): TaskCallbacks {
   // The engine checks a token at once; the port is asynchronous because Step Functions is.
   return {
     success: async (token, output) => {
-      await Promise.resolve(engine()?.sendTaskSuccess(token, output));
+      await Promise.resolve(engine.executions?.sendTaskSuccess(token, output));
     },
     failure: async (token, error, cause) => {
-      await Promise.resolve(engine()?.sendTaskFailure(token, error, cause));
+      await Promise.resolve(engine.executions?.sendTaskFailure(token, error, cause));
     },
     heartbeat: async (token) => {
       try {
-        await Promise.resolve(engine()?.sendTaskHeartbeat(token));
+        await Promise.resolve(engine.executions?.sendTaskHeartbeat(token));
         return true;
       } catch (error) {
         if (error instanceof TaskTokenError) return false;

@@ -83,7 +83,8 @@ async function describeDump(task: WorkerTask, plan: BackupPlan, deps: WorkerDeps
   const topology = await readDocument(deps.state, stateKeys.topology(plan.runId), topologySchema);
   const planned = plan.parts.find(({ name }) => name === task.part);
   const part: TopologyPart | undefined = topology.parts.find(({ name }) => name === task.part);
-  if (planned === undefined || part?.replicaSet == null || part.replicaSetId === null) {
+  const { replicaSet = null, replicaSetId = null } = part ?? {};
+  if (planned === undefined || replicaSet === null || replicaSetId === null) {
     throw new HoldfastError('Internal', `the plan of run ${plan.runId} has no replica set ${task.part}`);
   }
   const { backupId, runId, deployment, codec, level, parallel } = plan;
@@ -99,8 +100,8 @@ async function describeDump(task: WorkerTask, plan: BackupPlan, deps: WorkerDeps
     level,
     parallel,
     member: planned.member,
-    replicaSet: part.replicaSet,
-    replicaSetId: part.replicaSetId,
+    replicaSet,
+    replicaSetId,
     toolVersion: deps.toolVersion,
   };
 }

@@ -38,7 +38,9 @@ export function makeCapturePart(context: CapturePartContext): CaptureOplogDeps['
       signal,
     });
     try {
-      const checkFence = async (): Promise<void> => void (await requireHeldLease(state, plan, fence));
+      const checkFence = async (): Promise<void> => {
+        await requireHeldLease(state, plan, fence);
+      };
       const store = openStorage(storageOf(settings, plan.storage));
       const result = await captureTo(input, { client, store, signal, checkFence });
       if (!result.reached)
@@ -72,6 +74,6 @@ async function describeCapture(
 async function replicaSetOf(plan: BackupPlan, part: string, state: ObjectStore): Promise<string> {
   const topology = await readDocument(state, stateKeys.topology(plan.runId), topologySchema);
   const name = topology.parts.find((candidate) => candidate.name === part)?.replicaSet;
-  if (name != null) return name;
+  if (name !== undefined && name !== null) return name;
   throw new HoldfastError('Internal', `the part ${part} of run ${plan.runId} is no replica set`);
 }

@@ -19,7 +19,7 @@ import type { RecordFailureDeps } from '../application/use-cases/record-failure.
 import type { SweepDeps } from '../application/use-cases/sweep-runs.ts';
 import type { Settings } from '../domain/settings.ts';
 import { makeCapturePart } from './capture-part.ts';
-import { LocalStorages } from './local-storages.ts';
+import type { LocalStorages } from './local-storages.ts';
 import { makeOpenTarget } from './open-target.ts';
 
 /** What embedded mode brings itself: its engine knows which runs live, and its channel reaches the workers. */

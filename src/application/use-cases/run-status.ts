@@ -58,14 +58,19 @@ async function describeRun(runId: string, deps: RunStatusDeps): Promise<RunStatu
     workflow: record.workflow,
     deployment: plan?.deployment ?? (request?.workflow === 'backup' ? request.deployment : null),
     startedAt: record.startedAt.toISOString(),
-    endedAt:
-      (record.endedAt ?? (running || outcome === undefined ? null : new Date(outcome.at)))?.toISOString() ?? null,
+    endedAt: endOf(record, running, outcome),
     status: statusWord(record, running, outcome),
     state: record.state,
     progress: progress === undefined ? [] : [progress],
     output: record.output ?? null,
     error: outcome?.error ?? null,
   };
+}
+
+/** A run whose process died has ended when its outcome was decided. */
+function endOf({ endedAt }: RunRecord, running: boolean, outcome: Outcome | undefined): string | null {
+  if (endedAt !== null) return endedAt.toISOString();
+  return running || outcome === undefined ? null : outcome.at;
 }
 
 /** The outcome says how a run ended; while the workflow still cleans up after it, the run is running. */
