@@ -9,7 +9,7 @@ export function makeLineLogger(
   { verbose, quiet }: { readonly verbose: boolean; readonly quiet: boolean },
 ): Logger {
   const write = (level: string) => (message: string, fields?: LogFields) => {
-    sink.write(`${printable(redactText(`${level}: ${message}${fieldText(fields)}`))}\n`);
+    sink.write(`${printable(redactText(`${level}: ${message}${fieldText(fields, verbose)}`))}\n`);
   };
   const nothing = () => undefined;
   return {
@@ -20,7 +20,12 @@ export function makeLineLogger(
   };
 }
 
-function fieldText(fields: LogFields = {}): string {
-  const shown = Object.entries(fields).filter(([, value]) => value !== undefined);
+/** What the end of the run says anyway, or every line would. */
+const saidElsewhere = ['runId', 'code', 'next'];
+
+function fieldText(fields: LogFields = {}, verbose: boolean): string {
+  const shown = Object.entries(fields).filter(
+    ([name, value]) => value !== undefined && (verbose || !saidElsewhere.includes(name)),
+  );
   return shown.map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join('');
 }

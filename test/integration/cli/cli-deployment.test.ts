@@ -128,9 +128,11 @@ describe('the command line against a replica set', () => {
   });
 
   it('refuses to restore over the deployment that was backed up', async () => {
-    const { code, stderr } = await run('restore', backupId, '--to', source.uri, '--credentials', 'env:ORDERS');
+    const { username, password } = source.root ?? { username: '', password: '' };
+    const argv = ['restore', backupId, '--to', source.uri, '--credentials', 'env:SOURCE_ROOT'];
+    const { code, stderr } = await startHoldfast(argv, { cwd, env: { SOURCE_ROOT: `${username}:${password}` } }).ended;
+    expect(stderr).toContain('HF-6003 TargetIsSource');
     expect(code).toBe(7);
-    expect(stderr).toContain('TargetIsSource');
   });
 
   it('cancels a run on Ctrl-C, waits for its clean-up and leaves nothing behind', async () => {
@@ -145,12 +147,21 @@ describe('the command line against a replica set', () => {
   });
 
   it('cancels a run of another process', async () => {
-    const started = start('backup', 'orders');
-    await started.stderrHas('Dump Collections');
-    const runId = await newestRun();
-    expect(await run('cancel', runId)).toMatchObject({ code: 0 });
-    expect(await started.ended).toMatchObject({ code: 9 });
-    expect((await run('status', runId)).stdout).toMatch(/^status +cancelled$/m);
+    const signalMembers = (signal: NodeJS.Signals) => {
+      for (const { pid } of source.members) process.kill(pid, signal);
+    };
+    // A set that doesn't answer keeps the run in its first state, which it tries again, until it is cancelled.
+    signalMembers('SIGSTOP');
+    try {
+      const started = start('backup', 'orders');
+      await started.stderrHas('Inspect Deployment');
+      const runId = await newestRun();
+      expect(await run('cancel', runId)).toMatchObject({ code: 0 });
+      expect(await started.ended).toMatchObject({ code: 9 });
+      expect((await run('status', runId)).stdout).toMatch(/^status +cancelled$/m);
+    } finally {
+      signalMembers('SIGCONT');
+    }
   });
 
   it('says which credentials are wrong', async () => {
