@@ -123,6 +123,29 @@ describe('a log file', () => {
   });
 });
 
+describe('a log on stderr', () => {
+  it('does not end the program when its reader is gone', async () => {
+    const source = join(import.meta.dirname, '../../src/adapters/process');
+    const program = `
+      const { JsonLogger } = await import(${JSON.stringify(join(source, 'json-logger.ts'))});
+      const logger = new JsonLogger({ clock: { now: () => new Date() } });
+      process.stdin.once('data', async () => {
+        for (let n = 0; n < 3; n++) {
+          logger.error('nobody reads');
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        process.exit(42);
+      });
+      console.log('ready');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    children.add(child);
+    await once(child.stdout, 'data');
+    child.stderr.destroy();
+    child.stdin.write('go');
+    expect(await once(child, 'exit')).toEqual([42, null]);
+  });
+});
+
 describe('LogEventPublisher', () => {
   it('appends events as lines without secrets, and survives a file that can not be written', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-events-'));

@@ -89,5 +89,11 @@ export function appendingTo(path: string): { readonly write: (line: string) => v
 }
 
 function writeToStderr(line: string): void {
+  // A reader that went away (`2>&1 | head`, a closed terminal) would otherwise end the program by an unhandled event.
+  if (!process.stderr.listeners('error').includes(ignore)) process.stderr.on('error', ignore);
   process.stderr.write(line);
+}
+
+function ignore(): void {
+  // There is no place left to tell it.
 }
