@@ -27,7 +27,7 @@ export function loadStateMachine(
     problems.push(...duplicateMembers(text));
     const filled = fillSubstitutions(definition, substitutions, problems);
     checkMachine(filled, problems);
-    if (problems.length === 0 && isObject(filled)) return { ...(filled as unknown as StateMachine), name };
+    if (problems.length === 0 && isObject(filled)) return { ...(deepFreeze(filled) as unknown as StateMachine), name };
   }
   const lines = problems.map((problem) => `${problem.path}: ${problem.message}`);
   throw new HoldfastError(
@@ -41,7 +41,7 @@ export function loadStateMachine(
 
 function parseText(text: string, problems: Problem[]): Json | undefined {
   try {
-    return deepFreeze(JSON.parse(text) as Json);
+    return JSON.parse(text) as Json;
   } catch (error) {
     problems.push({ path: '$', message: `not JSON: ${error instanceof Error ? error.message : String(error)}` });
     return undefined;

@@ -56,7 +56,7 @@ export function startMachine(text: string, options: MachineOptions = {}): Starte
   const start = clock.now().getTime();
   const journal = new MemoryJournal();
   const calls: Call[] = [];
-  const executions = new EmbeddedExecutions({
+  const executions: EmbeddedExecutions = new EmbeddedExecutions({
     clock,
     journal: (name) => (name === 'run' ? journal : new MemoryJournal()),
     tasks: async (functionName, payload, context) => {

@@ -142,7 +142,7 @@ async function caughtBy(error: string, catchers: readonly (readonly string[])[],
     },
   };
   const { result } = await runMachine(text, { functions });
-  return result.status === 'SUCCEEDED' ? String(result.output) : result.error;
+  return result.status === 'SUCCEEDED' ? (result.output as string) : result.error;
 }
 
 describe('which error Catch and Retry match', () => {

@@ -164,7 +164,7 @@ describe('task tokens', () => {
     const { result, executions } = await runMachine(machineOf({ A: waitForToken('launch') }), {
       functions: { launch },
     });
-    const token = result.status === 'SUCCEEDED' ? String(result.output) : '';
+    const token = result.status === 'SUCCEEDED' ? (result.output as string) : '';
     const sends = (sent: string) => [
       () => {
         executions.sendTaskSuccess(sent, 1);
@@ -226,7 +226,7 @@ describe('HeartbeatSeconds', () => {
         },
       },
     });
-    for (const _ of [1, 2, 3]) {
+    for (let beats = 0; beats < 3; beats += 1) {
       await clock.advance(200_000);
       executions.sendTaskHeartbeat(token);
     }
