@@ -17,9 +17,10 @@ function rowsOf(source: DeploymentState, restored: DeploymentState): string[][] 
     Object.entries(database.collections).map(([name, collection]) => {
       const hash = database.collectionHashes[name];
       const other = restored.databases[db]?.collectionHashes[name];
-      const short = (text: string | undefined) => text?.slice(0, 12) ?? '(view)';
+      // Views have no contents of their own; those of a time-series are its buckets.
+      const short = (text: string | undefined) => text?.slice(0, 12) ?? '-';
       const { type, count, indexes = [] } = collection;
-      const counts = type === 'view' ? ['', ''] : [formatCount(number(count)), String(indexes.length)];
+      const counts = type === 'view' ? ['view', ''] : [formatCount(number(count)), String(indexes.length)];
       return [`${db}.${name}`, ...counts, short(hash), short(other), hash === other ? 'equal' : 'DIFFERENT'];
     }),
   );

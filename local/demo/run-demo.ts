@@ -9,10 +9,10 @@ import { directClient } from '../servers/root-user.ts';
 import { type DemoConfig, writeConfig } from './demo-config.ts';
 import { type DemoSource, startSource } from './demo-source.ts';
 import { type DemoTarget, restoreUser, startTarget } from './demo-target.ts';
-import { showMembers } from './member-table.ts';
+import { showMembers, showRestored } from './run-documents.ts';
 import { explainFreezing, prove } from './proof.ts';
-import { formatSeconds, type Screen, timed } from './screen.ts';
-import { showRun } from './show-run.ts';
+import { formatSeconds, type Screen } from './screen.ts';
+import { describeProgress, showRun } from './show-run.ts';
 import { formatBytes, formatCount, formatMoment } from './units.ts';
 
 interface Product {
@@ -21,9 +21,8 @@ interface Product {
 }
 
 function describeBackup({ totals, backupId }: Manifest): string {
-  const { documents, rawBytes, storedBytes, seconds } = totals;
-  const rate = formatBytes(rawBytes / Math.max(seconds, 0.001));
-  return `${backupId}: ${formatCount(documents)} documents, ${formatBytes(rawBytes)}, stored in ${formatBytes(storedBytes)}, ${rate}/s`;
+  const { documents, rawBytes, storedBytes } = totals;
+  return `${backupId}: ${formatCount(documents)} documents, ${formatBytes(rawBytes)}, stored in ${formatBytes(storedBytes)}`;
 }
 
 async function backUp(screen: Screen, { client, config }: Product, source: DemoSource): Promise<Manifest> {
@@ -35,9 +34,9 @@ async function backUp(screen: Screen, { client, config }: Product, source: DemoS
     client,
     stateDir,
     runId,
-    details: async ({ state }) => {
+    details: async (state, phases) => {
       if (state === 'Plan Backup') await showMembers(screen, stateDir, runId);
-      return '';
+      if (state === 'Dump Collections') for (const phase of phases) screen.note(describeProgress(phase));
     },
   });
   const [summary] = await client.listBackups({ deployment: 'shop' });
@@ -65,7 +64,10 @@ async function restore(
     users: true,
     requestedBy: 'demo',
   });
-  await showRun(screen, { client, stateDir: config.stateDir, runId, details: () => Promise.resolve('') });
+  const details = async (state: string) => {
+    if (state === 'Restore Part') await showRestored(screen, config.stateDir, runId, manifest);
+  };
+  await showRun(screen, { client, stateDir: config.stateDir, runId, details });
 }
 
 /** The whole demo. @throws HoldfastError whatever goes wrong, a difference between source and restored server included. */
@@ -82,12 +84,16 @@ export async function runDemo(screen: Screen, things: AsyncDisposableStack): Pro
   if (time === null) throw new HoldfastError('Internal', 'The backup of a replica set has no restore time.');
 
   screen.chapter(`Restore to ${formatMoment(time)}`);
+  // Beside the restore: neither knows of the other.
+  const freezing = freezeAt(source.witness, time);
+  freezing.catch(() => undefined);
   const target = await startTarget(screen, directory, things);
   await restore(screen, { client, config }, manifest, target);
 
   screen.chapter('Proof');
   screen.note(explainFreezing(time));
-  const frozen = await timed(screen, 'Source at T', () => freezeAt(source.witness, time));
+  screen.now('waiting for the recovery');
+  const frozen = await freezing;
   things.defer(() => frozen.stop());
   // The restored users include the source's root: its password opens the target now.
   const restored = directClient(target.server, source.set.root);

@@ -48,7 +48,7 @@ export function openScreen(stream: NodeJS.WriteStream): Screen {
     },
     now(text) {
       if (!terminal) return;
-      const room = Math.max(20, stream.columns - 6);
+      const room = Math.max(20, (stream.columns || 80) - 6);
       stream.write(`${eraseLine}  ${paint('dim', `… ${text.slice(0, room)}`)}`);
       moving = true;
     },

@@ -2,15 +2,15 @@ import type { HoldfastClient, RunStatus } from '../../src/application/ports/hold
 import { HoldfastError, isErrorName } from '../../src/domain/errors.ts';
 import type { Progress } from '../../src/domain/run.ts';
 import type { Screen } from './screen.ts';
-import { readTransitions, type Transition } from './state-transitions.ts';
+import { readTransitions } from './state-transitions.ts';
 import { formatBytes, formatCount } from './units.ts';
 
 export interface ShowRunOptions {
   readonly client: HoldfastClient;
   readonly stateDir: string;
   readonly runId: string;
-  /** Said when the state has been left, beside its name. */
-  readonly details: (transition: Transition, status: RunStatus) => Promise<string>;
+  /** Says more of a state that has been left; `phases` is the last progress of each phase so far. */
+  readonly details: (state: string, phases: readonly Progress[]) => Promise<void>;
 }
 
 /** `dump 12,345 documents, 12 MiB, 3 MiB stored, 8 MiB/s` */
@@ -34,14 +34,17 @@ function throwUnlessSucceeded({ runId, status, error }: RunStatus): void {
  */
 export async function showRun(screen: Screen, options: ShowRunOptions): Promise<RunStatus> {
   const { client, stateDir, runId, details } = options;
+  const phases = new Map<string, Progress>();
   let shown = 0;
   let showing: Promise<unknown> = Promise.resolve();
   const show = async (status: RunStatus) => {
+    for (const progress of status.progress) phases.set(progress.phase, progress);
     for (const transition of (await readTransitions(stateDir, runId)).slice(shown)) {
       shown += 1;
       // The capture loop runs its state again and again: once is enough to see it.
-      if (transition.earlier === 0)
-        screen.done(transition.state, await details(transition, status), transition.seconds);
+      if (transition.earlier > 0) continue;
+      screen.done(transition.state, '', transition.seconds);
+      await details(transition.state, [...phases.values()]);
     }
     const progress = status.progress.map(describeProgress).join('; ');
     if (status.endedAt === null)

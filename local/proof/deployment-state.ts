@@ -37,12 +37,28 @@ const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? 
 const sorted = <T>(entries: readonly (readonly [string, T])[]): Record<string, T> =>
   Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))));
 
+/** An index under construction is in the plain list too, also one whose construction will never be committed. */
+async function listFinishedIndexes(db: Db, collection: string): Promise<(Document & { name: string })[]> {
+  const command = { listIndexes: collection, includeIndexBuildInfo: true, cursor: { batchSize: 1000 } };
+  const { cursor } = (await db.command(command, exact)) as {
+    cursor: { firstBatch: readonly { spec: Document & { name: string }; indexBuildInfo?: Document }[] };
+  };
+  return cursor.firstBatch.filter((each) => each.indexBuildInfo === undefined).map(({ spec }) => spec);
+}
+
+/** With includeIndexBuildInfo a time-series answers an empty list (6.0.5): its buckets know which are finished. */
+async function listTimeSeriesIndexes(db: Db, name: string): Promise<(Document & { name: string })[]> {
+  const finished = await listFinishedIndexes(db, `system.buckets.${name}`);
+  const all = (await db.collection(name).listIndexes(exact).toArray()) as (Document & { name: string })[];
+  return all.filter((index) => finished.some((each) => each.name === index.name));
+}
+
 async function readCollection(db: Db, info: Document): Promise<CollectionState> {
   const { name, type, options } = info as { name: string; type: string; options: Document };
   const described = { type, options: canonical(options) };
   if (type === 'view') return described;
   const collection = db.collection(name);
-  const indexes = (await collection.listIndexes(exact).toArray()) as (Document & { name: string })[];
+  const indexes = type === 'timeseries' ? await listTimeSeriesIndexes(db, name) : await listFinishedIndexes(db, name);
   // Counted, not asked for: the fast count of a server that was recovered after a crash may be off.
   const [counted] = await collection.aggregate([{ $count: 'n' }], exact).toArray();
   const count =

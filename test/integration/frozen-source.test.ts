@@ -76,6 +76,19 @@ describe('a source frozen at a timestamp', () => {
     await frozen.stop();
   });
 
+  test('an index whose construction had begun at that time and was not committed is not there', async () => {
+    const oplog = set.client().db('local').collection('oplog.rs');
+    const begun = await oplog.findOne({ op: 'c', 'o.startIndexBuild': 'orders', ts: { $gt: new Timestamp(time) } });
+    const ts = begun?.['ts'] as Timestamp;
+    const frozen = await freezeAt(witness, { t: ts.t, i: ts.i });
+    const plain = await frozen.client().db('shop').collection('orders').indexes();
+    expect(plain.map(({ name }) => name)).toContain('passing');
+    const state = await readDeploymentState(frozen.client());
+    expect(JSON.stringify(state.databases['shop']?.collections['orders']?.indexes)).not.toContain('passing');
+    expect(JSON.stringify(state.databases['shop']?.collections['orders']?.indexes)).toContain('customer_placedAt');
+    await frozen.stop();
+  });
+
   test('a time before the copy is refused: recovery would stop at the copy without a word', async () => {
     const oplog = set.client().db('local').collection('oplog.rs');
     const [oldest] = await oplog.find().sort({ $natural: 1 }).skip(20).limit(1).toArray();
