@@ -45,6 +45,8 @@ const lean = [
 ];
 
 const addressInUse = 48;
+/** Two servers that bind one port at the same moment both succeed; one then cannot listen, and aborts (ran on 6.0.5). */
+const listenFailed = '"msgid":31339';
 const startLimitMs = 120_000;
 const stopLimitMs = 60_000;
 
@@ -127,11 +129,11 @@ async function startOnce(options: MongodOptions, port: number, logPath: string):
     running.child.unref();
     return running;
   }
-  if (state.code === addressInUse) return 'address in use';
-  const { dbPath } = options;
+  const reason = await explain(logPath, offset);
+  if (state.code === addressInUse || reason.includes(listenFailed)) return 'address in use';
   throw new HoldfastError(
     'MongodUnavailable',
-    `mongod ended with code ${state.code ?? 'none'} while starting on ${dbPath}: ${await explain(logPath, offset)}`,
+    `mongod ended with code ${state.code ?? 'none'} while starting on ${options.dbPath}: ${reason}`,
   );
 }
 
