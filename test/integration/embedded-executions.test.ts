@@ -4,6 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { EmbeddedExecutions } from '../../local/states-language/executions.ts';
+import { FileJournal } from '../../local/states-language/journal.ts';
+import { loadStateMachine } from '../../local/states-language/load-state-machine.ts';
+import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
 import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
 import { JournalExecutions } from '../../src/adapters/process/embedded-executions.ts';
 import { appendingTo, JsonLogger } from '../../src/adapters/process/json-logger.ts';
@@ -63,6 +67,38 @@ describe('JournalExecutions', () => {
     expect(await isRunning(started({ ...me, processStart: `${me.processStart}1` }))).toBe(false);
     expect(await isRunning(started({ ...me, processStart: me.processStart.replace(/^./, 'x') }))).toBe(false);
     expect(await isRunning(started({ ...me, pid: 1 }))).toBe(false);
+  });
+});
+
+describe('JournalExecutions beside the embedded engine', () => {
+  it('calls an execution running from its first event to its last', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'holdfast-journal-'));
+    const state = new DirectoryObjectStore({ root });
+    const observer = new JournalExecutions(state);
+    await state.put(stateKeys.runRequest('run'), Buffer.from('{}'));
+    const inTask = Promise.withResolvers<undefined>();
+    const proceed = Promise.withResolvers<undefined>();
+    const engine = new EmbeddedExecutions({
+      clock,
+      journal: (name) => new FileJournal(join(root, stateKeys.journal(name))),
+      processFacts: thisProcess(),
+      tasks: async () => {
+        inTask.resolve(undefined);
+        await proceed.promise;
+        return {};
+      },
+    });
+    const task = { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', TimeoutSeconds: 60, End: true };
+    const machine = { StartAt: 'Work', States: { Work: { ...task, Parameters: { FunctionName: 'Work' } } } };
+    expect(await observer.isRunning('run')).toBe(false);
+    const { result } = engine.start(loadStateMachine(JSON.stringify(machine), {}), 'run', {});
+    await inTask.promise;
+    expect(await observer.isRunning('run')).toBe(true);
+    proceed.resolve(undefined);
+    expect(await result).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await observer.isRunning('run')).toBe(false);
+    await state.close();
+    await rm(root, { recursive: true });
   });
 });
 

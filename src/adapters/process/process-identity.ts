@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
-/** A process of this machine that no later process can be taken for: ids of processes are used again. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Boot id and the start in clock ticks since that boot (proc(5), field 22 of stat). */
-  readonly processStart: string;
-}
+/**
+ * A process of this machine that no later process can be taken for: ids of processes are used again.
+ * `processStart` is the boot id and the start in clock ticks since that boot (proc(5), field 22 of stat).
+ */
+export type ProcessIdentity = Readonly<{ pid: number; processStart: string }>;
 
 /** This process, for the first event of a run's journal. */
 export function thisProcess(): ProcessIdentity {
