@@ -1,6 +1,6 @@
 import { entry, type ErrorEntry } from './error-entry.ts';
 
-export { type ErrorKind, exitCodes } from './error-entry.ts';
+export { exitCodes } from './error-entry.ts';
 
 /**
  * Every error of the product: its name is the token that state machines match, its code is what documentation and

@@ -28,19 +28,6 @@ export function findSliceGaps(slices: readonly SliceSummary[]): SliceGap[] {
   });
 }
 
-/** Whether the time lies between the first and the last entry of an unbroken chain of slices. */
-export function coversTime(slices: readonly SliceSummary[], time: Timestamp): boolean {
-  const sorted = sortSlices(slices);
-  const [first, last] = [sorted[0], sorted.at(-1)];
-  return (
-    first !== undefined &&
-    last !== undefined &&
-    findSliceGaps(sorted).length === 0 &&
-    compareTimestamps(first.from.ts, time) <= 0 &&
-    compareTimestamps(time, last.to.ts) <= 0
-  );
-}
-
 /**
  * Proves that the slices are one chain that begins with the entry `from` and reaches the time `to`.
  * @returns them in order.

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SliceSummary } from '../../../src/domain/base.ts';
-import { coversTime, findSliceGaps, requireUnbrokenRange } from '../../../src/domain/oplog-range.ts';
+import { findSliceGaps, requireUnbrokenRange } from '../../../src/domain/oplog-range.ts';
 import type { OpTime } from '../../../src/domain/timestamp.ts';
 
 const at = (t: number, term = 1): OpTime => ({ ts: { t, i: 1 }, t: term });
@@ -37,17 +37,17 @@ describe('oplog range', () => {
     expect(findSliceGaps(slices)).toEqual([
       { after: 'slice-1', before: 'slice-5', expected: at(5, 1), found: at(5, 2) },
     ]);
-    expect(coversTime(slices, { t: 5, i: 1 })).toBe(false);
+    expect(() => requireUnbrokenRange(slices, at(1), { t: 9, i: 1 })).toThrow(/slice-5 begins with 5:1 \(term 2\)/);
   });
 
   it('fails without any slice', () => {
     expect(() => requireUnbrokenRange([], at(1), { t: 2, i: 1 })).toThrow(/No slice/);
-    expect(coversTime([], { t: 1, i: 1 })).toBe(false);
   });
 
-  it('covers a time from its first to its last entry, both included', () => {
-    const slices = chain(3, 5, 9);
-    expect([2, 3, 5, 9, 10].map((t) => coversTime(slices, { t, i: 1 }))).toEqual([false, true, true, true, false]);
+  it('may end after the time that is asked for, or exactly there', () => {
+    expect(requireUnbrokenRange(chain(3, 5, 9), at(3), { t: 9, i: 1 })).toHaveLength(2);
+    expect(requireUnbrokenRange(chain(3, 5, 9), at(3), { t: 7, i: 1 })).toHaveLength(2);
+    expect(() => requireUnbrokenRange(chain(3, 5, 9), at(3), { t: 9, i: 2 })).toThrow(/before 9:2/);
   });
 
   const anyChain = fc
