@@ -40,8 +40,8 @@ export const logicalBaseSchema = z.strictObject({
   /** Where capture began: consistency rule 6. */
   captureFrom: opTimeSchema,
   /**
-   * The majority point before the base's first read: every entry at or before it is in the base. Replay applies later
-   * entries only; those between captureFrom and it are there for the operations of transactions that end later.
+   * The majority point before the base's first read: every entry at or before it is in the base. Replay may begin after
+   * it; what was captured before it is there for the operations of transactions that end later.
    */
   applyFrom: opTimeSchema,
   startedAt: z.iso.datetime(),

@@ -98,9 +98,7 @@ export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promis
   await capture.advance((await readMemberState(source, input.replicaSet)).majority, true, source.signal);
   deps.logger.info('base is complete', { point, capturedTo: capture.capturedTo });
 
-  const header = { backupId: input.backupId, part: input.part, codec: input.codec };
-  const lines = indexLines(header, packs, namespaces);
-  const index = await writeIndex(deps.store, artifactKeys.index(input.partPrefix), lines, deps.signal);
+  const index = await storeIndex(input, deps, packs, namespaces);
   const base: LogicalBase = {
     schemaVersion: 1,
     method: 'logical',
@@ -196,6 +194,20 @@ async function dumpIntoPacks(
     await packs.abort(error);
     throw error;
   }
+}
+
+async function storeIndex(
+  input: DumpPartInput,
+  deps: DumpPartDeps,
+  packs: readonly WrittenPack[],
+  namespaces: readonly DumpedNamespace[],
+): Promise<LogicalBase['index']> {
+  const { backupId, part, codec } = input;
+  const key = artifactKeys.index(input.partPrefix);
+  await deps.checkFence();
+  // An earlier attempt that ended between its index and its answer left one: nothing refers to it.
+  await deps.store.delete([key]);
+  return writeIndex(deps.store, key, indexLines({ backupId, part, codec }, packs, namespaces), deps.signal);
 }
 
 function totals(namespaces: readonly DumpedNamespace[], packs: readonly WrittenPack[]) {

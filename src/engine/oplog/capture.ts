@@ -29,7 +29,7 @@ export interface CaptureStart {
   readonly from: OpTime;
   /** Of the last slice's header. */
   readonly prepared: readonly PreparedTransaction[];
-  /** Every entry up to it is in the base: a transaction that ends later is followed to its start (consistency rule 6). */
+  /** Every entry up to it is in the base. */
   readonly applyFrom: OpTime;
   /** A change of the feature compatibility version up to it fails the base; undefined while it is not known. */
   readonly until: Timestamp | undefined;
@@ -98,8 +98,12 @@ export class OplogCapture {
   /** For a set that is idle: a slice of the one entry that the chain begins with, so that the captured oplog is not empty. */
   async captureStartOnly(): Promise<void> {
     if (this.#slices.length > 0) return;
-    for await (const entry of readOplog(this.#source, this.#last, this.#last.ts)) this.#builder.add(entry);
-    await this.#close();
+    for await (const entry of readOplog(this.#source, this.#last, this.#last.ts)) {
+      await this.#inspect(entry);
+      this.#builder.add(entry);
+    }
+    // A transaction that ends with this entry has put slices in front, the last of which holds it.
+    if (this.#slices.length === 0) await this.#close();
   }
 
   /** Puts slices in front, when the chain begins after `from`. */
@@ -114,7 +118,7 @@ export class OplogCapture {
         `Slices from ${describeOpTime(from)} lead to ${describeOpTime(front.capturedTo)}, not to ${describeOpTime(this.#from)}.`,
       );
     this.#slices.unshift(...front.slices);
-    this.#from = from;
+    this.#from = front.from;
   }
 
   async #readTo(upTo: OpTime): Promise<void> {
@@ -143,16 +147,26 @@ export class OplogCapture {
 
   async #inspect(entry: OplogEntry): Promise<void> {
     const { applyFrom, until } = this.#start;
-    if (compareTimestamps(entry.opTime.ts, applyFrom.ts) <= 0) return;
-    const inWindow = until === undefined || compareTimestamps(entry.opTime.ts, until) <= 0;
+    const { ts } = entry.opTime;
+    const inWindow =
+      compareTimestamps(ts, applyFrom.ts) > 0 && (until === undefined || compareTimestamps(ts, until) <= 0);
     if (inWindow && changesFeatureCompatibilityVersion(entry))
       throw new HoldfastError(
         'FeatureCompatibilityVersionChanged',
         `The feature compatibility version was changed at ${describeOpTime(entry.opTime)}, while the base was taken.`,
       );
-    const previous = transactionRole(entry) && entry.prevOpTime;
-    if (!previous || compareTimestamps(previous.ts, applyFrom.ts) > 0) return;
-    await this.ensureFrom(await firstOfChain(this.#source, previous));
+    await this.#includeWholeTransaction(entry);
+  }
+
+  /**
+   * Consistency rule 6: a transaction that ends in the captured oplog is in it from its first entry on. An abort needs
+   * nothing of what it undoes.
+   */
+  async #includeWholeTransaction(entry: OplogEntry): Promise<void> {
+    const role = transactionRole(entry);
+    if (!role || role === 'abort' || !entry.prevOpTime) return;
+    if (compareTimestamps(entry.prevOpTime.ts, this.#from.ts) < 0)
+      await this.ensureFrom(await firstOfChain(this.#source, entry.prevOpTime));
   }
 
   /** Writes what the builder holds, and begins the next slice with its last entry; or takes over what another wrote there. */

@@ -1,7 +1,7 @@
-import { compareTimestamps } from '../../domain/timestamp.ts';
-import type { OpTime } from '../../domain/timestamp.ts';
+import type { SliceSummary } from '../../domain/base.ts';
+import { compareTimestamps, type OpTime } from '../../domain/timestamp.ts';
 import { oldestOpenTransaction, readMemberState, type Source } from '../source/member-state.ts';
-import { type CaptureTarget, OplogCapture } from './capture.ts';
+import { type CaptureStart, type CaptureTarget, OplogCapture } from './capture.ts';
 import { hasOplogEntry } from './oplog-source.ts';
 import { chainThrough, listStoredSlices, summarizeSlice } from './read-chain.ts';
 
@@ -22,31 +22,27 @@ export async function startCapture(
   const open = await oldestOpenTransaction(source);
   const from = open && compareTimestamps(open.ts, majority.ts) < 0 ? open : majority;
 
-  const stored = await listStoredSlices(target.store, target.oplogPrefix);
-  const tail = stored.at(-1);
-  if (!tail || !(await continues(source, tail.header.to, majority)))
-    return { capture: newCapture(from), applyFrom: majority };
-
-  const slices = chainThrough(stored, tail.header.from);
-  const chain = [];
-  for (const slice of slices) chain.push(await summarizeSlice(target.store, slice));
-  const start = { chain, from: chain[0]?.from ?? from, prepared: tail.header.prepared };
+  const left = await earlierAttempt(source, target, majority);
+  const start = left ?? { chain: [], from, prepared: [] };
   const capture = new OplogCapture(source, target, { ...start, applyFrom: majority, until: undefined });
   await capture.ensureFrom(from);
   return { capture, applyFrom: majority };
-
-  function newCapture(at: OpTime): OplogCapture {
-    return new OplogCapture(source, target, {
-      chain: [],
-      from: at,
-      prepared: [],
-      applyFrom: majority,
-      until: undefined,
-    });
-  }
 }
 
-/** Slices hold majority-committed entries only: what is ahead of this member will come, what is behind must be there. */
-async function continues(source: Source, end: OpTime, majority: OpTime): Promise<boolean> {
-  return compareTimestamps(end.ts, majority.ts) > 0 || hasOplogEntry(source, end);
+/** What an earlier attempt captured, when the member's oplog goes on from there. */
+async function earlierAttempt(
+  source: Source,
+  { store, oplogPrefix }: CaptureTarget,
+  majority: OpTime,
+): Promise<Pick<CaptureStart, 'chain' | 'from' | 'prepared'> | undefined> {
+  const stored = await listStoredSlices(store, oplogPrefix);
+  const tail = stored.at(-1);
+  if (!tail) return undefined;
+  const { from, to, prepared } = tail.header;
+  // Slices hold majority-committed entries only: what is ahead of this member will come, what is behind must be there.
+  const ahead = compareTimestamps(to.ts, majority.ts) > 0;
+  if (!ahead && !(await hasOplogEntry(source, to))) return undefined;
+  const chain: SliceSummary[] = [];
+  for (const slice of chainThrough(stored, from)) chain.push(await summarizeSlice(store, slice));
+  return { chain, from: chain[0]?.from ?? from, prepared };
 }

@@ -108,16 +108,22 @@ class DriverRawCursor implements RawCursor {
     this.#closed = true;
     await this.#pending?.catch(() => undefined);
     this.#pending = undefined;
-    if (this.#id !== 0n) {
-      const command = { killCursors: this.#collection, cursors: [Long.fromBigInt(this.#id)] };
-      // Best effort: a cursor that stays ends with its session.
-      await this.#client
-        .db(this.#db)
-        .command(command, { timeoutMS: killTimeoutMS })
-        .catch(() => undefined);
-    }
+    if (this.#id !== 0n) await killSession(this.#client, this.#session);
     await this.#session.endSession().catch(() => undefined);
   }
+}
+
+/**
+ * Ends what the session has on the server: an open cursor, and a command whose reply nobody waits for any more, which
+ * may be opening one. Users may kill their own sessions. Best effort: what stays ends with the session.
+ */
+async function killSession(client: MongoClient, session: ClientSession): Promise<void> {
+  const id = session.id?.['id'] as unknown;
+  if (id === undefined) return;
+  await client
+    .db('admin')
+    .command({ killSessions: [{ id }] }, { timeoutMS: killTimeoutMS })
+    .catch(() => undefined);
 }
 
 function runRaw(
@@ -148,6 +154,7 @@ export async function openRawCursor(
     const reply = parseReply(await runRaw(client, db, withCommandFirst(command, sized), session, options.signal));
     return new DriverRawCursor(client, session, reply, options);
   } catch (error) {
+    if (options.signal.aborted) await killSession(client, session);
     await session.endSession().catch(() => undefined);
     throw error;
   }
