@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import type { CliEnvironment } from './environment.ts';
 import { runCli } from './run-cli.ts';
@@ -13,7 +14,8 @@ async function ask(question: string): Promise<string> {
 
 const environment: CliEnvironment = {
   argv: process.argv.slice(2),
-  env: process.env,
+  // cron sets no USER: the account has a name all the same.
+  env: { ...process.env, USER: process.env['USER'] ?? userInfo().username },
   stdout: process.stdout,
   stderr: process.stderr,
   interactive: process.stdin.isTTY && process.stderr.isTTY,

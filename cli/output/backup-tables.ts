@@ -48,7 +48,7 @@ export function renderBackup(manifest: Manifest, timeZone?: string): string {
       `${formatCount(totals.documents)} documents in ${formatCount(totals.namespaces)} collections and views, ${formatBytes(totals.rawBytes)}`,
     ],
     ['stored', `${formatBytes(totals.storedBytes)} in ${manifest.storage}${ratio(totals)}`],
-    ['oplog', `${formatCount(totals.oplogEntries)} entries`],
+    ['oplog', `${formatCount(totals.oplogEntries)} ${totals.oplogEntries === 1 ? 'entry' : 'entries'}`],
     ['users and roles', manifest.usersAndRoles ? 'included' : 'not included'],
     ['server', `${manifest.serverVersion}, feature compatibility version ${manifest.featureCompatibilityVersion}`],
     ['asked by', manifest.requestedBy],
