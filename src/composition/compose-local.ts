@@ -64,7 +64,11 @@ export function composeLocal(options: LocalOptions): LocalDeps {
     openStorage,
     captureWait,
     toolVersion: packageJson.version,
-    inspector: new MongoDeploymentInspector(),
+    inspector: new MongoDeploymentInspector({
+      warn: (message) => {
+        logger.warn(message);
+      },
+    }),
     capturePart: makeCapturePart({ state, openStorage, logger }),
     openTarget: makeOpenTarget(),
   };
