@@ -109,7 +109,7 @@ export async function runDemo(screen: Screen, things: AsyncDisposableStack): Pro
   await source.writer.stop();
   const seconds = formatSeconds((performance.now() - start) / 1000);
   screen.verdict(
-    `Proved: ${summary}: the restored server equals the source at ${formatMoment(time)}. ${seconds}`,
+    `Proved: the restored server equals the source at ${formatMoment(time)}: ${summary}. ${seconds}`,
     true,
   );
 }

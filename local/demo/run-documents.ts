@@ -35,6 +35,7 @@ export async function showRestored(screen: Screen, stateDir: string, runId: stri
       users: `${usersAndRoles?.users ?? 0} users, ${usersAndRoles?.roles ?? 0} roles`,
     };
     const phases = Object.entries(seconds).filter(([, each]) => each >= 0.05);
-    for (const [phase, each] of phases) screen.note([`${phase}:`, did[phase] ?? '', formatSeconds(each)].join(' '));
+    for (const [phase, each] of phases)
+      screen.note(`${phase}: ${[...(did[phase] === undefined ? [] : [did[phase]]), formatSeconds(each)].join(', ')}`);
   }
 }

@@ -18,12 +18,11 @@ export interface Screen {
 const labelWidth = 22;
 const eraseLine = '\r\u001b[2K';
 
-/** Columns as wide as their widest cell; the last one as it is. */
+/** Columns as wide as their widest cell. */
 export function alignRows(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows.map((row) =>
-    row.map((cell, n) => (n === row.length - 1 ? cell : cell.padEnd(widths[n] ?? 0))).join('  '),
-  );
+  const align = (row: readonly string[]) => row.map((cell, n) => cell.padEnd(widths[n] ?? 0)).join('  ');
+  return rows.map((row) => align(row).trimEnd());
 }
 
 export function formatSeconds(seconds: number): string {
@@ -43,8 +42,9 @@ export function openScreen(stream: NodeJS.WriteStream): Screen {
       print(`\n${paint(['bold', 'cyan'], text)}`);
     },
     done(what, detail = '', seconds) {
-      const time = seconds === undefined ? '' : paint('dim', `  ${formatSeconds(seconds)}`);
-      print(`  ${paint('green', '✓')} ${what.padEnd(labelWidth)} ${detail}${time}`);
+      const time = seconds === undefined ? [] : [paint('dim', formatSeconds(seconds))];
+      const rest = [...(detail === '' ? [] : [detail]), ...time].join('  ');
+      print(`  ${paint('green', '✓')} ${what.padEnd(labelWidth)}  ${rest}`);
     },
     now(text) {
       if (!terminal) return;
