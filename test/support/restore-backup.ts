@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../src/application/ports/object-store.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import type { RestoreResult } from '../../src/domain/restore-result.ts';
 import { restorePart, type RestorePartInput } from '../../src/engine/restore/restore-part.ts';
-import { silentLogger, systemClock } from './take-backup.ts';
+import { onlyPart, silentLogger, systemClock } from './take-backup.ts';
 
 /** Restores the only part of a backup with the engine alone. */
 export function restoreBackup(
@@ -16,8 +16,8 @@ export function restoreBackup(
     {
       runId: 'restore-1',
       manifest,
-      part: manifest.parts[0]!.name,
-      restoreTime: manifest.restoreTime!,
+      part: onlyPart(manifest).name,
+      restoreTime: manifest.restoreTime ?? { t: 0, i: 0 },
       parallel: 2,
       users: false,
       keepExpired: false,

@@ -1,8 +1,8 @@
-import type { MongoClient } from 'mongodb';
+import type { MongoClient, ObjectId } from 'mongodb';
 import type { ReplicaSetServers } from '../../local/servers/replica-set.ts';
 import type { ObjectStore } from '../../src/application/ports/object-store.ts';
 import type { Codec } from '../../src/domain/backup-index.ts';
-import type { Manifest } from '../../src/domain/manifest.ts';
+import type { Manifest, ManifestPart } from '../../src/domain/manifest.ts';
 import { artifactKeys } from '../../src/domain/names.ts';
 import type { OpTime, Timestamp } from '../../src/domain/timestamp.ts';
 import { dumpPart } from '../../src/engine/dump/dump-part.ts';
@@ -18,6 +18,11 @@ export const systemClock = {
 };
 export const silentLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
+export function onlyPart({ parts: [part] }: Manifest): ManifestPart {
+  if (!part) throw new Error('a manifest without parts');
+  return part;
+}
+
 export interface TakeBackupOptions {
   readonly set: ReplicaSetServers;
   readonly store: ObjectStore;
@@ -27,6 +32,7 @@ export interface TakeBackupOptions {
   /** Default: the member's majority point after `afterBase`. */
   readonly restoreTime?: Timestamp;
   readonly member?: ReplicaSetServers['members'][number];
+  readonly backupId?: string;
 }
 
 async function majorityReached(client: MongoClient, host: string, set: string): Promise<OpTime> {
@@ -37,11 +43,14 @@ async function majorityReached(client: MongoClient, host: string, set: string): 
 /** A backup of a replica set, taken by the engine alone: base, oplog, and the manifest that a workflow would write. */
 export async function takeBackup(options: TakeBackupOptions): Promise<Manifest> {
   const { set, store } = options;
-  const member = options.member ?? set.members[0]!;
+  const member = options.member ?? (await set.primary());
   const client = set.clientFor(member);
-  const config = await client.db('admin').command({ replSetGetConfig: 1 });
-  const replicaSetId = config['config'].settings.replicaSetId.toHexString() as string;
-  const [deployment, backupId, part] = ['orders', '20261122T101530Z-logical-k3f9', set.name];
+  const { config } = (await client.db('admin').command({ replSetGetConfig: 1 })) as {
+    config: { settings: { replicaSetId: ObjectId } };
+  };
+  const replicaSetId = config.settings.replicaSetId.toHexString();
+  const [deployment, part] = ['orders', set.name];
+  const backupId = options.backupId ?? '20261122T101530Z-logical-k3f9';
   const partPrefix = artifactKeys.part(deployment, backupId, part);
   const common = { runId: 'run-1', fence: 1, member: member.host, replicaSet: set.name };
   const deps = { client, store, signal: new AbortController().signal, checkFence: async () => {} };
@@ -117,7 +126,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<Manifest> 
         memberVerdicts: [],
         base: dump.base,
         point: dump.point,
-        oplog: { from: dump.base.captureFrom, to: slices.at(-1)!.to, slices },
+        oplog: { from: dump.base.captureFrom, to: slices.at(-1)?.to ?? dump.point, slices },
       },
     ],
     sha256: '0'.repeat(64),
@@ -127,7 +136,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<Manifest> 
 /** The member's majority point once it has passed the base's and everything written so far (a write of ours). */
 async function reachable(client: MongoClient, set: ReplicaSetServers, host: string, point: OpTime): Promise<Timestamp> {
   const written = await set.client().db('admin').command({ hello: 1 });
-  const last = written['lastWrite'].opTime.ts as { t: number; i: number };
+  const { ts: last } = (written['lastWrite'] as { opTime: { ts: Timestamp } }).opTime;
   const wanted = last.t > point.ts.t || (last.t === point.ts.t && last.i > point.ts.i) ? last : point.ts;
   for (;;) {
     const { ts } = await majorityReached(client, host, set.name);

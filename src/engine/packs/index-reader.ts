@@ -62,7 +62,12 @@ function parseLine(key: string, line: string, number: number): IndexLine {
 
 /** Every frame lies in a pack that the index lists, and belongs to a namespace that it lists. */
 function checkReferences(key: string, index: BackupIndex): void {
-  const namespaces = new Set(index.namespaces.map(({ ns }) => ns));
+  const namespaces = new Set<string>();
+  for (const { ns } of index.namespaces) {
+    // Frames name their namespace only: two of one name could not be told apart.
+    if (namespaces.has(ns)) throw damaged(key, `it lists ${ns} twice`);
+    namespaces.add(ns);
+  }
   for (const frame of index.frames) {
     const pack = index.packs.get(frame.pack);
     if (!pack) throw damaged(key, `a frame of ${frame.ns} names the pack ${frame.pack}, which is not listed`);

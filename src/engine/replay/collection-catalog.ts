@@ -89,6 +89,12 @@ export class CollectionCatalog {
     this.#collections.delete(uuid);
   }
 
+  /** A rename ends what `$out`, convertToCapped and the like made as temporary. */
+  endTemporary(uuid: string): void {
+    const collection = this.#collections.get(uuid);
+    if (collection && findElement(collection.options, 'temp')) collection.options = without(collection.options, 'temp');
+  }
+
   createIndex(uuid: string, spec: Buffer): void {
     this.#collections.get(uuid)?.indexes.set(indexName(spec), spec);
   }

@@ -116,7 +116,7 @@ class Replay {
   }
 
   async #define(operation: Definition, ns: string): Promise<void> {
-    const { map, catalog, collections } = this.#deps;
+    const { map, catalog } = this.#deps;
     if (operation.kind === 'dropDatabase') return;
     const { uuid } = operation;
     switch (operation.kind) {
@@ -131,6 +131,7 @@ class Replay {
         return;
       case 'rename': {
         if (operation.dropTarget !== undefined && operation.dropTarget !== uuid) catalog.remove(operation.dropTarget);
+        catalog.endTemporary(uuid);
         const to = targetNamespace(operation.to, this.#input.users) ?? operation.to;
         await this.#run(map.rename(uuid, to, operation.dropTarget));
         return;
@@ -142,14 +143,21 @@ class Replay {
       case 'collMod':
         await this.#modify(uuid, operation.o);
         return;
-      case 'emptyCapped': {
-        const name = map.nameOf(uuid);
-        if (name === undefined) return;
-        this.touched.add(uuid);
-        await this.flush();
-        await collections.emptyCapped(uuid, name);
-      }
+      case 'emptyCapped':
+        await this.#empty(uuid);
     }
+  }
+
+  /** A server without test commands takes no emptycapped: the same collection is made anew. */
+  async #empty(uuid: string): Promise<void> {
+    const { map, catalog, collections } = this.#deps;
+    const [ns, collection] = [map.nameOf(uuid), catalog.get(uuid)];
+    if (ns === undefined || !collection) return;
+    this.touched.add(uuid);
+    await this.flush();
+    await collections.change({ kind: 'drop', uuid, ns });
+    await collections.create(uuid, ns, { options: collection.options, idIndex: collection.indexes.get('_id_') });
+    this.#rewriter.forget();
   }
 
   async #modify(uuid: string, o: Buffer): Promise<void> {

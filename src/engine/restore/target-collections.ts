@@ -72,12 +72,6 @@ export class TargetCollections {
     await this.#command(`the collMod of ${ns}`, db, this.uuidOf(uuid), command.toBuffer());
   }
 
-  async emptyCapped(uuid: string, ns: string): Promise<void> {
-    const { db, coll } = splitNamespace(ns);
-    const o = new RawWriter().string('emptycapped', coll).toBuffer();
-    await this.#command(`the emptying of ${ns}`, db, this.uuidOf(uuid), o);
-  }
-
   /** A command as an entry of the oplog, `ui` included where the target knows the UUID. */
   async #command(what: string, db: string, ui: string | undefined, o: Buffer): Promise<void> {
     const operation = new RawWriter().string('op', 'c').string('ns', `${db}.$cmd`);
