@@ -19,7 +19,11 @@ export async function invoke(
   const context = { signal, stateName: name, attempt, executionName: scope.name };
   let result: unknown;
   try {
-    result = await scope.handler(functionName, toJson(parameters['Payload'] ?? {}), context);
+    result = await scope.handler(
+      functionName,
+      toJson(parameters['Payload'] === undefined ? {} : parameters['Payload']),
+      context,
+    );
   } catch (error) {
     throw functionFailure(error);
   }

@@ -132,6 +132,14 @@ describe('a Task’s result', () => {
     expect(await outputOf(text, { functions: functions2 })).toMatchObject({ list: [1] });
   });
 
+  it('a Payload of null is null', async () => {
+    const { calls } = await runMachine(machineOf({ A: invoke('size', { InputPath: '$.none', End: true }) }), {
+      functions,
+      input: { none: null },
+    });
+    expect(calls).toMatchObject([{ payload: null }]);
+  });
+
   it('without a Payload parameter the function gets an empty object', async () => {
     const task = {
       Type: 'Task',

@@ -183,7 +183,7 @@ describe('aws-local-stepfunctions', () => {
     expect(seen).toEqual([false, true]);
   });
 
-  it('a hundred machines run in a second', async () => {
+  it('a machine costs far less than 100 ms', async () => {
     const text = machineOf({ A: invoke('f', { Next: 'B' }), B: { Type: 'Succeed' } });
     const start = performance.now();
     for (let run = 0; run < 100; run += 1) await outputOf(text, { functions: { f: () => 1 } });
