@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import type { HoldfastClient, RunStatus } from '../../src/application/ports/holdfast-client.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
+import { timestampSchema, timestampToDate } from '../../src/domain/timestamp.ts';
 import { renderBackup } from './backup-tables.ts';
 import { printable } from './printable.ts';
 import { renderRun } from './run-tables.ts';
 import { renderFacts } from './tables.ts';
+import { formatCount, formatMoment } from './units.ts';
 
 const backupOutputSchema = z.object({ backupId: z.string() });
 
@@ -24,13 +26,19 @@ function restoreCommand({ backupId }: Manifest): string {
   return `  holdfast restore ${printable(backupId)} --to mongodb://HOST:PORT/`;
 }
 
-const factsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).nullable().catch(null));
+const restoreOutputSchema = z.object({
+  backupId: z.string(),
+  restoreTime: timestampSchema.nullable(),
+  documents: z.int(),
+});
 
-/** How a restore ended, with the facts that its workflow returned. */
+/** How a restore ended, with what its workflow returned. */
 export function renderRestoreResult(status: RunStatus, timeZone?: string): string {
-  const output = factsSchema.safeParse(status.output);
-  const facts = Object.entries(output.success ? output.data : {}).flatMap(([name, value]) =>
-    value === null ? [] : [[name, String(value)] as const],
-  );
-  return [renderRun(status, timeZone), ...(facts.length === 0 ? [] : [renderFacts(facts)])].join('\n\n');
+  const output = restoreOutputSchema.safeParse(status.output);
+  if (!output.success) return renderRun(status, timeZone);
+  const { backupId, restoreTime, documents } = output.data;
+  const to =
+    restoreTime === null ? [] : [['restored to', formatMoment(timestampToDate(restoreTime), timeZone)] as const];
+  const facts = renderFacts([['backup', backupId], ...to, ['documents', `${formatCount(documents)} loaded`]]);
+  return `${renderRun(status, timeZone)}\n\n${facts}`;
 }

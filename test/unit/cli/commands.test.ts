@@ -101,6 +101,14 @@ describe('holdfast restore', () => {
     ]);
   });
 
+  it('says what was restored, and to when', async () => {
+    const output = { backupId, restoreTime: { t: 1_795_342_530, i: 7 }, documents: 12_345 };
+    const client = fakeClient({ waitForRun: () => Promise.resolve(makeRun({ workflow: 'restore', output })) });
+    const { stdout } = await runFake(['restore', backupId, '--to', to], { client });
+    expect(stdout).toMatch(/^restored to +2026-11-22 10:15:30 UTC$/m);
+    expect(stdout).toMatch(/^documents +12,345 loaded$/m);
+  });
+
   it('takes credentials from a file', async () => {
     const client = fakeClient();
     await runFake(['restore', 'orders', '--to', to, '--credentials', 'file:/run/secrets/target'], { client });
