@@ -79,6 +79,7 @@ describe('comparisons', () => {
     [v('nothing', 'IsPresent', true), false],
     [v('nothing', 'IsPresent', false), true],
     [v('list[1]', 'IsPresent', false), true],
+    [v('toString', 'IsPresent', false), true],
     [{ Variable: '$$.Execution.Name', StringEquals: 'run' }, true],
   ])('%j is %s', async (rule, expected) => {
     expect(await outputOf(choose(rule), { input })).toBe(expected);

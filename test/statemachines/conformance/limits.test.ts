@@ -24,7 +24,10 @@ describe('256 KiB of data', () => {
 
   it('holds for a task’s result, even when ResultSelector would make it small', async () => {
     const text = machineOf({ A: invoke('big', { ResultSelector: { ok: true }, End: true }) });
-    expect(await errorOf(text, { functions: { big: () => jsonOf(limit) } })).toBe('States.DataLimitExceeded');
+    const { result, events } = await runMachine(text, { functions: { big: () => jsonOf(limit) } });
+    expect(result).toMatchObject({ status: 'FAILED', error: 'States.DataLimitExceeded' });
+    expect(events.map(({ type }) => type)).toContain('TaskFailed');
+    expect(events.map(({ type }) => type)).not.toContain('TaskSucceeded');
   });
 
   it('holds for what Parameters make', async () => {
