@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { openEmbedded } from '../../local/embedded.ts';
+import { settingsSchema } from '../../src/domain/settings.ts';
+import { noLogger } from './embedded-set.ts';
+
+/** A process that runs one backup: what a test kills to see what the next one makes of it. */
+const [file = ''] = process.argv.slice(2);
+const settings = settingsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+const client = await openEmbedded({ settings, logger: noLogger });
+const { runId } = await client.startBackup({ requestedBy: 'test' });
+process.stdout.write(`${runId}\n`);
+await client.waitForRun(runId);
+await client.close();
