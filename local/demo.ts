@@ -4,6 +4,7 @@ import { openScreen } from './demo/screen.ts';
 
 // `npm run demo`: a replica set under load, backed up, restored and proved equal, on this machine and without a trace.
 
+const silence = new AbortController();
 const screen = openScreen(process.stdout);
 const things = new AsyncDisposableStack();
 
@@ -18,16 +19,17 @@ const interrupted = new Promise<never>((_, reject) => {
 });
 
 async function main(): Promise<number> {
-  const demo = runDemo(screen, things);
+  const demo = runDemo(openScreen(process.stdout, silence.signal), things);
   // After an interrupt nobody waits for it any more, and it fails because its servers go.
   demo.catch(() => undefined);
   try {
     await Promise.race([demo, interrupted]);
     return 0;
   } catch (error) {
+    silence.abort();
     const known =
       error instanceof HoldfastError ? error : new HoldfastError('Internal', String(error), { cause: error });
-    screen.verdict(`${known.code} ${known.message}`, false);
+    screen.verdict(`\n${known.code} ${known.message}`, false);
     if (known.name === 'Internal') console.error(error);
     else if (known.name !== 'Cancelled') screen.note(known.next);
     return known.name === 'Cancelled' ? 130 : known.exitCode;

@@ -1,4 +1,5 @@
 import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
+import type { LogFields, Logger } from '../../src/application/ports/logger.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { restoreRole } from '../../src/domain/privileges.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
@@ -14,6 +15,16 @@ import { explainFreezing, prove } from './proof.ts';
 import { formatSeconds, type Screen } from './screen.ts';
 import { describeProgress, showRun } from './show-run.ts';
 import { formatBytes, formatCount, formatMoment } from './units.ts';
+
+/** What the product warns of, as lines among the others. */
+function screenLogger(screen: Screen): Logger {
+  const say = (message: string, fields: LogFields = {}) => {
+    const { reason, name } = fields;
+    const facts = [name, reason].filter((fact) => typeof fact === 'string');
+    screen.note([message, ...facts].join(' - '));
+  };
+  return { debug: () => undefined, info: () => undefined, warn: say, error: say };
+}
 
 interface Product {
   readonly client: HoldfastClient;
@@ -77,7 +88,7 @@ export async function runDemo(screen: Screen, things: AsyncDisposableStack): Pro
   things.defer(() => removeOwnDirectory(directory));
   const source = await startSource(screen, directory, things);
   const config = await writeConfig(directory, source);
-  const client = await openEmbedded({ configPath: config.configPath });
+  const client = await openEmbedded({ configPath: config.configPath, logger: screenLogger(screen) });
   things.defer(() => client.close());
   const manifest = await backUp(screen, { client, config }, source);
   const time = manifest.restoreTime;

@@ -29,11 +29,13 @@ export function formatSeconds(seconds: number): string {
   return `${seconds.toFixed(1)} s`;
 }
 
-export function openScreen(stream: NodeJS.WriteStream): Screen {
+/** @param silenced once it is aborted nothing is written any more: what was interrupted goes on speaking for a while. */
+export function openScreen(stream: NodeJS.WriteStream, silenced?: AbortSignal): Screen {
   const terminal = stream.isTTY;
   const paint = (style: Style, text: string) => styleText(style, text, { stream });
   let moving = false;
   const print = (text: string) => {
+    if (silenced?.aborted === true) return;
     stream.write(`${moving ? eraseLine : ''}${text}\n`);
     moving = false;
   };
@@ -47,7 +49,7 @@ export function openScreen(stream: NodeJS.WriteStream): Screen {
       print(`  ${paint('green', '✓')} ${what.padEnd(labelWidth)}  ${rest}`);
     },
     now(text) {
-      if (!terminal) return;
+      if (!terminal || silenced?.aborted === true) return;
       const room = Math.max(20, (stream.columns || 80) - 6);
       stream.write(`${eraseLine}  ${paint('dim', `… ${text.slice(0, room)}`)}`);
       moving = true;

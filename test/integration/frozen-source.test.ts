@@ -6,6 +6,7 @@ import { copyWitness, freezeAt, type Witness } from '../../local/servers/frozen-
 import { readTop } from '../../local/servers/oplog-append.ts';
 import { until } from '../../local/servers/poll.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
+import { startStandalone } from '../../local/servers/standalone.ts';
 import { compareTimestamps } from '../../src/domain/timestamp.ts';
 import { type DeploymentState, findDifferences, readDeploymentState } from '../support/deployment-hashes.ts';
 
@@ -95,6 +96,16 @@ describe('a source frozen at a timestamp', () => {
     const ts = oldest?.['ts'] as Timestamp;
     expect(compareTimestamps({ t: ts.t, i: ts.i }, time)).toBeLessThan(0);
     await expect(freezeAt(witness, { t: ts.t, i: ts.i })).rejects.toThrow(/copied too late/);
+  });
+
+  test("a source that no longer has the copy's last entry is refused: recovery would accept the hole without a word", async () => {
+    const other = await startStandalone();
+    const local = other.client().db('local');
+    await local.createCollection('oplog.rs', { capped: true, size: 1_000_000 });
+    await local.collection('oplog.rs').insertOne({ op: 'n', ns: '', o: {}, ts: new Timestamp(time), t: 1 });
+    const rolledOver = { ...set, primary: () => set.primary(), clientFor: () => other.client() };
+    await expect(freezeAt({ ...witness, set: rolledOver }, time)).rejects.toThrow(/no longer reaches back/);
+    await other.stop();
   });
 
   test('a time that is no entry of the oplog is refused', async () => {
