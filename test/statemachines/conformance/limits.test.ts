@@ -38,6 +38,15 @@ describe('256 KiB of data', () => {
     );
   });
 
+  it('holds for what the Parameters of a Parallel make', async () => {
+    const inside = { StartAt: 'B', States: { B: invoke('f', { ResultPath: null, OutputPath: '$.small', End: true }) } };
+    const Parameters = { 'a.$': '$.x', 'b.$': '$.x', small: 1 };
+    const text = machineOf({ P: { Type: 'Parallel', Parameters, Branches: [inside], End: true } });
+    const { result, calls } = await runMachine(text, { input: { x: jsonOf(200_000) }, functions: { f: () => 1 } });
+    expect(result).toMatchObject({ error: 'States.DataLimitExceeded' });
+    expect(calls).toEqual([]);
+  });
+
   it('holds for the joined outputs of a Map', async () => {
     const inside = { A: { Type: 'Pass', Result: jsonOf(100_000), End: true } };
     const text = machineOf({ M: { Type: 'Map', ItemProcessor: { StartAt: 'A', States: inside }, End: true } });

@@ -49,6 +49,11 @@ describe('TimeoutSeconds', () => {
     expect(result.status === 'SUCCEEDED').toBe(matches);
   });
 
+  it.each([0, -1, 1.5, '30', null])('of %j from the input is States.Runtime', async (seconds) => {
+    const text = machineOf({ A: invoke('hang', { TimeoutSecondsPath: '$.t', End: true }) });
+    expect(await errorOf(text, { functions: { hang }, input: { t: seconds } })).toBe('States.Runtime');
+  });
+
   it('is for every attempt afresh', async () => {
     const text = machineOf({
       A: invoke('hang', {
