@@ -22,6 +22,7 @@ export async function seedForEntryKinds(client: MongoClient, db: string): Promis
   ]);
   await client.db(db).createCollection('ring', { capped: true, size: 8192, max: 40 });
   await numbered(client, db, 'ring').insertMany(documents(60));
+  await client.db(db).createCollection('slow_ring', { capped: true, size: 8192, max: 40 });
   await client.db(db).createCollection('validated');
   await client.db(db).createCollection('measured', { timeseries: { timeField: 'at', metaField: 'm' } });
   await client.db(db).collection('measured').insertMany(measurements(0));
@@ -46,6 +47,9 @@ async function changeDocuments(client: MongoClient, db: string, round: number): 
   await orders.deleteOne({ _id: 41 });
   await orders.findOneAndUpdate({ _id: 5 }, { $set: { found: round } });
   await numbered(client, db, 'ring').insertMany(documents(25, 1000 * round));
+  // Much turns over before the late base is read, and little after it.
+  await numbered(client, db, 'slow_ring').insertMany(documents(round % 2 === 1 ? 30 : 2, 1000 * round));
+  await numbered(client, db, 'slow_ring').updateMany({}, { $inc: { n: 1 } });
   await client
     .db(db)
     .collection('measured')
@@ -99,7 +103,9 @@ async function changeDefinitions(client: MongoClient, db: string, round: number)
   const orders = numbered(client, db, 'orders');
   if (round === 1) await orders.dropIndex('dropped_later');
   await orders.createIndexes([{ key: { [`built${round}`]: 1 }, name: `built${round}`, sparse: true }]);
-  await numbered(client, db, 'measured').createIndexes([{ key: { m: 1, at: round }, name: `m${round}` }]);
+  await numbered(client, db, 'measured').createIndexes([
+    { key: { m: 1, at: round === 1 ? 1 : -1 }, name: `m${round}` },
+  ]);
   await database.createCollection(`indexed${round}`);
   await numbered(client, db, `indexed${round}`).createIndexes([{ key: { a: 1 }, unique: true, name: 'on empty' }]);
   const failed = numbered(client, db, 'duplicates').createIndexes([{ key: { k: 1 }, unique: true }]);

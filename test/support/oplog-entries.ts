@@ -3,7 +3,8 @@ import type { OpTime } from '../../src/domain/timestamp.ts';
 import { type OplogEntry, readOplogEntry } from '../../src/engine/oplog/oplog-entry.ts';
 
 export const at = (i: number): OpTime => ({ ts: { t: 100, i }, t: 1 });
-export const uuidHex = (n: number) => n.toString(16).padStart(32, '0');
+/** A server takes version 4 only. */
+export const uuidHex = (n: number) => `000000000000400080000000${n.toString(16).padStart(8, '0')}`;
 
 const encodeOpTime = (opTime: OpTime | undefined) =>
   opTime

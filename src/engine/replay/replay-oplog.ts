@@ -86,16 +86,35 @@ class Replay {
     }
     if (isCrud(operation)) return this.#crud(operation, ts);
     this.applied++;
-    return this.#define(operation, ns);
+    return this.#define(operation, ns, ts);
   }
 
   #crud(crud: Crud, ts: Timestamp): Promise<void> | undefined {
-    const { map, collections } = this.#deps;
-    const name = map.nameOf(crud.uuid);
+    const name = this.#deps.map.nameOf(crud.uuid);
     if (name === undefined) {
       this.#skipUnread(crud, ts);
       return undefined;
     }
+    const capped = this.#input.scan.cappedFrom.get(crud.uuid);
+    if (capped && compareTimestamps(ts, capped) <= 0) return this.#beforeCappedTail(crud, name, ts);
+    return this.#send(crud, name, ts);
+  }
+
+  /**
+   * A capped collection holds its documents in the order of their insertion, and forgets the oldest by itself. What was
+   * inserted up to the last document of the base is in the base or was forgotten: inserted again, it would come last.
+   */
+  async #beforeCappedTail(crud: Crud, name: string, ts: Timestamp): Promise<void> {
+    if (crud.kind === 'update') {
+      await this.flush();
+      if (await this.#deps.collections.holds(name, crud.o2)) return this.#send(crud, name, ts);
+    }
+    if (crud.kind === 'delete') return this.#send(crud, name, ts);
+    this.skipped++;
+  }
+
+  #send(crud: Crud, name: string, ts: Timestamp): Promise<void> | undefined {
+    const { collections } = this.#deps;
     this.applied++;
     this.touched.add(crud.uuid);
     const upsert = compareTimestamps(ts, this.#input.point) <= 0;
@@ -115,7 +134,7 @@ class Replay {
     this.skipped++;
   }
 
-  async #define(operation: Definition, ns: string): Promise<void> {
+  async #define(operation: Definition, ns: string, ts: Timestamp): Promise<void> {
     const { map, catalog } = this.#deps;
     if (operation.kind === 'dropDatabase') return;
     const { uuid } = operation;
@@ -144,12 +163,14 @@ class Replay {
         await this.#modify(uuid, operation.o);
         return;
       case 'emptyCapped':
-        await this.#empty(uuid);
+        await this.#empty(uuid, ts);
     }
   }
 
   /** A server without test commands takes no emptycapped: the same collection is made anew. */
-  async #empty(uuid: string): Promise<void> {
+  async #empty(uuid: string, ts: Timestamp): Promise<void> {
+    const tail = this.#input.scan.cappedFrom.get(uuid);
+    if (tail && compareTimestamps(ts, tail) <= 0) return;
     const { map, catalog, collections } = this.#deps;
     const [ns, collection] = [map.nameOf(uuid), catalog.get(uuid)];
     if (ns === undefined || !collection) return;

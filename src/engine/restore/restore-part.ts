@@ -15,6 +15,7 @@ import { CollectionMap } from '../replay/collection-map.ts';
 import { type ReplayCounts, replayOplog } from '../replay/replay-oplog.ts';
 import { type OplogScan, scanOplog } from '../replay/scan-oplog.ts';
 import { applyExpiry, buildIndexes, type FinishDeps } from './build-indexes.ts';
+import { readCappedTails } from './capped-tails.ts';
 import { checkArtifacts, checkIndexAgainstManifest } from './check-artifacts.ts';
 import { checkAuthSchema } from './check-auth-schema.ts';
 import { checkTarget, clearTarget, type TargetFacts } from './check-target.ts';
@@ -99,6 +100,7 @@ async function prepare(input: RestorePartInput, deps: RestorePartDeps): Promise<
     from: part.base.captureFrom,
     applyFrom: part.base.applyFrom.ts,
     users: input.users,
+    cappedTails: await readCappedTails(index, packs, carried),
     base: carried.map(({ uuid, ns }) => [uuid, ns] as const),
   });
   return { part, facts, index, packs, scan };

@@ -4,7 +4,7 @@ import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { splitNamespace } from '../../domain/names.ts';
 import { RawWriter } from '../bson/raw-writer.ts';
 import type { NamespaceStep } from '../replay/collection-map.ts';
-import { rawArray } from './raw-command.ts';
+import { rawArray, rawDocument } from './raw-command.ts';
 import { markDatabase } from './restore-mark.ts';
 import { atTarget } from './target-errors.ts';
 
@@ -70,6 +70,14 @@ export class TargetCollections {
     const { db, coll } = splitNamespace(ns);
     const command = new RawWriter().string('collMod', coll).elements(o, (name) => name !== 'collMod');
     await this.#command(`the collMod of ${ns}`, db, this.uuidOf(uuid), command.toBuffer());
+  }
+
+  /** Whether a document with this `_id` is there. @param id the raw `{_id}` */
+  async holds(ns: string, id: Buffer): Promise<boolean> {
+    const { db, coll } = splitNamespace(ns);
+    const command = { find: coll, filter: rawDocument(id), limit: 1, singleBatch: true, projection: { _id: 1 } };
+    const reply = await atTarget(`a look at ${ns}`, () => this.#client.db(db).command(command));
+    return (reply['cursor'] as { firstBatch: readonly unknown[] }).firstBatch.length > 0;
   }
 
   /** A command as an entry of the oplog, `ui` included where the target knows the UUID. */
