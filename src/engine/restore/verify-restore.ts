@@ -50,11 +50,13 @@ async function listDatabase(client: MongoClient, db: string): Promise<Listed[]> 
     }));
 }
 
+const validationOptions = ['validator', 'validationLevel', 'validationAction'];
+
 /** Fields that may differ: what a collMod changed is the server's own doing; temporary is what a rename ends. */
 function ignoredOptions(collection: CatalogCollection, expiryApplied: boolean): ReadonlySet<string> {
   const { modified } = collection;
-  // A validator brings its level and action along, in defaults that the collMod does not name.
-  const validation = modified.has('validator') ? ['validationLevel', 'validationAction'] : [];
+  // Validator, level and action bring each other along, in defaults that the collMod does not name.
+  const validation = validationOptions.some((option) => modified.has(option)) ? validationOptions : [];
   return new Set([...modified, ...validation, 'temp', ...(expiryApplied ? [] : ['expireAfterSeconds'])]);
 }
 
