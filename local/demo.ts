@@ -29,7 +29,7 @@ async function main(): Promise<number> {
     silence.abort();
     const known =
       error instanceof HoldfastError ? error : new HoldfastError('Internal', String(error), { cause: error });
-    screen.verdict(`\n${known.code} ${known.message}`, false);
+    screen.verdict(`${known.code} ${known.message}`, false);
     if (known.name === 'Internal') console.error(error);
     else if (known.name !== 'Cancelled') screen.note(known.next);
     return known.name === 'Cancelled' ? 130 : known.exitCode;

@@ -36,7 +36,7 @@ export async function startSource(
   const set = await timed(
     screen,
     'Replica set',
-    () => startReplicaSet({ auth: true, oplogSizeMb: 512 }),
+    () => startReplicaSet({ auth: true, oplogSizeMb: 512, electionTimeoutMillis: 10_000 }),
     ({ name }) => `${name}, mongod ${mongod.version}: ${members}`,
   );
   things.defer(() => set.stop());

@@ -28,12 +28,18 @@ export async function startStandalone(options: StandaloneOptions = {}): Promise<
   const directory = await makeOwnDirectory('standalone');
   const args = [...(options.args ?? []), ...(options.auth ? ['--auth'] : [])];
   const server = await startMongod({ mongod, dbPath: join(directory, 'data'), args });
-  const root = options.auth ? makeCredentials() : undefined;
-  if (root !== undefined) {
-    await using bootstrap = directClient(server);
-    await createRoot(bootstrap, root);
+  try {
+    const root = options.auth ? makeCredentials() : undefined;
+    if (root !== undefined) {
+      await using bootstrap = directClient(server);
+      await createRoot(bootstrap, root);
+    }
+    return asStandalone(server, directory, root);
+  } catch (error) {
+    await server.kill();
+    await removeOwnDirectory(directory);
+    throw error;
   }
-  return asStandalone(server, directory, root);
 }
 
 /** The handle of a running standalone; `stop` removes `directory`. */
