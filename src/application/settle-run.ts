@@ -3,7 +3,7 @@ import { type Manifest, manifestSchema } from '../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
 import { mayDelete, mayWriteManifest } from '../domain/outcome.ts';
 import type { BackupPlan, Outcome } from '../domain/run.ts';
-import { planSchema } from '../domain/run-documents.ts';
+import { planSchema, type Settled } from '../domain/run-documents.ts';
 import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
 import type { ObjectStore } from './ports/object-store.ts';
@@ -39,11 +39,8 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
 }
 
 export async function markSettled(runId: string, deletedObjects: number, deps: StepDeps): Promise<void> {
-  await createDocument(deps.state, stateKeys.settled(runId), {
-    schemaVersion: 1,
-    at: deps.clock.now().toISOString(),
-    deletedObjects,
-  });
+  const settled: Settled = { schemaVersion: 1, at: deps.clock.now().toISOString(), deletedObjects };
+  await createDocument(deps.state, stateKeys.settled(runId), settled);
 }
 
 /** Writes the prepared manifest, byte for byte, unless it is there. Only for a run that won `completed`. */

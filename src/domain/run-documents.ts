@@ -22,7 +22,6 @@ export const restoreRunSchema = z.strictObject({
   requestedBy: z.string(),
   request: restoreRequestSchema,
 });
-export type RestoreRun = z.infer<typeof restoreRunSchema>;
 
 export const runRequestSchema = z.discriminatedUnion('workflow', [backupRunSchema, restoreRunSchema]);
 
@@ -83,11 +82,12 @@ export const stepErrorSchema = z.strictObject({
 export type StepError = z.infer<typeof stepErrorSchema>;
 
 /** `runs/<run>/settled.json`: nothing is left to do for the run. */
-export const settledSchema = z.strictObject({
-  schemaVersion: z.literal(1),
-  at: z.iso.datetime(),
-  deletedObjects: z.int().min(0),
-});
+export interface Settled {
+  readonly schemaVersion: 1;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly deletedObjects: number;
+}
 
 /** `runs/<run>/workers/<attempt>.json`: a worker process of this machine, not to be taken for a later one of the same id. */
 export const workerProcessSchema = z.strictObject({

@@ -7,7 +7,8 @@ import { findDifferences } from '../../local/proof/differences.ts';
 import { copyWitness, freezeAt } from '../../local/servers/frozen-source.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { startReplicaSet } from '../../local/servers/replica-set.ts';
-import { noLogger, settingsFor, untilProgress, workerPid } from '../support/embedded-set.ts';
+import { settingsFor, untilProgress, workerPid } from '../support/embedded-set.ts';
+import { noLogger } from '../support/no-logger.ts';
 
 const things: AsyncDisposableStack[] = [];
 afterEach(async () => {
@@ -43,7 +44,7 @@ test('a backup under load whose worker was killed restores to the source as it w
   expect(manifest.parts[0]?.base.attempt).toBe(2);
   const target = await startReplicaSet({ members: [{}], name: 'target' });
   stack.defer(() => target.stop());
-  const restore = await client.startRestore({ backup: 'orders', to: target.uri });
+  const restore = await client.startRestore({ backup: 'orders', to: target.uri, users: true });
   expect(await client.waitForRun(restore.runId)).toMatchObject({ status: 'succeeded', error: null });
 
   const frozen = await freezeAt(witness, manifest.restoreTime ?? { t: 0, i: 0 });

@@ -10,7 +10,6 @@ import {
   type EmbeddedSet,
   isAlive,
   leaseIsHeld,
-  noLogger,
   seedDocuments,
   startEmbeddedSet,
   storageFiles,
@@ -18,6 +17,7 @@ import {
   untilProgress,
   workerPid,
 } from '../support/embedded-set.ts';
+import { noLogger } from '../support/no-logger.ts';
 
 let servers: EmbeddedSet;
 

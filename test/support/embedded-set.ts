@@ -5,14 +5,13 @@ import { until } from '../../local/servers/poll.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
 import { parseJournal } from '../../local/states-language/journal.ts';
-import type { Logger } from '../../src/application/ports/logger.ts';
+
 import { stateKeys } from '../../src/domain/names.ts';
 import { leaseSchema } from '../../src/domain/run.ts';
 import { type WorkerTask, workerProcessSchema } from '../../src/domain/run-documents.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
 import { createUserWithRole } from './backup-user.ts';
 
-export const noLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const credentialsVariable = 'HOLDFAST_TEST_BACKUP_USER';
 
 /** A real replica set with a hidden member, authentication and the backup role, and the product's directories beside it. */

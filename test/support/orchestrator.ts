@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { openEmbedded } from '../../local/embedded.ts';
 import { settingsSchema } from '../../src/domain/settings.ts';
-import { noLogger } from './embedded-set.ts';
+import { noLogger } from './no-logger.ts';
 
 /** A process that runs one backup: what a test kills to see what the next one makes of it. */
 const [file = ''] = process.argv.slice(2);

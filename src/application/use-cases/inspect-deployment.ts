@@ -7,6 +7,7 @@ import type { Settings } from '../../domain/settings.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createOrReadDocument, sha256Hex, writeDocument } from '../documents.ts';
 import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
+import { markSettled } from '../settle-run.ts';
 import { adoptConfig, deploymentOf, refuseWhenCancelled, storageOf } from '../run-folder.ts';
 
 export const inspectDeploymentInput = stepSchema.extend({
@@ -37,7 +38,11 @@ export async function inspectDeployment(
   const settings = await adoptConfig(deps.state, runId, deps.settings);
   const run = completeRequest(request, settings, input.startedAt);
   const duplicateOf = await findEarlierRun(request, run, runId, deps);
-  if (duplicateOf !== null) return { deployment: run.deployment, duplicateOf };
+  if (duplicateOf !== null) {
+    // It ends without an outcome of its own, and nothing is left to do for it.
+    await markSettled(runId, 0, deps);
+    return { deployment: run.deployment, duplicateOf };
+  }
   await createOrReadDocument(deps.state, stateKeys.runRequest(runId), backupRunSchema, run);
   const topology = await deps.inspector.inspect(deploymentOf(settings, run.deployment), signal);
   await writeDocument(deps.state, stateKeys.topology(runId), topology);

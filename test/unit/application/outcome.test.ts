@@ -6,7 +6,7 @@ import { listBackups } from '../../../src/application/use-cases/list-backups.ts'
 import { sweepRuns } from '../../../src/application/use-cases/sweep-runs.ts';
 import { artifactKeys, stateKeys } from '../../../src/domain/names.ts';
 import { type BackupPlan, type Outcome, outcomeSchema } from '../../../src/domain/run.ts';
-import { begin, complete, fail, reachCompletion } from '../../support/backup-steps.ts';
+import { begin, complete, fail, inspect, reachCompletion } from '../../support/backup-steps.ts';
 import { type BackupWorld, keysOf, makeWorld, writePart } from '../../support/backup-world.ts';
 import { dyingStore, type Lifetime, ProcessDied } from '../../support/dying-store.ts';
 
@@ -184,6 +184,13 @@ describe('the sweep', () => {
     await sweep();
     expect(await listBackups({}, world.deps)).toMatchObject([{ backupId: plan.backupId }]);
     expect(await outcomeOf('run-1')).toMatchObject({ status: 'completed', decidedBy: 'complete' });
+  });
+
+  test('leaves a duplicate alone, which ended without an outcome', async () => {
+    await inspect(world, 'run-1', { idempotencyKey: 'k' });
+    await inspect(world, 'run-2', { idempotencyKey: 'k' });
+    expect((await sweep()).settledRuns).toEqual(['run-1']);
+    expect(await keysOf(world.state, stateKeys.outcome('run-2'))).toEqual([]);
   });
 
   test('goes on after a run that it cannot settle, and tries that one again', async () => {

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
+import { readDocument } from '../../../src/application/documents.ts';
+import { stateKeys } from '../../../src/domain/names.ts';
+import { progressSchema } from '../../../src/domain/run.ts';
+import { ProgressFile, type WorkDone } from '../../../worker/progress-file.ts';
+import { noLogger } from '../../support/no-logger.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const work = (rawBytes: number, phase = 'dump'): WorkDone => ({
+  phase,
+  documents: rawBytes / 10,
+  rawBytes,
+  storedBytes: 0,
+  totalBytes: 10_000,
+});
+
+test('progress is written about once a second however often it is told, with rate and time to go', async () => {
+  const state = new MemoryObjectStore();
+  let writes = 0;
+  const put = state.put.bind(state);
+  state.put = (...args) => {
+    writes += 1;
+    return put(...args);
+  };
+  const clock = new VirtualClock();
+  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0' });
+  for (let tick = 0; tick <= 50; tick += 1) {
+    file.report(work(tick * 100));
+    await clock.advance(100);
+  }
+  expect(writes).toBe(6);
+  await file.flush();
+  const progress = await readDocument(state, stateKeys.progress('run-1'), progressSchema);
+  expect(progress).toMatchObject({ part: 'rs0', phase: 'dump', rawBytes: 5000, totalBytes: 10_000, etaSeconds: 6 });
+  expect(progress.bytesPerSecond).toBeCloseTo(980, -1);
+});
+
+test('a new phase is shown at once, and its rate is its own', async () => {
+  const state = new MemoryObjectStore();
+  const clock = new VirtualClock();
+  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0' });
+  file.report(work(9000, 'load'));
+  await clock.advance(100);
+  file.report(work(9000, 'replay'));
+  await clock.settle();
+  expect(await readDocument(state, stateKeys.progress('run-1'), progressSchema)).toMatchObject({
+    phase: 'replay',
+    bytesPerSecond: 0,
+  });
+});
+
+test('progress that cannot be written stops no work', async () => {
+  const state = new MemoryObjectStore();
+  state.put = () => Promise.reject(new TypeError('no disk'));
+  const file = new ProgressFile({ state, clock: new VirtualClock(), logger: noLogger, runId: 'run-1', part: 'rs0' });
+  file.report(work(1));
+  await expect(file.flush()).resolves.toBeUndefined();
+});
