@@ -3,7 +3,6 @@ import type { ReplicaSetServers } from '../../local/servers/replica-set.ts';
 import { SystemClock } from '../../src/adapters/process/system-clock.ts';
 import type { Logger } from '../../src/application/ports/logger.ts';
 import type { ObjectStore, StreamOptions, WrittenObject } from '../../src/application/ports/object-store.ts';
-import type { SliceSummary } from '../../src/domain/base.ts';
 import { artifactKeys } from '../../src/domain/names.ts';
 import type { Timestamp } from '../../src/domain/timestamp.ts';
 import {
@@ -98,8 +97,6 @@ export async function keysOf(store: ObjectStore): Promise<string[]> {
   for await (const { key } of store.list('')) keys.push(key);
   return keys;
 }
-
-export const sliceRange = ({ from, to }: SliceSummary) => ({ from, to });
 
 /** A store that stops taking bytes after the first of a pack, until it is let go on. */
 export function stallingStore(store: ObjectStore): {

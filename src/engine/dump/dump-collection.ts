@@ -26,7 +26,13 @@ export interface DumpCollectionDeps {
   readonly counters: ScanCounters;
 }
 
-/** More renames of one collection during one scan than any application does. */
+const interruptions = [
+  serverCode.queryPlanKilled,
+  serverCode.namespaceNotFound,
+  serverCode.cappedPositionLost,
+] as const;
+
+/** More renames than any application does during one scan, and more patience than a full capped collection deserves. */
 const maxScans = 20;
 
 /**
@@ -44,10 +50,13 @@ export async function dumpCollection(
     const scanned = await scanCollection(entry, deps);
     if (scanned !== 'interrupted') return { ...indexes, ...scanned };
   }
-  throw new HoldfastError('MemberStateChanged', `${entry.ns} was renamed ${maxScans} times while it was read.`);
+  throw new HoldfastError(
+    'MemberStateChanged',
+    `${entry.ns} changed ${maxScans} times while it was read: it was renamed, or it is capped and overwrites itself faster than it can be read.`,
+  );
 }
 
-/** One scan. `interrupted`: a drop or a rename killed the cursor; its frames are then in no index. */
+/** One scan. `interrupted`: a drop, a rename or a full capped collection ended the cursor; its frames are in no index. */
 async function scanCollection(
   entry: CatalogEntry & { readonly uuid: string },
   { source, newFrameWriter, counters }: DumpCollectionDeps,
@@ -61,8 +70,7 @@ async function scanCollection(
   try {
     await readInto(assembler, entry, source);
   } catch (error) {
-    if (!isServerError(error, serverCode.queryPlanKilled, serverCode.namespaceNotFound))
-      throw sourceError(error, source.member, `reading ${entry.ns}`);
+    if (!isServerError(error, ...interruptions)) throw sourceError(error, source.member, `reading ${entry.ns}`);
     counters.documents -= assembler.documents;
     counters.rawBytes -= assembler.rawBytes;
     return 'interrupted';

@@ -3,11 +3,12 @@ import type { Clock } from '../../application/ports/clock.ts';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { Codec } from '../../domain/backup-index.ts';
-import type { LogicalBase, SliceSummary } from '../../domain/base.ts';
+import type { LogicalBase } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import type { OpTime } from '../../domain/timestamp.ts';
 import type { OplogCapture } from '../oplog/capture.ts';
+import type { CapturedSlice } from '../oplog/read-chain.ts';
 import { startCapture } from '../oplog/start-capture.ts';
 import { ByteBudget } from '../packs/byte-budget.ts';
 import { frameCompressor } from '../packs/frame-compressor.ts';
@@ -66,7 +67,7 @@ export interface DumpPartResult {
   /** Consistency rule 1: the member's last applied optime, read after the last document. */
   readonly point: OpTime;
   /** What was captured while the base was taken: to be continued to the restore time by `captureTo`. */
-  readonly slices: SliceSummary[];
+  readonly slices: CapturedSlice[];
   readonly usersAndRoles: boolean;
 }
 

@@ -1,13 +1,12 @@
 import type { MongoClient } from 'mongodb';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
 import { readMemberState, readServerVersion, type Source } from '../source/member-state.ts';
 import { OplogCapture } from './capture.ts';
 import { readOplogEntry } from './oplog-entry.ts';
 import { describeOpTime } from './oplog-source.ts';
-import { readChain, readStoredSlice } from './read-chain.ts';
+import { type CapturedSlice, capturedSlice, readStoredChain } from './read-chain.ts';
 import { readSlice } from './read-slices.ts';
 import type { PreparedTransaction } from './slice-format.ts';
 
@@ -25,8 +24,6 @@ export interface CaptureToInput {
   readonly replicaSet: string;
   readonly runId: string;
   readonly fence: number;
-  /** Slices that an earlier call returned: they are not looked up again. */
-  readonly known?: readonly SliceSummary[];
 }
 
 export interface CaptureToDeps {
@@ -39,7 +36,7 @@ export interface CaptureToDeps {
 
 export interface CaptureToResult {
   /** The whole chain; its first slice may begin before `from`. */
-  readonly slices: SliceSummary[];
+  readonly slices: CapturedSlice[];
   readonly capturedTo: OpTime;
   /** Consistency rules 4 and 7 are satisfied. */
   readonly reached: boolean;
@@ -57,8 +54,9 @@ const decisionLimitSeconds = 600;
  */
 export async function captureTo(input: CaptureToInput, deps: CaptureToDeps): Promise<CaptureToResult> {
   const source: Source = { client: deps.client, member: input.member, signal: deps.signal };
-  const chain = await readChain(deps.store, input.oplogPrefix, input.from, input.known);
-  const prepared = await preparedAtEnd(deps.store, chain);
+  const stored = await readStoredChain(deps.store, input.oplogPrefix, input.from);
+  const chain = stored.map(capturedSlice);
+  const prepared = stored.at(-1)?.header.prepared ?? [];
   const before = chain.length > 0 ? waitingFor(input, chain.at(-1)?.to ?? input.from, prepared) : 'the first slice';
   if (before === undefined) return finish(input, deps, chain);
 
@@ -76,7 +74,7 @@ async function openCapture(
   input: CaptureToInput,
   deps: CaptureToDeps,
   source: Source,
-  chain: readonly SliceSummary[],
+  chain: readonly CapturedSlice[],
   prepared: readonly PreparedTransaction[],
 ): Promise<OplogCapture> {
   const origin = {
@@ -88,11 +86,6 @@ async function openCapture(
   const target = { store: deps.store, oplogPrefix: input.oplogPrefix, origin, checkFence: deps.checkFence };
   const { from, applyFrom, restoreTime: until } = input;
   return new OplogCapture(source, target, { chain, from, prepared, applyFrom, until });
-}
-
-async function preparedAtEnd(store: ObjectStore, chain: readonly SliceSummary[]): Promise<PreparedTransaction[]> {
-  const last = chain.at(-1);
-  return last ? (await readStoredSlice(store, { key: last.key, size: last.size, etag: '' })).header.prepared : [];
 }
 
 /** Why the captured oplog is not enough yet; undefined when it is. @throws RestoreTimeNotReached */
@@ -117,7 +110,7 @@ function waitingFor(
   return named;
 }
 
-async function finish(input: CaptureToInput, deps: CaptureToDeps, slices: SliceSummary[]): Promise<CaptureToResult> {
+async function finish(input: CaptureToInput, deps: CaptureToDeps, slices: CapturedSlice[]): Promise<CaptureToResult> {
   await requirePoint(input, deps, slices);
   return { slices, capturedTo: slices.at(-1)?.to ?? input.from, reached: true };
 }
@@ -126,7 +119,7 @@ async function finish(input: CaptureToInput, deps: CaptureToDeps, slices: SliceS
 async function requirePoint(
   input: CaptureToInput,
   deps: CaptureToDeps,
-  slices: readonly SliceSummary[],
+  slices: readonly CapturedSlice[],
 ): Promise<void> {
   const { point, member } = input;
   const holder = slices.find(

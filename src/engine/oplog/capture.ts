@@ -1,6 +1,5 @@
 import { crc32 } from 'node:zlib';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { compareTimestamps, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
@@ -10,6 +9,7 @@ import { crc32Hex, requireWritten } from '../packs/written-object.ts';
 import type { Source } from '../source/member-state.ts';
 import { type OplogEntry, transactionRole } from './oplog-entry.ts';
 import { describeOpTime, firstOfChain, readOplog } from './oplog-source.ts';
+import { type CapturedSlice, capturedSlice } from './read-chain.ts';
 import { readSlice } from './read-slices.ts';
 import { SliceBuilder, type SliceOrigin } from './slice-builder.ts';
 import type { PreparedTransaction, SliceHeader } from './slice-format.ts';
@@ -24,7 +24,7 @@ export interface CaptureTarget {
 
 export interface CaptureStart {
   /** The chain as it is in the storage; empty for a new one. */
-  readonly chain: readonly SliceSummary[];
+  readonly chain: readonly CapturedSlice[];
   /** The first entry of the chain. */
   readonly from: OpTime;
   /** Of the last slice's header. */
@@ -48,7 +48,7 @@ export class OplogCapture {
   #source: Source;
   readonly #target: CaptureTarget;
   readonly #start: CaptureStart;
-  readonly #slices: SliceSummary[];
+  readonly #slices: CapturedSlice[];
   #builder: SliceBuilder;
   #from: OpTime;
   /** The last entry read: in a slice or in the builder. */
@@ -74,7 +74,7 @@ export class OplogCapture {
     return this.#slices.at(-1)?.to ?? this.#start.from;
   }
 
-  get slices(): readonly SliceSummary[] {
+  get slices(): readonly CapturedSlice[] {
     return this.#slices;
   }
 
@@ -179,7 +179,7 @@ export class OplogCapture {
     try {
       const written = await this.#target.store.put(key, made.body, { ifNoneMatch: '*' });
       requireWritten(written, made.body.length, crc32Hex(crc32(made.body)));
-      this.#slices.push(summary(key, made.header, written.size, written.crc32));
+      this.#slices.push(capturedSlice({ key, size: written.size, header: made.header }));
     } catch (error) {
       if (!isHoldfastError(error, 'ObjectExists')) throw error;
       return this.#adopt(key, made.header);
@@ -199,14 +199,9 @@ export class OplogCapture {
         `${key} holds ${describeOpTime(header.from)} to ${describeOpTime(header.to)}; ${describeOpTime(ours.from)} to ${describeOpTime(ours.to)} cannot follow it.`,
       );
     const { size } = (await this.#target.store.head(key)) ?? { size: 0 };
-    this.#slices.push(summary(key, header, size, await this.#target.store.checksum(key)));
+    this.#slices.push(capturedSlice({ key, size, header }));
     this.#last = header.to;
     this.#builder = new SliceBuilder(this.#target.origin, header.prepared);
     return 'adopted';
   }
-}
-
-function summary(key: string, header: SliceHeader, size: number, crc32: string): SliceSummary {
-  const { from, to, entries, rawBytes } = header;
-  return { key, from, to, entries, rawBytes, size, crc32 };
 }

@@ -33,50 +33,53 @@ export async function listStoredSlices(store: ObjectStore, oplogPrefix: string):
   return found;
 }
 
+const identity = ({ ts, t }: OpTime): string => `${ts.t}:${ts.i}:${t}`;
+
 /**
  * The slices that lead to and from the one that begins at `from`: backwards too, because a transaction that began
  * earlier puts slices in front (consistency rule 6). Slices that belong to another chain are left out.
  * @returns an empty list when none begins at `from`
  */
 export function chainThrough(slices: readonly StoredSlice[], from: OpTime): StoredSlice[] {
-  const chain: StoredSlice[] = [];
-  for (let at: OpTime | undefined = from; at;) {
-    const next = slices.find(({ header }) => at && sameOpTime(header.from, at));
-    if (next) chain.push(next);
-    at = next && !sameOpTime(next.header.to, next.header.from) ? next.header.to : undefined;
+  const leadingOn = slices.filter(({ header }) => !sameOpTime(header.from, header.to));
+  const byFrom = new Map(slices.map((slice) => [identity(slice.header.from), slice]));
+  const byTo = new Map(leadingOn.map((slice) => [identity(slice.header.to), slice]));
+  const forwards: StoredSlice[] = [];
+  for (let next = byFrom.get(identity(from)); next;) {
+    forwards.push(next);
+    const { header }: StoredSlice = next;
+    next = sameOpTime(header.from, header.to) ? undefined : byFrom.get(identity(header.to));
   }
-  for (let start: OpTime | undefined = chain[0]?.header.from; start;) {
-    const previous = slices.find(
-      ({ header }) => start && sameOpTime(header.to, start) && compareTimestamps(header.from.ts, start.ts) < 0,
-    );
-    if (previous) chain.unshift(previous);
-    start = previous?.header.from;
-  }
-  return chain;
+  const backwards: StoredSlice[] = [];
+  for (let before = forwards[0] && byTo.get(identity(from)); before; before = byTo.get(identity(before.header.from)))
+    backwards.push(before);
+  return [...backwards.reverse(), ...forwards];
 }
 
-export async function summarizeSlice(store: ObjectStore, { key, size, header }: StoredSlice): Promise<SliceSummary> {
+/** A slice without the checksum of the object, which the storage is asked for once, for the manifest. */
+export type CapturedSlice = Omit<SliceSummary, 'crc32'>;
+
+export function capturedSlice({ key, size, header }: StoredSlice): CapturedSlice {
   const { from, to, entries, rawBytes } = header;
-  return { key, from, to, entries, rawBytes, size, crc32: await store.checksum(key) };
+  return { key, from, to, entries, rawBytes, size };
 }
 
 /**
- * Follows the slices in the storage by their headers, from `from` on and before it where slices were put in front.
- * @param known summaries of earlier calls: their checksums are not asked for again
- * @throws OplogGap when slices exist after `from` but none continues there; ObjectNotFound, CorruptObject, UnsupportedFormat
+ * The slices from `from` on, and before it where slices were put in front, by their headers.
+ * @throws OplogGap when slices exist after the chain's end; ObjectNotFound, CorruptObject, UnsupportedFormat
  */
-export async function readChain(
-  store: ObjectStore,
-  oplogPrefix: string,
-  from: OpTime,
-  known: readonly SliceSummary[] = [],
-): Promise<SliceSummary[]> {
+export async function readStoredChain(store: ObjectStore, oplogPrefix: string, from: OpTime): Promise<StoredSlice[]> {
   const stored = await listStoredSlices(store, oplogPrefix);
   const chain = chainThrough(stored, from);
   requireWhole(stored, chain, from);
+  return chain;
+}
+
+/** {@link readStoredChain} with the checksum of each object, as the manifest needs it. */
+export async function readChain(store: ObjectStore, oplogPrefix: string, from: OpTime): Promise<SliceSummary[]> {
   const summaries: SliceSummary[] = [];
-  for (const slice of chain)
-    summaries.push(known.find(({ key }) => key === slice.key) ?? (await summarizeSlice(store, slice)));
+  for (const slice of await readStoredChain(store, oplogPrefix, from))
+    summaries.push({ ...capturedSlice(slice), crc32: await store.checksum(slice.key) });
   return summaries;
 }
 

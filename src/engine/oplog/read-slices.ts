@@ -1,7 +1,7 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { formatTimestamp, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import type { CapturedSlice } from './read-chain.ts';
 import { decodeSlice, type Slice } from './slice-format.ts';
 
 const describe = (opTime: OpTime): string => `${formatTimestamp(opTime.ts)} (term ${opTime.t})`;
@@ -11,7 +11,7 @@ const describe = (opTime: OpTime): string => `${formatTimestamp(opTime.ts)} (ter
  * @param expected when given, the slice must be the one that the summary describes
  * @throws ObjectNotFound, CorruptObject, UnsupportedFormat, and the storage's errors
  */
-export async function readSlice(store: ObjectStore, key: string, expected?: SliceSummary): Promise<Slice> {
+export async function readSlice(store: ObjectStore, key: string, expected?: CapturedSlice): Promise<Slice> {
   const { body } = await store.get(key);
   if (expected && body.length !== expected.size)
     throw new HoldfastError('CorruptObject', `The oplog slice ${key} has ${body.length} bytes, not ${expected.size}.`);
@@ -34,7 +34,7 @@ export async function readSlice(store: ObjectStore, key: string, expected?: Slic
  */
 export async function* readSlices(
   store: ObjectStore,
-  summaries: readonly SliceSummary[],
+  summaries: readonly CapturedSlice[],
 ): AsyncGenerator<readonly Buffer[]> {
   let previous: OpTime | undefined;
   for (const summary of summaries) {

@@ -1,9 +1,8 @@
-import type { SliceSummary } from '../../domain/base.ts';
 import { compareTimestamps, type OpTime } from '../../domain/timestamp.ts';
 import { oldestOpenTransaction, readMemberState, type Source } from '../source/member-state.ts';
 import { type CaptureStart, type CaptureTarget, OplogCapture } from './capture.ts';
 import { hasOplogEntry } from './oplog-source.ts';
-import { chainThrough, listStoredSlices, summarizeSlice } from './read-chain.ts';
+import { capturedSlice, chainThrough, listStoredSlices } from './read-chain.ts';
 
 /**
  * Decides where a part's capture starts (consistency rule 6): at the older of the majority point and the oldest open
@@ -42,7 +41,6 @@ async function earlierAttempt(
   // Slices hold majority-committed entries only: what is ahead of this member will come, what is behind must be there.
   const ahead = compareTimestamps(to.ts, majority.ts) > 0;
   if (!ahead && !(await hasOplogEntry(source, to))) return undefined;
-  const chain: SliceSummary[] = [];
-  for (const slice of chainThrough(stored, from)) chain.push(await summarizeSlice(store, slice));
+  const chain = chainThrough(stored, from).map(capturedSlice);
   return { chain, from: chain[0]?.from ?? from, prepared };
 }
