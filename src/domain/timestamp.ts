@@ -28,13 +28,6 @@ export function formatTimestampKey(ts: Timestamp): string {
   return `${String(ts.t).padStart(10, '0')}-${String(ts.i).padStart(10, '0')}`;
 }
 
-/** @returns undefined when the text is not a timestamp key. */
-export function parseTimestampKey(text: string): Timestamp | undefined {
-  const match = /^(\d{10})-(\d{10})$/.exec(text);
-  const parsed = match && timestampSchema.safeParse({ t: Number(match[1]), i: Number(match[2]) });
-  return parsed?.success ? parsed.data : undefined;
-}
-
 /** `t:i`, as people and mongorestore's --oplogLimit write it. */
 export function formatTimestamp(ts: Timestamp): string {
   return `${ts.t}:${ts.i}`;
