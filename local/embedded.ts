@@ -14,6 +14,7 @@ import type { TaskCallbacks } from '../src/application/ports/task-callbacks.ts';
 import { composeLocal } from '../src/composition/compose-local.ts';
 import { LocalStorages } from '../src/composition/local-storages.ts';
 import { loadConfig } from '../src/config/load-config.ts';
+import { nameFailure } from '../src/domain/failure.ts';
 import { stateKeys } from '../src/domain/names.ts';
 import type { Settings } from '../src/domain/settings.ts';
 import { bindFunctions, makeTaskHandler } from './bindings.ts';
@@ -53,7 +54,7 @@ function connectParts(settings: Settings, clock: SystemClock, logger: Logger): E
   const workers = new ForkWorkerLauncher({
     entry: workerEntry,
     args: [stateDir],
-    callbacks: tokenCallbacks(engine),
+    callbacks: tokenCallbacks(engine, logger),
     logger,
     logFile: (runId) => join(stateDir, stateKeys.run(runId), 'worker.log'),
     environment: credentials.values,
@@ -90,13 +91,15 @@ function connectParts(settings: Settings, clock: SystemClock, logger: Logger): E
 }
 
 /** The answers of workers, as the engine takes them. */
-function tokenCallbacks(engine: { readonly executions?: EmbeddedExecutions }): TaskCallbacks {
+function tokenCallbacks(engine: { readonly executions?: EmbeddedExecutions }, logger: Logger): TaskCallbacks {
   // The engine checks a token at once; the port is asynchronous because Step Functions is.
   return {
     success: async (token, output) => {
       await Promise.resolve(engine.executions?.sendTaskSuccess(token, output));
     },
     failure: async (token, error, cause) => {
+      const { message } = nameFailure({ Error: error, Cause: cause });
+      logger.warn('a worker ended without success', { name: error, reason: message });
       await Promise.resolve(engine.executions?.sendTaskFailure(token, error, cause));
     },
     heartbeat: async (token) => {

@@ -42,7 +42,8 @@ export function bind<S extends z.ZodType<z.infer<typeof stepSchema>>, D extends 
     } catch (error) {
       const failure = asHoldfastError(error);
       const step = z.object(stepSchema.shape).safeParse(payload);
-      if (step.success) await recordStepError(step.data, failure, deps);
+      // Who aborted the step knows why: nothing went wrong here.
+      if (step.success && signal?.aborted !== true) await recordStepError(step.data, failure, deps);
       throw failure;
     }
   };
@@ -64,7 +65,10 @@ export async function recordStepError(
     details: { ...error.details },
     stack: error.name === 'Internal' ? stackOf(error) : null,
   };
-  deps.logger.warn(`${step.state} failed`, { runId: step.runId, attempt, ...record.error });
+  // What is not tried again ends the run, which tells it.
+  const fields = { runId: step.runId, attempt, ...record.error };
+  if (error.retryable) deps.logger.warn(`${step.state} failed`, fields);
+  else deps.logger.info(`${step.state} failed`, fields);
   const name = step.state.toLowerCase().replace(/[^a-z0-9.]+/g, '-');
   try {
     await writeDocument(deps.state, stateKeys.error(step.runId, name, attempt), record);

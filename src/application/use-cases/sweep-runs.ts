@@ -49,8 +49,10 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
 async function unsettledRuns(deps: SweepDeps): Promise<string[]> {
   const runs = new Set<string>();
   const settled = new Set<string>();
-  for await (const { key } of deps.state.list(stateKeys.runs())) {
+  for await (const { key, size } of deps.state.list(stateKeys.runs())) {
     const runId = key.slice(stateKeys.runs().length).split('/', 1)[0] ?? '';
+    // A journal without its first event is a run that begins this instant, or one that never did anything.
+    if (key === stateKeys.journal(runId) && size === 0) continue;
     runs.add(runId);
     if (key === stateKeys.settled(runId)) settled.add(runId);
   }
