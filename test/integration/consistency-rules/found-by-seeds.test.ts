@@ -25,7 +25,7 @@ async function restore(backup: HandmadeBackup, input: Partial<RestorePartInput> 
 const command = (i: number, o: Document, uuid: number) => rawEntry(i, { op: 'c', ns: 'db.$cmd', ui: ui(uuid), o });
 const base = { ns: 'db.c', uuid: 1, documents: [{ _id: 1 }, { _id: 2 }] };
 const optionsOf = async (name: string) =>
-  (await client.db('db').listCollections({ name }).toArray())[0]?.['options'] as Document;
+  (await client.db('db').listCollections({ name }, { nameOnly: false }).toArray())[0]?.options;
 
 describe('a collMod', () => {
   it('of the validation action alone, which the server completes by a level (seed 1)', async () => {

@@ -1,0 +1,7 @@
+import { describeExactness, seedsFromEnvironment } from '../support/workload/exactness-suite.ts';
+
+const seeds = seedsFromEnvironment('1-6');
+describeExactness('a restore equals the source at its restore time', seeds, (seed) => ({
+  oracle: seed % 3 === 0 ? 'frozen' : 'quiesced',
+  pace: 2,
+}));

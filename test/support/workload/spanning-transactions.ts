@@ -1,0 +1,82 @@
+import type { ClientSession, MongoClient, Timestamp } from 'mongodb';
+import { placeOf } from './operation.ts';
+import type { Workload } from './workload.ts';
+
+export const spanningDatabase = 'spanning';
+const majority = { writeConcern: { w: 'majority' } };
+
+/**
+ * Transactions that are open before the dump begins: decided in its middle, after its end, and after the restore time
+ * was chosen. In a database of their own, so that no definition of the workload waits for them.
+ */
+export class SpanningTransactions {
+  readonly #client: MongoClient;
+  readonly #sessions: ClientSession[] = [];
+  readonly #work: Promise<unknown>[] = [];
+  #late: (() => Promise<unknown>)[] = [];
+
+  constructor(client: MongoClient) {
+    this.#client = client;
+  }
+
+  async begin(workload: Workload): Promise<void> {
+    await placeOf(this.#client, spanningDatabase, 'kept').collection.insertMany(
+      Array.from({ length: 20 }, (_, n) => ({ _id: n })),
+    );
+    const [early, late, large, aborted] = [
+      await this.#open(1),
+      await this.#open(3),
+      await this.#open(5, 'x'.repeat(6_000_000)),
+      await this.#open(7),
+    ];
+    const [preparedEarly, preparedLate] = [await this.#prepare(9), await this.#prepare(11)];
+    this.#work.push(
+      workload.after(60, 20_000).then(() => early.commitTransaction()),
+      workload.after(80, 20_000).then(preparedEarly),
+    );
+    this.#late = [() => late.commitTransaction(), () => large.commitTransaction(), () => aborted.abortTransaction()];
+    this.#decideLast = preparedLate;
+  }
+
+  #decideLast: () => Promise<unknown> = () => Promise.resolve();
+
+  /** After the base, before the workload ends. */
+  async decide(): Promise<void> {
+    await Promise.all(this.#work);
+    for (const decide of this.#late) await decide();
+  }
+
+  /**
+   * Without waiting: the last prepared one, by a timestamp before the restore time, is committed when that has been
+   * chosen. Should it be committed before, it is an ordinary one: the source holds it either way.
+   */
+  decideAfterwards(): void {
+    const later = new Promise((resolve) => setTimeout(resolve, 300));
+    this.#work.push(later.then(() => this.#decideLast()));
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#work);
+    await Promise.all(this.#sessions.map((session) => session.endSession().catch(() => undefined)));
+  }
+
+  async #open(id: number, body = 'small'): Promise<ClientSession> {
+    const session = this.#client.startSession();
+    this.#sessions.push(session);
+    session.startTransaction();
+    const { collection } = placeOf(this.#client, spanningDatabase, 'kept');
+    await collection.updateOne({ _id: id }, { $set: { body } }, { session });
+    await collection.deleteOne({ _id: id + 1 }, { session });
+    for (let n = 0; n < 3; n += 1) await collection.insertOne({ _id: 100 * id + n, body }, { session });
+    return session;
+  }
+
+  /** @returns how to commit it */
+  async #prepare(id: number): Promise<() => Promise<unknown>> {
+    const session = await this.#open(id);
+    const admin = this.#client.db('admin');
+    const { prepareTimestamp } = await admin.command({ prepareTransaction: 1, ...majority }, { session });
+    const commitTimestamp = prepareTimestamp as Timestamp;
+    return () => admin.command({ commitTransaction: 1, commitTimestamp, ...majority }, { session });
+  }
+}

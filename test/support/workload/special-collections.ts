@@ -1,0 +1,101 @@
+import type { Document } from 'mongodb';
+import { type Maker, placeOf, someFields } from './operation.ts';
+
+const fieldsOf = (count: number, make: (n: number) => Document): Document[] =>
+  Array.from({ length: count }, (_, n) => make(n));
+
+const timeSeries: Maker = ({ client }, random) => {
+  const { db, name, ns, collection } = placeOf(client, random.pick(['x', 'y']), `series${random.below(2)}`);
+  const [meta, from, value] = [random.below(4), random.below(500), random.below(100)];
+  const kind = random.pick([
+    'insert',
+    'insert',
+    'insert',
+    'insert',
+    'update',
+    'delete',
+    'modify',
+    'drop',
+    'index',
+    'create',
+  ]);
+  const measurements = fieldsOf(1 + random.below(20), (n) => ({
+    at: new Date(Date.UTC(2026, 0, 1, 0, from + n)),
+    m: { sensor: meta },
+    v: value,
+    ...(n % 3 === 0 ? { extra: 'x'.repeat(n) } : {}),
+  }));
+  const runs: Record<string, () => Promise<unknown>> = {
+    create: () =>
+      db.createCollection(name, {
+        timeseries: { timeField: 'at', metaField: 'm', granularity: 'seconds' },
+        ...(value < 50 ? { expireAfterSeconds: 1_000_000_000 } : {}),
+      }),
+    insert: () => collection.insertMany(measurements),
+    update: () => collection.updateMany({ 'm.sensor': meta }, { $set: { 'm.changed': value } }),
+    delete: () => collection.deleteMany({ 'm.sensor': meta }),
+    modify: () =>
+      db.command({
+        collMod: name,
+        ...(value < 30 ? { timeseries: { granularity: 'minutes' } } : { expireAfterSeconds: 1_000_000_000 + value }),
+      }),
+    drop: () => db.dropCollection(name),
+    index: () => collection.createIndex({ 'm.sensor': 1, at: value < 50 ? 1 : -1 }),
+  };
+  return {
+    kind: `${kind}TimeSeries`,
+    detail: `${ns} meta ${meta} from ${from} value ${value}`,
+    run: () => runs[kind]?.() ?? Promise.resolve(),
+  };
+};
+
+/** Rolls by number of documents (`ring0`) and by size (`ring1`). */
+const capped: Maker = ({ client }, random) => {
+  const ring = random.below(2);
+  const { collection, ns } = placeOf(client, random.pick(['x', 'y']), `ring${ring}`);
+  const [first, count, size] = [random.below(1_000_000_000), 1 + random.below(12), random.below(300)];
+  const documents = fieldsOf(count, (n) => ({ _id: first + n, n, body: 'r'.repeat(size + 40 * (n % 5)) }));
+  return {
+    kind: 'rollCapped',
+    detail: `${ns} ${first} ${count} of ${size}`,
+    run: () => collection.insertMany(documents),
+  };
+};
+
+/** Of the oldest and of the newest documents; `body` keeps or changes its length. */
+const updateCapped: Maker = ({ client }, random) => {
+  const { collection, ns } = placeOf(client, random.pick(['x', 'y']), `ring${random.below(2)}`);
+  const [direction, value] = [random.pick([1, -1] as const), random.below(100)];
+  const run = async () => {
+    const [found] = await collection.find().sort({ $natural: direction }).limit(1).toArray();
+    if (found) await collection.updateOne({ _id: found._id }, { $set: { n: value } });
+  };
+  return { kind: 'updateCapped', detail: `${ns} ${direction} ${value}`, run };
+};
+
+const clustered: Maker = ({ client }, random) => {
+  const { db, name, ns, collection } = placeOf(client, random.pick(['x', 'y']), `clustered${random.below(2)}`);
+  const [id, fields] = [random.below(40), someFields(random)];
+  const kind = random.pick(['insert', 'insert', 'update', 'delete', 'index', 'recreate']);
+  const runs: Record<string, () => Promise<unknown>> = {
+    insert: () => collection.insertOne({ _id: id, ...fields }),
+    update: () => collection.updateOne({ _id: id }, { $set: fields }, { upsert: id % 2 === 0 }),
+    delete: () => collection.deleteMany({ _id: { $gte: id, $lt: id + 4 } }),
+    index: () => collection.createIndex({ n: 1 }),
+    recreate: async () => {
+      await db.dropCollection(name).catch(() => undefined);
+      await db.createCollection(name, {
+        clusteredIndex: { key: { _id: 1 }, unique: true, ...(id % 2 === 0 ? { name: 'own name' } : {}) },
+        ...(id % 3 === 0 ? { expireAfterSeconds: 1_000_000_000 } : {}),
+      });
+    },
+  };
+  return { kind: `${kind}Clustered`, detail: `${ns} ${id}`, run: () => runs[kind]?.() ?? Promise.resolve() };
+};
+
+export const specialOperations: readonly (readonly [Maker, number])[] = [
+  [timeSeries, 7],
+  [capped, 6],
+  [updateCapped, 2],
+  [clustered, 4],
+];
