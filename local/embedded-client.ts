@@ -7,10 +7,13 @@ import type { RunHistory } from '../src/application/ports/run-history.ts';
 import { cancelRun } from '../src/application/use-cases/cancel-run.ts';
 import { describeBackup } from '../src/application/use-cases/describe-backup.ts';
 import { listBackups } from '../src/application/use-cases/list-backups.ts';
+import { recordFailure } from '../src/application/use-cases/record-failure.ts';
+import { releaseLease } from '../src/application/use-cases/release-lease.ts';
 import { runStatus } from '../src/application/use-cases/run-status.ts';
 import { sweepRuns } from '../src/application/use-cases/sweep-runs.ts';
 import type { LocalDeps } from '../src/composition/compose-local.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
+import { nameFailure } from '../src/domain/failure.ts';
 import type { Manifest } from '../src/domain/manifest.ts';
 import { stateKeys } from '../src/domain/names.ts';
 import {
@@ -22,7 +25,7 @@ import {
 import type { WorkflowName } from '../statemachines/manifest.ts';
 import { loadWorkflow } from './bindings.ts';
 import type { CredentialEnvironment } from './credential-environment.ts';
-import type { EmbeddedExecutions, Execution } from './states-language/executions.ts';
+import type { EmbeddedExecutions, Execution, ExecutionResult } from './states-language/executions.ts';
 
 /** How often a waiting caller hears how a run is doing, in milliseconds. */
 const statusInterval = 500;
@@ -38,10 +41,17 @@ export interface EmbeddedParts {
   readonly close: () => Promise<void>;
 }
 
+/** A run of this process. */
+interface RunningHere {
+  readonly execution: Execution;
+  /** Resolves when nothing is left to do for the run here. Never rejects. */
+  readonly ended: Promise<ExecutionResult>;
+}
+
 /** The product in this process: a run lives as long as the process that started it. */
 export class EmbeddedClient implements HoldfastClient {
   readonly #parts: EmbeddedParts;
-  readonly #running = new Map<string, Execution>();
+  readonly #running = new Map<string, RunningHere>();
 
   constructor(parts: EmbeddedParts) {
     this.#parts = parts;
@@ -63,13 +73,18 @@ export class EmbeddedClient implements HoldfastClient {
   }
 
   async waitForRun(runId: string, onChange?: (status: RunStatus) => void): Promise<RunStatus> {
-    const ended = this.#running.get(runId)?.result;
-    for (let told = ''; ;) {
-      const status = await this.#statusOf(runId);
-      const text = JSON.stringify(status);
-      if (text !== told) onChange?.(status);
-      told = text;
-      if (status.status !== 'running') return status;
+    const here = this.#running.get(runId);
+    let result: ExecutionResult | undefined;
+    const ended = here?.ended.then((known) => (result = known));
+    let last: RunStatus | undefined;
+    for (;;) {
+      const over = result;
+      const status = await this.#look(runId, here !== undefined && over === undefined);
+      if (status !== undefined && JSON.stringify(status) !== JSON.stringify(last)) onChange?.(status);
+      last = status ?? last;
+      if (last !== undefined && last.status !== 'running') return last;
+      // Its last event could not be written: what is on record would call it running for as long as this process lives.
+      if (over !== undefined && last !== undefined) return endedWith(over, last, this.#parts.deps.clock.now());
       await this.#pause(ended);
     }
   }
@@ -97,7 +112,8 @@ export class EmbeddedClient implements HoldfastClient {
   /** Ends what still runs here, as a process that dies would, but cleans up after it. */
   async close(): Promise<void> {
     const running = [...this.#running.values()];
-    await Promise.all(running.map((execution) => execution.abort('the process that ran it ends', 'Interrupted')));
+    for (const { execution } of running) void execution.abort('the process that ran it ends', 'Interrupted');
+    await Promise.all(running.map(({ ended }) => ended));
     if (running.length > 0) await this.sweep();
     await this.#parts.close();
   }
@@ -108,9 +124,36 @@ export class EmbeddedClient implements HoldfastClient {
     // The journal is a file of its own kind: it grows while the run goes on.
     await mkdir(dirname(join(stateDir, stateKeys.journal(runId))), { recursive: true });
     const execution = executions.start(loadWorkflow(workflow), runId, request);
-    this.#running.set(runId, execution);
-    void execution.result.then(() => this.#running.delete(runId));
+    const ended = execution.result.then(async (result) => {
+      await this.#cleanUpAfter(runId, result);
+      this.#running.delete(runId);
+      return result;
+    });
+    this.#running.set(runId, { execution, ended });
     return { runId };
+  }
+
+  /** An execution that was stopped, or that no Catch could save (a full history, a journal on a full disk), ran no clean-up. */
+  async #cleanUpAfter(runId: string, result: ExecutionResult): Promise<void> {
+    const { deps } = this.#parts;
+    try {
+      if (result.status === 'SUCCEEDED' || (await deps.state.head(stateKeys.settled(runId))) !== undefined) return;
+      const step = { runId, state: 'Clean Up', retry: 0 };
+      await recordFailure({ ...step, failure: { Error: result.error, Cause: result.cause } }, deps);
+      await releaseLease(step, deps);
+    } catch (error) {
+      deps.logger.error('a run could not be cleaned up; the next start tries again', { runId, reason: String(error) });
+    }
+  }
+
+  /** @param mayFail while the run goes on here, a look at its record that fails is no reason to end it. */
+  async #look(runId: string, mayFail: boolean): Promise<RunStatus | undefined> {
+    try {
+      return await this.#statusOf(runId);
+    } catch (error) {
+      if (!mayFail) throw error;
+      return undefined;
+    }
   }
 
   async #statusOf(runId: string): Promise<RunStatus> {
@@ -125,6 +168,11 @@ export class EmbeddedClient implements HoldfastClient {
     await Promise.race([pause, ...(ended === undefined ? [] : [ended])]);
     done.abort();
   }
+}
+
+function endedWith(result: ExecutionResult, last: RunStatus, now: Date): RunStatus {
+  const failure = result.status === 'SUCCEEDED' ? null : nameFailure({ Error: result.error, Cause: result.cause });
+  return { ...last, status: 'failed', endedAt: now.toISOString(), error: last.error ?? failure };
 }
 
 /** @throws InvalidInput with all problems */

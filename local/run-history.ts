@@ -1,4 +1,5 @@
 import { isHoldfastError } from '../src/domain/errors.ts';
+import { type FailureRecord, nameFailure } from '../src/domain/failure.ts';
 import { stateKeys } from '../src/domain/names.ts';
 import type { ObjectStore } from '../src/application/ports/object-store.ts';
 import type { RunHistory, RunRecord } from '../src/application/ports/run-history.ts';
@@ -38,6 +39,7 @@ function recordOf(events: readonly HistoryEvent[]): RunRecord | undefined {
     status: statusOf(ended),
     state: currentState(events),
     output: typeof output === 'string' ? (JSON.parse(output) as unknown) : null,
+    error: errorOf(ended),
   };
 }
 
@@ -45,6 +47,13 @@ function statusOf(ended: HistoryEvent | undefined): RunRecord['status'] {
   if (ended === undefined) return 'running';
   if (ended.type === 'ExecutionSucceeded') return 'succeeded';
   return ended.type === 'ExecutionAborted' ? 'aborted' : 'failed';
+}
+
+function errorOf(ended: HistoryEvent | undefined): FailureRecord | null {
+  if (ended === undefined || ended.type === 'ExecutionSucceeded') return null;
+  const kind = `e${ended.type.slice(1)}`;
+  const [error, cause] = [detail(ended, kind, 'error'), detail(ended, kind, 'cause')];
+  return nameFailure({ Error: String(error), Cause: typeof cause === 'string' ? cause : undefined });
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { FailureRecord } from '../../domain/failure.ts';
+
 /** What is kept of a workflow's execution (AWS: DescribeExecution and its history; embedded: the journal). */
 export interface RunRecord {
   readonly workflow: 'backup' | 'restore';
@@ -8,6 +10,8 @@ export interface RunRecord {
   /** The state it is in, or ended in; the innermost one. */
   readonly state: string | null;
   readonly output: unknown;
+  /** What the execution itself ended with; null unless it failed. */
+  readonly error: FailureRecord | null;
 }
 
 /** Looks up how the execution of a run went. */

@@ -22,7 +22,10 @@ export async function publishOutcome(
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   const outcome = await readOutcome(deps.state, runId);
   const subject = request?.workflow === 'restore' ? 'Restore' : 'Backup';
-  const detailType = `${subject} ${outcome?.status ?? 'failed'}`;
+  // Decided as completed, but without its manifest: no backup that anybody may count on yet.
+  const unfinished = (await deps.state.head(stateKeys.settled(runId))) === undefined;
+  const status = outcome === undefined || (outcome.status === 'completed' && unfinished) ? 'failed' : outcome.status;
+  const detailType = `${subject} ${status}`;
   const detail = {
     runId,
     deployment: plan?.deployment ?? null,

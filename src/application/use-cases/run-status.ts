@@ -53,17 +53,19 @@ async function describeRun(runId: string, deps: RunStatusDeps): Promise<RunStatu
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   const progress = await findDocument(deps.state, stateKeys.progress(runId), progressSchema);
   const outcome = await readOutcome(deps.state, runId);
+  const settled = (await deps.state.head(stateKeys.settled(runId))) !== undefined;
+  const status = statusWord(record, running, outcome, settled);
   return {
     runId,
     workflow: record.workflow,
     deployment: plan?.deployment ?? (request?.workflow === 'backup' ? request.deployment : null),
     startedAt: record.startedAt.toISOString(),
     endedAt: endOf(record, running, outcome),
-    status: statusWord(record, running, outcome),
+    status,
     state: record.state,
     progress: progress === undefined ? [] : [progress],
     output: record.output ?? null,
-    error: outcome?.error ?? null,
+    error: outcome?.error ?? (status === 'succeeded' ? null : record.error),
   };
 }
 
@@ -73,11 +75,20 @@ function endOf({ endedAt }: RunRecord, running: boolean, outcome: Outcome | unde
   return running || outcome === undefined ? null : outcome.at;
 }
 
-/** The outcome says how a run ended; while the workflow still cleans up after it, the run is running. */
-function statusWord(record: RunRecord, running: boolean, outcome: Outcome | undefined): RunStatus['status'] {
+/**
+ * The outcome says how a run ended; while the workflow still cleans up after it, the run is running. One that is decided
+ * as completed has succeeded only when its manifest is written too, which the next sweep tries again.
+ */
+function statusWord(
+  record: RunRecord,
+  running: boolean,
+  outcome: Outcome | undefined,
+  settled: boolean,
+): RunStatus['status'] {
   if (running) return 'running';
-  if (outcome?.status === 'completed') return 'succeeded';
-  if (outcome !== undefined) return outcome.status;
+  if (outcome !== undefined && outcome.status !== 'completed') return outcome.status;
+  if (outcome !== undefined && settled) return 'succeeded';
+  if (outcome !== undefined) return record.status === 'failed' ? 'failed' : 'interrupted';
   if (record.status === 'succeeded') return 'duplicate';
   return record.status === 'failed' ? 'failed' : 'interrupted';
 }

@@ -1,0 +1,65 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { RunRecord } from '../../../src/application/ports/run-history.ts';
+import { publishOutcome } from '../../../src/application/use-cases/publish-outcome.ts';
+import { runStatus } from '../../../src/application/use-cases/run-status.ts';
+import { HoldfastError } from '../../../src/domain/errors.ts';
+import { failureRecord } from '../../../src/domain/failure.ts';
+import { complete, fail, reachCompletion } from '../../support/backup-steps.ts';
+import { type BackupWorld, makeWorld, step } from '../../support/backup-world.ts';
+
+let world: BackupWorld;
+let record: RunRecord;
+beforeEach(() => {
+  world = makeWorld();
+  record = {
+    workflow: 'backup',
+    startedAt: new Date('2026-11-22T10:00:00Z'),
+    endedAt: new Date('2026-11-22T11:00:00Z'),
+    status: 'succeeded',
+    state: 'Complete Backup',
+    output: null,
+    error: null,
+  };
+});
+
+async function statusOf(runId: string) {
+  world.running.delete(runId);
+  const history = { find: () => Promise.resolve(record) };
+  return (await runStatus(runId, { ...world.deps, history }))[0];
+}
+const full = new HoldfastError('StorageFull', 'no space is left');
+
+/** A run that won `completed` and cannot write its manifest. */
+async function completeOnFullStorage(): Promise<() => void> {
+  await reachCompletion(world, 'run-1');
+  const put = world.storage.put.bind(world.storage);
+  world.storage.put = () => Promise.reject(full);
+  await expect(complete(world, 'run-1')).rejects.toBe(full);
+  await expect(fail(world, 'run-1', 'StorageFull')).rejects.toBe(full);
+  return () => {
+    world.storage.put = put;
+  };
+}
+
+test('a run has succeeded when its manifest is written, not when that was decided', async () => {
+  const makeRoom = await completeOnFullStorage();
+  record = { ...record, status: 'failed', error: failureRecord(full) };
+  expect(await statusOf('run-1')).toMatchObject({ status: 'failed', error: { name: 'StorageFull' } });
+  record = { ...record, status: 'running', endedAt: null, error: null };
+  expect(await statusOf('run-1')).toMatchObject({ status: 'interrupted' });
+  makeRoom();
+  await complete(world, 'run-1');
+  expect(await statusOf('run-1')).toMatchObject({ status: 'succeeded', error: null });
+});
+
+test('nobody is told of a complete backup whose manifest is not written', async () => {
+  await completeOnFullStorage();
+  await publishOutcome(step('run-1', 'Publish Failure'), world.deps);
+  expect(world.published).toEqual(['Backup failed']);
+});
+
+test('what a run failed with is shown also when its clean-up could not write it down', async () => {
+  await reachCompletion(world, 'run-1');
+  record = { ...record, status: 'failed', error: failureRecord(full) };
+  expect(await statusOf('run-1')).toMatchObject({ status: 'failed', error: { name: 'StorageFull' } });
+});
