@@ -7,6 +7,7 @@ import { artifactKeys } from '../../src/domain/names.ts';
 import type { OpTime, Timestamp } from '../../src/domain/timestamp.ts';
 import { dumpPart } from '../../src/engine/dump/dump-part.ts';
 import { captureTo } from '../../src/engine/oplog/capture-to.ts';
+import { readChain } from '../../src/engine/oplog/read-chain.ts';
 import { readMemberState } from '../../src/engine/source/member-state.ts';
 
 export const systemClock = {
@@ -72,7 +73,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<Manifest> 
   );
   await options.afterBase?.();
   const restoreTime = options.restoreTime ?? (await reachable(client, set, member.host, dump.point));
-  const { slices } = await captureAll(
+  const slices = await captureAll(
     {
       ...common,
       oplogPrefix: artifactKeys.oplog(partPrefix),
@@ -148,7 +149,7 @@ async function reachable(client: MongoClient, set: ReplicaSetServers, host: stri
 async function captureAll(input: Parameters<typeof captureTo>[0], deps: Parameters<typeof captureTo>[1]) {
   for (;;) {
     const result = await captureTo(input, deps);
-    if (result.reached) return result;
+    if (result.reached) return readChain(deps.store, input.oplogPrefix, input.from);
     await systemClock.sleep(50);
   }
 }

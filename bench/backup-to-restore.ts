@@ -1,0 +1,95 @@
+import type { MongoClient } from 'mongodb';
+import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
+import { SystemClock } from '../src/adapters/process/system-clock.ts';
+import type { Manifest } from '../src/domain/manifest.ts';
+import type { OpTime } from '../src/domain/timestamp.ts';
+import { dumpPart } from '../src/engine/dump/dump-part.ts';
+import { captureTo } from '../src/engine/oplog/capture-to.ts';
+import { readChain } from '../src/engine/oplog/read-chain.ts';
+import { readMemberState } from '../src/engine/source/member-state.ts';
+import { replicaSet } from './source-server.ts';
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const checkFence = () => Promise.resolve();
+const common = { runId: 'r', fence: 1, replicaSet };
+
+/** What one of the measured restores needs, as JSON. */
+export interface BenchBackup {
+  readonly folder: string;
+  /** Restore time: after the changes. */
+  readonly manifest: Manifest;
+  /** Where the base stands: hardly any oplog to replay. */
+  readonly point: OpTime;
+}
+
+/** Ids that the data set does not use. */
+const first = 100_000_000;
+
+/** CRUD on the small documents: one oplog entry each, a third of each kind. */
+async function change(client: MongoClient, entries: number): Promise<void> {
+  const small = client.db('bench').collection<{ _id: number }>('small');
+  for (let n = 0; n < entries / 3; n += 1000) {
+    const ids = Array.from({ length: 1000 }, (_, k) => first + n + k);
+    await small.insertMany(ids.map((_id) => ({ _id, customer: _id % 50_000, status: 'paid', note: 'n'.repeat(90) })));
+    await small.bulkWrite(
+      ids.map((_id) => ({ updateOne: { filter: { _id }, update: { $set: { status: 'sent' } } } })),
+      { ordered: false },
+    );
+    const gone = ids.map((_id) => ({ deleteOne: { filter: { _id: _id - first } } }));
+    await small.bulkWrite(gone, { ordered: false });
+    await small.insertMany(ids.map((_id) => ({ _id: _id - first, note: 'again' })));
+  }
+}
+
+/** Dumps the source into a folder, then changes it, and captures the oplog of that too. */
+export async function makeBackup(
+  client: MongoClient,
+  host: string,
+  folder: string,
+  entries: number,
+): Promise<BenchBackup> {
+  const store = new DirectoryObjectStore({ root: folder });
+  const signal = new AbortController().signal;
+  // Left by an earlier run.
+  await client
+    .db('bench')
+    .collection<{ _id: number }>('small')
+    .deleteMany({ _id: { $gte: first } });
+  const [backupId, deployment, part] = ['b', 'bench', replicaSet];
+  const partPrefix = `${deployment}/backups/${backupId}/${part}/`;
+  const { base, point } = await dumpPart(
+    {
+      ...{ ...common, backupId, deployment, part, partPrefix, attempt: 1, codec: 'zstd', level: 1, parallel: 2 },
+      ...{ member: host, replicaSetId: '', toolVersion: '' },
+    },
+    { client, store, clock: new SystemClock(), logger: silent, signal, onProgress: () => undefined, checkFence },
+  );
+  await change(client, entries);
+  const { majority } = await readMemberState({ client, member: host, signal }, replicaSet);
+  await captureTo(
+    {
+      ...{ ...common, oplogPrefix: `${partPrefix}oplog/`, from: base.captureFrom, applyFrom: base.applyFrom },
+      ...{ point, restoreTime: majority.ts, member: host },
+    },
+    { client, store, signal, checkFence },
+  );
+  const slices = await readChain(store, `${partPrefix}oplog/`, base.captureFrom);
+  const { version } = (await client.db('admin').command({ buildInfo: 1 })) as { version: string };
+  const topology = {
+    ...{ name: part, role: 'replicaSet' as const, replicaSet, replicaSetId: null, term: null, configVersion: null },
+    ...{ majorityVoteCount: null, writeMajorityCount: null, majorityOpTime: null, members: [] },
+  };
+  const oplog = { from: base.captureFrom, to: slices.at(-1)?.to ?? point, slices };
+  const memberFacts = { member: host, memberReason: '', memberVerdicts: [] };
+  const manifest: Manifest = {
+    ...{ schemaVersion: 1, backupId, deployment, kind: 'replicaSet', method: 'logical', methodReason: '' },
+    ...{ storage: 'bench', run: 'r', fence: 1, requestedBy: '', labels: {}, createdAt: base.startedAt },
+    ...{ finishedAt: base.finishedAt, restoreTime: majority.ts, restoreTimeWall: null, serverVersion: version },
+    ...{ featureCompatibilityVersion: version.split('.').slice(0, 2).join('.'), toolVersion: '', usersAndRoles: false },
+    warnings: [],
+    totals: { namespaces: 0, documents: 0, rawBytes: base.rawBytes, storedBytes: 0, oplogEntries: 0, seconds: 0 },
+    parts: [{ name: part, topology, ...memberFacts, base, point, oplog }],
+    sha256: '0'.repeat(64),
+  };
+  return { folder, manifest, point };
+}

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { HoldfastError } from '../src/domain/errors.ts';
+
+/** One measured run of a client against a server. */
+export interface Measured {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly serverCpuSeconds: number;
+  readonly peakMiB: number;
+  /** Further numbers that the run itself reports. */
+  readonly [name: string]: unknown;
+}
+
+const ticksPerSecond = 100;
+
+/** Fields 14 and 15 of /proc/<pid>/stat, counted from 1: user and system time in ticks. */
+async function cpuSeconds(pid: number | 'self', fields: readonly [number, number] = [14, 15]): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const values = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields.reduce((sum, field) => sum + Number(values[field - 3]), 0) / ticksPerSecond;
+}
+
+/** A script of this folder in a process of its own, which prints its numbers as one line of JSON. */
+export async function measureScript(script: string, args: readonly string[], serverPid: number): Promise<Measured> {
+  const before = await cpuSeconds(serverPid);
+  const child = spawn(process.execPath, [join(import.meta.dirname, script), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const output = await text(child.stdout);
+  if (output === '') throw new HoldfastError('Internal', `${script} ${args.join(' ')} failed`);
+  return { ...(JSON.parse(output) as Measured), serverCpuSeconds: (await cpuSeconds(serverPid)) - before };
+}
+
+/** Another program; its memory is looked at ten times a second. */
+export async function measureProgram(binary: string, args: readonly string[], serverPid: number): Promise<Measured> {
+  const [before, children] = [await cpuSeconds(serverPid), await cpuSeconds('self', [16, 17])];
+  const start = performance.now();
+  const child = spawn(binary, args, { stdio: 'inherit' });
+  let peakMiB = 0;
+  const poll = setInterval(() => {
+    void readFile(`/proc/${child.pid ?? 0}/status`, 'utf8')
+      .then((status) => (peakMiB = Math.max(peakMiB, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024)))
+      .catch(() => undefined);
+  }, 100);
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  clearInterval(poll);
+  if (code !== 0) throw new HoldfastError('Internal', `${binary} ended with ${String(code)}`);
+  return {
+    seconds: (performance.now() - start) / 1000,
+    cpuSeconds: (await cpuSeconds('self', [16, 17])) - children,
+    serverCpuSeconds: (await cpuSeconds(serverPid)) - before,
+    peakMiB,
+  };
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}

@@ -1,0 +1,106 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
+import { findMongod } from '../local/servers/find-mongod.ts';
+import { type MongodProcess, startMongod } from '../local/servers/mongod-process.ts';
+import { until } from '../local/servers/poll.ts';
+import { makeBackup } from './backup-to-restore.ts';
+import { type Measured, measureProgram, measureScript, median } from './measure.ts';
+import { emptyFolder, startSource } from './source-server.ts';
+
+/**
+ * `npm run bench:restore`: our restore beside the driver's insertMany and, where HOLDFAST_BENCH_MONGODUMP and
+ * HOLDFAST_BENCH_MONGORESTORE name the binaries, mongorestore. Each run into a new member of a set of one, in its own
+ * process, variants in turn, medians. HOLDFAST_BENCH_SCALE (1 = 1.85 GB, default 0.6), HOLDFAST_BENCH_RUNS (default 5),
+ * HOLDFAST_BENCH_PARALLEL (default 2), HOLDFAST_BENCH_ENTRIES (to replay, default 200000).
+ */
+
+const variants = ['holdfast', 'holdfast with replay', 'driver insertMany'];
+
+async function startTarget(): Promise<MongodProcess> {
+  const { path: mongod } = await findMongod();
+  const dbPath = await emptyFolder('restore-target');
+  const server = await startMongod({ mongod, dbPath, args: ['--replSet=target', '--oplogSize=2000'] });
+  await using client = new MongoClient(`mongodb://${server.host}/?directConnection=true`);
+  const admin = client.db('admin');
+  await admin.command({ replSetInitiate: { _id: 'target', members: [{ _id: 0, host: server.host }] } });
+  await admin.command({ setParameter: 1, wiredTigerEngineRuntimeConfig: 'cache_size=3G' });
+  await until('the target is primary', async () => {
+    const hello = await admin.command({ hello: 1 });
+    return hello['isWritablePrimary'] === true ? true : undefined;
+  });
+  return server;
+}
+
+/** A fresh target for each run: what the one before left in caches and checkpoints must not count. */
+async function measureRestore(run: (server: MongodProcess) => Promise<Measured>): Promise<Measured> {
+  const server = await startTarget();
+  try {
+    return await run(server);
+  } finally {
+    await server.kill();
+  }
+}
+
+function report(results: ReadonlyMap<string, readonly Measured[]>, rawBytes: number): void {
+  const rows = [...results].map(([variant, runs]) => {
+    const of = (pick: (run: Measured) => number) => Math.round(median(runs.map(pick)) * 100) / 100;
+    return {
+      variant,
+      seconds: of(({ seconds }) => seconds),
+      'MB/s': Math.round(rawBytes / 1e6 / of(({ seconds }) => seconds)),
+      'client CPU s': of(({ cpuSeconds }) => cpuSeconds),
+      'mongod CPU s': of(({ serverCpuSeconds }) => serverCpuSeconds),
+      'peak MiB': Math.round(Math.max(...runs.map(({ peakMiB }) => peakMiB))),
+      'entries/s replayed': Math.round(of((run) => Number(run['entriesPerSecond'] ?? 0))),
+    };
+  });
+  console.table(rows);
+  for (const [variant, runs] of results) if (runs[0]?.['phases'] !== undefined) console.log(variant, runs[0]['phases']);
+  const [ours] = rows;
+  for (const base of rows.slice(2))
+    console.log(
+      `holdfast / ${base.variant}: wall ${((ours?.seconds ?? NaN) / base.seconds).toFixed(2)}, ` +
+        `client CPU ${((ours?.['client CPU s'] ?? NaN) / base['client CPU s']).toFixed(2)}`,
+    );
+}
+
+const scale = Number(process.env['HOLDFAST_BENCH_SCALE'] ?? '0.6');
+const runs = Number(process.env['HOLDFAST_BENCH_RUNS'] ?? '5');
+const parallel = process.env['HOLDFAST_BENCH_PARALLEL'] ?? '2';
+const entries = Number(process.env['HOLDFAST_BENCH_ENTRIES'] ?? '200000');
+const { HOLDFAST_BENCH_MONGODUMP: mongodump, HOLDFAST_BENCH_MONGORESTORE: mongorestore } = process.env;
+
+const { server: source, rawBytes } = await startSource(scale, (line) => {
+  console.log(`making ${line}`);
+});
+const folder = await emptyFolder('restore-backup');
+const file = join(folder, 'backup.json');
+const archive = join(folder, 'archive');
+const compare = mongodump !== undefined && mongorestore !== undefined;
+try {
+  await using client = new MongoClient(`mongodb://${source.host}/?directConnection=true`);
+  if (compare)
+    await measureProgram(mongodump, [`--host=${source.host}`, '--quiet', `--archive=${archive}`], source.pid);
+  await writeFile(file, JSON.stringify(await makeBackup(client, source.host, join(folder, 'storage'), entries)));
+} finally {
+  await source.stop();
+}
+console.log(`${(rawBytes / 1e9).toFixed(2)} GB of BSON, ${entries} entries, ${runs} runs each, parallel ${parallel}`);
+const results = new Map<string, Measured[]>();
+const add = (variant: string, measured: Measured) => results.set(variant, [...(results.get(variant) ?? []), measured]);
+for (let run = 0; run < runs; run++) {
+  for (const variant of variants)
+    add(
+      variant,
+      await measureRestore(({ host, pid }) => measureScript('restore-run.ts', [variant, host, file, parallel], pid)),
+    );
+  if (!compare) continue;
+  const args = ['--quiet', `--archive=${archive}`, '-j=4', '--numInsertionWorkersPerCollection=4'];
+  add(
+    'mongorestore',
+    await measureRestore(({ host, pid }) => measureProgram(mongorestore, [`--host=${host}`, ...args], pid)),
+  );
+}
+report(results, rawBytes);
+for (const name of ['restore-target', 'restore-backup']) await rm(await emptyFolder(name), { recursive: true });
