@@ -211,10 +211,11 @@ describe('stopAll', () => {
     expect(callbacks.told).toMatchObject([{ error: 'WorkerLost', cause: { message } }]);
   });
 
-  it('stops the workers of its run only', async () => {
+  it('stops the workers of its run, or of the attempts named, only', async () => {
     await launch('hang');
     const pid = await hangingPid();
     await launcher.stopAll('another run');
+    await launcher.stopAll(runId, ['dump-rs0-1']);
     expect(isGone(pid)).toBe(false);
     await launcher.stopAll(runId);
     expect(isGone(pid)).toBe(true);

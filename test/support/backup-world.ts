@@ -123,7 +123,7 @@ export function makeWorld(): BackupWorld {
     executions: { isRunning: (runId) => Promise.resolve(running.has(runId)) },
     launcher: {
       launch: ({ taskKey }) => Promise.resolve(void launched.push(taskKey)),
-      stopAll: (runId) => Promise.resolve(void stopped.push(runId)),
+      stopAll: (runId, attempts = []) => Promise.resolve(void stopped.push([runId, ...attempts].join(' '))),
     },
     events: { publish: ({ detailType }) => Promise.resolve(void published.push(detailType)) },
     capturePart: () => Promise.resolve(true),

@@ -1,4 +1,5 @@
 import type { WorkerLauncher } from '../../application/ports/worker-launcher.ts';
+import { stateKeys } from '../../domain/names.ts';
 import { WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
 
 const defaultGraceMilliseconds = 25_000;
@@ -45,9 +46,12 @@ export class ForkWorkerLauncher implements WorkerLauncher {
     }
   }
 
-  async stopAll(runId: string): Promise<void> {
+  async stopAll(runId: string, attempts?: readonly string[]): Promise<void> {
+    const taskKeys = attempts?.map((attempt) => stateKeys.task(runId, attempt));
     for (;;) {
-      const workers = [...this.#workers].filter((worker) => worker.runId === runId);
+      const workers = [...this.#workers].filter(
+        (worker) => worker.runId === runId && (taskKeys === undefined || taskKeys.includes(worker.taskKey)),
+      );
       if (workers.length === 0) return;
       await Promise.all(workers.map((worker) => worker.stop()));
     }

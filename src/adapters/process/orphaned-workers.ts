@@ -33,11 +33,14 @@ export class OrphanStoppingLauncher implements WorkerLauncher {
     return this.#options.launcher.launch(task);
   }
 
-  async stopAll(runId: string): Promise<void> {
-    await this.#options.launcher.stopAll(runId);
+  async stopAll(runId: string, attempts?: readonly string[]): Promise<void> {
+    await this.#options.launcher.stopAll(runId, attempts);
     const { state } = this.#options;
+    const wanted = attempts?.map((attempt) => stateKeys.worker(runId, attempt));
     const keys: string[] = [];
-    for await (const { key } of state.list(stateKeys.workers(runId))) keys.push(key);
+    for await (const { key } of state.list(stateKeys.workers(runId))) {
+      if (wanted === undefined || wanted.includes(key)) keys.push(key);
+    }
     await Promise.all(keys.map(async (key) => this.#stop(await readIdentity(state, key))));
   }
 

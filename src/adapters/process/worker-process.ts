@@ -36,6 +36,7 @@ export interface WorkerProcessOptions {
 /** One worker: its process, its channel, and the one answer that its token gets. */
 export class WorkerProcess {
   readonly runId: string;
+  readonly taskKey: string;
   /** Resolves when the process runs. @throws WorkerLost when it can't be started */
   readonly started: Promise<void>;
   /** Resolves when the process is gone and its token has its answer. */
@@ -50,6 +51,7 @@ export class WorkerProcess {
 
   constructor(task: WorkerTaskMessage, options: WorkerProcessOptions) {
     this.runId = task.runId;
+    this.taskKey = task.taskKey;
     this.#token = task.taskToken;
     this.#options = options;
     this.#child = startChild(options);

@@ -6,6 +6,9 @@ export interface WorkerLauncher {
    * Resolves when the worker is started, not when it ends: it answers by the token.
    */
   launch(task: { readonly runId: string; readonly taskKey: string; readonly taskToken: string }): Promise<void>;
-  /** Stops every worker of the run and resolves when none is left. */
-  stopAll(runId: string): Promise<void>;
+  /**
+   * Stops every worker of the run, or only those of the attempts named (`<command>-<part>-<attempt>`), and resolves when
+   * none of them is left: nothing that they had begun is written any more.
+   */
+  stopAll(runId: string, attempts?: readonly string[]): Promise<void>;
 }

@@ -13,6 +13,7 @@ import { stepSchema } from '../bind.ts';
 import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, readBackupPlan, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
 import { type SettleDeps, settleRun, storageOfRun } from '../settle-run.ts';
 import { partObjects, verifyStored } from '../stored-objects.ts';
@@ -29,6 +30,7 @@ export interface CompleteBackupOutput {
 export interface CompleteBackupDeps extends SettleDeps {
   /** The product's version, for the manifest. */
   readonly toolVersion: string;
+  readonly launcher: WorkerLauncher;
 }
 
 /**
@@ -44,6 +46,8 @@ export async function completeBackup(
   const plan = await readBackupPlan(deps.state, runId);
   if ((await readOutcome(deps.state, runId))?.status !== 'completed') {
     await refuseWhenCancelled(deps.state, runId);
+    // What is verified and named must be final: a worker that was given up may still live.
+    await deps.launcher.stopAll(runId);
     await prepareManifest(plan, fence, deps, signal);
     await requireHeldLease(deps.state, plan, fence);
   }

@@ -125,6 +125,18 @@ describe('Launch Worker', () => {
     });
   });
 
+  test('begins a new attempt only when no worker of an earlier one is left', async () => {
+    await begin(world, 'run-1');
+    await launch('t1');
+    await launch('t2');
+    expect(world.stopped).toEqual(['run-1 dump-rs0-1']);
+    await launch('t3');
+    expect(world.stopped.at(-1)).toBe('run-1 dump-rs0-1 dump-rs0-2');
+    world.deps.launcher.stopAll = () => Promise.reject(new HoldfastError('WorkerLost', 'it does not end'));
+    await expect(launch('t4')).rejects.toMatchObject({ name: 'WorkerLost' });
+    expect(world.launched).toHaveLength(3);
+  });
+
   test('starts nothing for a run that lost its lease', async () => {
     await begin(world, 'run-1');
     world.running.delete('run-1');

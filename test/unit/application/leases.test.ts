@@ -31,6 +31,7 @@ test('the lease of a run that is over is taken over with a higher fence', async 
   await begin(world, 'run-1');
   world.running.delete('run-1');
   expect(await begin(world, 'run-2')).toMatchObject({ fence: 2 });
+  expect(world.stopped).toEqual(['run-1']);
   // The late release of the first holder is none of the second's.
   expect(await release('run-1')).toEqual({ released: false });
   expect(await lease()).toMatchObject({ run: 'run-2', fence: 2 });

@@ -90,6 +90,16 @@ describe('Complete Backup', () => {
     await expect(complete(world, 'run-1')).rejects.toMatchObject({ name: 'OplogGap' });
   });
 
+  test('looks at what is stored when no worker can change it any more', async () => {
+    const { plan } = await reachCompletion(world, 'run-1');
+    const key = `${artifactKeys.part('orders', plan.backupId, 'rs0')}packs/0001-00001.pack`;
+    world.deps.launcher.stopAll = async () => {
+      await world.storage.put(key, Buffer.from('by a late worker'));
+    };
+    await expect(complete(world, 'run-1')).rejects.toMatchObject({ name: 'VerificationFailed' });
+    expect(await listBackups({}, world.deps)).toEqual([]);
+  });
+
   test('cannot commit for a run that lost its lease', async () => {
     await reachCompletion(world, 'run-1');
     world.running.delete('run-1');
