@@ -99,7 +99,7 @@ function tokenCallbacks(engine: { readonly executions?: EmbeddedExecutions }, lo
     },
     failure: async (token, error, cause) => {
       const { message } = nameFailure({ Error: error, Cause: cause });
-      logger.warn('a worker ended without success', { name: error, reason: message });
+      if (error !== 'Cancelled') logger.warn('a worker ended without success', { name: error, reason: message });
       await Promise.resolve(engine.executions?.sendTaskFailure(token, error, cause));
     },
     heartbeat: async (token) => {

@@ -66,7 +66,8 @@ export async function recordStepError(
     stack: error.name === 'Internal' ? stackOf(error) : null,
   };
   // What is not tried again ends the run, which tells it.
-  const fields = { runId: step.runId, attempt, ...record.error };
+  const { code, message: reason } = record.error;
+  const fields = { runId: step.runId, attempt, name: error.name, code, reason };
   if (error.retryable) deps.logger.warn(`${step.state} failed`, fields);
   else deps.logger.info(`${step.state} failed`, fields);
   const name = step.state.toLowerCase().replace(/[^a-z0-9.]+/g, '-');

@@ -1,0 +1,107 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openEmbedded } from '../../local/embedded.ts';
+import { until } from '../../local/servers/poll.ts';
+import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
+import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
+import type { Settings } from '../../src/domain/settings.ts';
+import {
+  type EmbeddedSet,
+  isAlive,
+  seedDocuments,
+  startEmbeddedSet,
+  storagePath,
+  workerPid,
+} from '../support/embedded-set.ts';
+import { noLogger } from '../support/no-logger.ts';
+
+let servers: EmbeddedSet;
+let target: ReplicaSetServers;
+let settings: Settings;
+let client: HoldfastClient;
+let backupId: string;
+let pack: string;
+
+beforeAll(async () => {
+  [servers, target] = await Promise.all([startEmbeddedSet(), startReplicaSet({ members: [{}], name: 'target' })]);
+  await seedDocuments(servers.set, 64);
+  settings = await servers.newSettings();
+  client = await openEmbedded({ settings, logger: noLogger });
+  const { runId } = await client.startBackup({});
+  expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded' });
+  const [summary] = await client.listBackups({});
+  backupId = summary?.backupId ?? '';
+  pack = (await client.describeBackup(backupId)).parts[0]?.base.packs[0]?.key ?? '';
+});
+afterAll(async () => {
+  await client.close();
+  await Promise.all([servers.stop(), target.stop()]);
+});
+
+const orders = () => target.client().db('shop').collection('orders');
+const markOf = () => target.client().db('holdfast_restore').collection('mark').findOne();
+const start = async (more: object = {}) =>
+  (await client.startRestore({ backup: 'orders', to: target.uri, ...more })).runId;
+
+async function untilLoading(): Promise<void> {
+  await until('documents are being loaded', async () =>
+    (await orders().estimatedDocumentCount()) > 0 ? true : undefined,
+  );
+}
+
+/** Changes one bit of a file, and back when called again. */
+async function flipBit(file: string): Promise<void> {
+  const handle = await open(file, 'r+');
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, 1000);
+  byte.writeUInt8(byte.readUInt8(0) ^ 1);
+  await handle.write(byte, 0, 1, 1000);
+  await handle.close();
+}
+
+test('one flipped bit in a pack is found before anything is written to the target', async () => {
+  await flipBit(join(storagePath(settings), pack));
+  const status = await client.waitForRun(await start());
+  await flipBit(join(storagePath(settings), pack));
+  expect(status).toMatchObject({
+    status: 'failed',
+    error: { name: 'CorruptObject', message: expect.stringContaining(pack) as string },
+  });
+  expect(await markOf()).toBeNull();
+  expect(await orders().estimatedDocumentCount()).toBe(0);
+});
+
+test('the source itself is refused as a target', async () => {
+  const { username = '', password = '' } = servers.set.root ?? {};
+  process.env['HOLDFAST_TEST_ROOT'] = `${username}:${password}`;
+  const runId = await start({ to: servers.set.uri, credentials: { env: 'HOLDFAST_TEST_ROOT' } });
+  expect(await client.waitForRun(runId)).toMatchObject({ status: 'failed', error: { name: 'TargetIsSource' } });
+});
+
+test('a cancelled restore leaves a target that says what it is, and a second restore of it is refused', async () => {
+  const runId = await start();
+  const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
+  await untilLoading();
+  const rival = await client.waitForRun(await start({ overwrite: 'target' }));
+  expect(rival).toMatchObject({ status: 'failed', error: { name: 'TargetBusy' } });
+  await client.cancel(runId);
+  expect(await client.waitForRun(runId)).toMatchObject({ status: 'cancelled' });
+  expect(await isAlive(pid)).toBe(false);
+  expect(await markOf()).toMatchObject({ run: runId });
+  const next = await client.waitForRun(await start());
+  expect(next).toMatchObject({
+    status: 'failed',
+    error: { name: 'TargetNotEmpty', message: expect.stringContaining(runId) as string },
+  });
+});
+
+test('a restore whose worker was killed begins anew and is whole', async () => {
+  const runId = await start({ overwrite: 'target' });
+  const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
+  await until('this run marks the target', async () => ((await markOf())?.['run'] === runId ? true : undefined));
+  process.kill(pid, 'SIGKILL');
+  expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', output: { backupId } });
+  expect(await orders().countDocuments()).toBe(64 * 16);
+  expect(await markOf()).toBeNull();
+});
