@@ -7,6 +7,9 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { documentLength } from '../bson/raw-document.ts';
 import { decompressZstdFrame } from './zstd-frames.ts';
 
+/** A frame holds some MiB, or one document; more is a damaged or hostile index. */
+const maxRawLength = 64 * 1024 * 1024;
+
 const inflate = promisify(gunzip);
 
 /** Frames of one pack that lie next to each other and are read by one request. */
@@ -49,7 +52,7 @@ export function joinFrames(frames: readonly IndexFrame[], maxBytes: number): Fra
 async function decompress(stored: Buffer, codec: Codec, rawLength: number): Promise<Buffer> {
   const limit = Math.max(1, rawLength);
   if (codec === 'none') return stored;
-  return codec === 'zstd' ? decompressZstdFrame(stored, limit) : inflate(stored, { maxOutputLength: limit });
+  return codec === 'zstd' ? decompressZstdFrame(stored, limit, limit) : inflate(stored, { maxOutputLength: limit });
 }
 
 /** The number of documents, each with a length that fits: what is sent to a server is whole BSON documents. */
@@ -66,6 +69,7 @@ function countDocuments(raw: Buffer): number {
  * @throws CorruptObject
  */
 export async function decodeFrame(key: string, frame: IndexFrame, stored: Buffer, codec: Codec): Promise<Buffer> {
+  if (frame.rawLength > maxRawLength) throw damaged(key, frame, `it declares ${frame.rawLength} bytes`);
   if (hash('sha256', stored) !== frame.sha256) throw damaged(key, frame, 'its SHA-256 differs');
   let raw: Buffer;
   let documents: number;

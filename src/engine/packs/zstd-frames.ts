@@ -59,13 +59,16 @@ export function zstdFrameLength(buffer: Buffer, offset = 0): number {
 /**
  * The content of exactly one frame, checked against its checksum.
  * @param maxLength bytes; a frame that holds more is refused before its content is in memory
+ * @param expectedLength when the caller knows the length: memory for it is taken at once, and nothing is copied
  * @throws CorruptObject
  */
-export async function decompressZstdFrame(frame: Buffer, maxLength: number): Promise<Buffer> {
+export async function decompressZstdFrame(frame: Buffer, maxLength: number, expectedLength?: number): Promise<Buffer> {
   if (zstdFrameLength(frame) !== frame.length)
     throw new HoldfastError('CorruptObject', `A zstd frame has ${frame.length} bytes, more than it says.`);
+  // One byte more than is expected, or Node makes a second piece to find that nothing is left.
+  const chunkSize = expectedLength === undefined ? decompressionChunkSize : Math.max(64, expectedLength + 1);
   try {
-    return await decompress(frame, { maxOutputLength: maxLength, chunkSize: decompressionChunkSize });
+    return await decompress(frame, { maxOutputLength: maxLength, chunkSize });
   } catch (cause) {
     throw new HoldfastError('CorruptObject', `A zstd frame cannot be decoded: ${(cause as Error).message}.`, { cause });
   }
