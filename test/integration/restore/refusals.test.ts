@@ -191,10 +191,12 @@ describe('a target that must not be filled', () => {
 
 describe('a write that the target rejects', () => {
   it('fails the restore, naming the namespace and the error', async () => {
-    const twice = [{ ns: 'db.c', uuid: 1, documents: [{ _id: 1 }, { _id: 1 }] }];
-    await expect(restoreBackup(client, store, await makeBackup(store, { collections: twice }))).rejects.toMatchObject({
-      name: 'RestoreRejected',
-      message: expect.stringMatching(/db\.c.*E11000.*11000/) as string,
-    });
+    const strange = [{ ns: 'db.c', uuid: 1, documents: [{ _id: 1 }, { _id: [1] }] }];
+    await expect(restoreBackup(client, store, await makeBackup(store, { collections: strange }))).rejects.toMatchObject(
+      {
+        name: 'RestoreRejected',
+        message: expect.stringMatching(/db\.c.*_id.*\(code \d+\)/) as string,
+      },
+    );
   });
 });
