@@ -8,7 +8,7 @@ import { emptyFolder, startSource } from './source-server.ts';
 /**
  * `npm run bench:dump`: our dump beside the driver's cursor and, where HOLDFAST_BENCH_MONGODUMP names the binary,
  * mongodump; each run in its own process, variants in turn, medians. HOLDFAST_BENCH_SCALE (1 = 1.85 GB, default 0.6),
- * HOLDFAST_BENCH_RUNS (default 5), HOLDFAST_BENCH_PARALLEL (default 2).
+ * HOLDFAST_BENCH_RUNS (default 5), HOLDFAST_BENCH_PARALLEL (default 2); arguments choose variants by parts of their names.
  */
 
 interface Measured {
@@ -22,8 +22,12 @@ interface Measured {
 }
 
 const ticksPerSecond = 100;
-const ours = ['holdfast none, to nowhere', 'holdfast zstd-1, to nowhere', 'holdfast zstd-1, to a directory'];
-const driver = ['driver cursor, raw', 'driver cursor, decoded'];
+const wanted = process.argv.slice(2);
+const isWanted = (variant: string): boolean => wanted.length === 0 || wanted.some((part) => variant.includes(part));
+const ours = ['holdfast none, to nowhere', 'holdfast zstd-1, to nowhere', 'holdfast zstd-1, to a directory'].filter(
+  isWanted,
+);
+const driver = ['driver cursor, raw', 'driver cursor, decoded'].filter(isWanted);
 
 /** Fields 14 and 15 of /proc/<pid>/stat, counted from 1: user and system time in ticks. */
 async function cpuSeconds(pid: number | 'self', fields: readonly [number, number] = [14, 15]): Promise<number> {

@@ -19,6 +19,12 @@ describe('limits of the dump', () => {
   let folder: string;
   beforeAll(async () => {
     set = await startReplicaSet({ members: [{}, { hidden: true, votes: 0 }], oplogSizeMb: 990 });
+    // A document of 16 MiB does not fit into the cache that test servers start with.
+    for (const member of set.members)
+      await set
+        .clientFor(member)
+        .db('admin')
+        .command({ setParameter: 1, wiredTigerEngineRuntimeConfig: 'cache_size=1G' });
     folder = await mkdtemp(join(tmpdir(), 'holdfast-dump-limits-'));
   });
   afterAll(async () => {
@@ -70,9 +76,9 @@ describe('limits of the dump', () => {
     await db.dropDatabase();
   });
 
-  test('four thousand collections take about four times as long as one thousand', async () => {
+  test('four times as many collections take about four times as long', async () => {
     const admin = set.client();
-    for (let database = 0; database < 100; database++)
+    for (let database = 0; database < 30; database++)
       await Promise.all(
         Array.from({ length: 10 }, (_, n) => admin.db(`tenants${database}`).collection(`c${n}`).insertOne({ n })),
       );
@@ -81,14 +87,14 @@ describe('limits of the dump', () => {
       await dumpHidden(set, new MemoryObjectStore());
       return performance.now() - start;
     };
-    const thousand = await timed();
-    for (let database = 0; database < 100; database++)
+    const few = await timed();
+    for (let database = 0; database < 30; database++)
       await Promise.all(
         Array.from({ length: 30 }, (_, n) => admin.db(`tenants${database}`).collection(`d${n}`).insertOne({ n })),
       );
     await admin.db('tenants0').collection('last').insertOne({}, everywhere);
-    const fourThousand = await timed();
-    console.log(`1000 collections ${Math.round(thousand)} ms, 4000 ${Math.round(fourThousand)} ms`);
-    expect(fourThousand / thousand).toBeLessThan(10);
+    const many = await timed();
+    console.log(`300 collections ${Math.round(few)} ms, 1200 ${Math.round(many)} ms`);
+    expect(many / few).toBeLessThan(10);
   });
 });

@@ -9,7 +9,8 @@ export interface RawCursor {
   readonly ns: string;
   /**
    * The next batch as one BSON array, not decoded and not copied out of the reply; undefined after the last. The
-   * server is asked for the batch after it before this resolves, so that it works while the caller does.
+   * server is asked for the batch after it before this resolves, so that it works while the caller does (but not when
+   * batches are very large).
    * @throws what the driver throws, after which the cursor is of no use; the signal's reason when aborted
    */
   next(): Promise<Buffer | undefined>;
@@ -35,6 +36,8 @@ const firstBatchSize = 256;
 const defaultBatchBytes = 4 * 1024 * 1024;
 const maxBatchSize = 100_000;
 const maxGrowth = 16;
+/** Batches that turn out larger than so many of the wanted size are not asked for ahead. */
+const maxBatchesAhead = 2;
 const killTimeoutMS = 3000;
 
 function parseReply(reply: Document): Reply {
@@ -61,6 +64,7 @@ class DriverRawCursor implements RawCursor {
   readonly #collection: string;
   #id: bigint;
   #batchSize: number;
+  readonly #batchBytes: number;
   /** The batch that is here, or on its way. */
   #pending: Promise<Buffer> | undefined;
   #closed = false;
@@ -69,6 +73,7 @@ class DriverRawCursor implements RawCursor {
     this.#client = client;
     this.#session = session;
     this.#options = options;
+    this.#batchBytes = options.batchBytes ?? defaultBatchBytes;
     this.ns = first.ns;
     const dot = first.ns.indexOf('.');
     this.#db = first.ns.slice(0, dot);
@@ -80,11 +85,19 @@ class DriverRawCursor implements RawCursor {
   }
 
   async next(): Promise<Buffer | undefined> {
+    this.#pending ??= this.#ask();
     if (!this.#pending) return undefined;
     const batch = await this.#pending;
-    this.#pending = this.#id === 0n || this.#closed ? undefined : this.#getMore();
-    // The caller awaits it in its next call; until then a rejection must not count as unhandled.
-    this.#pending?.catch(() => undefined);
+    // Two replies of 16 MiB at a time for each scan would be most of a worker's memory.
+    this.#pending = batch.length > maxBatchesAhead * this.#batchBytes ? undefined : this.#ask();
+    return batch;
+  }
+
+  #ask(): Promise<Buffer> | undefined {
+    if (this.#id === 0n || this.#closed) return undefined;
+    const batch = this.#getMore();
+    // Whoever calls next awaits it; until then a rejection must not count as unhandled.
+    batch.catch(() => undefined);
     return batch;
   }
 
@@ -99,7 +112,7 @@ class DriverRawCursor implements RawCursor {
   /** A reply that is not the last has as many documents as were asked for, unless the server's limit cut it. */
   #adapt(reply: Reply): void {
     if (reply.id === 0n) return;
-    const wanted = Math.ceil((this.#batchSize * (this.#options.batchBytes ?? defaultBatchBytes)) / reply.batch.length);
+    const wanted = Math.ceil((this.#batchSize * this.#batchBytes) / reply.batch.length);
     this.#batchSize = Math.max(1, Math.min(wanted, this.#batchSize * maxGrowth, maxBatchSize));
   }
 
