@@ -120,7 +120,7 @@ test('a second run of the deployment is refused while the first goes on, and tha
     status: 'failed',
     error: { name: 'DeploymentBusy', message: expect.stringContaining(first.runId) as string },
   });
-  expect(await client.waitForRun(first.runId)).toMatchObject({ status: 'succeeded' });
+  expect(await client.waitForRun(first.runId)).toMatchObject({ status: 'succeeded', error: null });
 });
 
 test('the same idempotency key makes one backup', async () => {

@@ -76,7 +76,7 @@ test.each(states)(
         expect(await storageFiles(settings)).toEqual([]);
       }
       const next = await client.startBackup({});
-      expect(await client.waitForRun(next.runId)).toMatchObject({ status: 'succeeded' });
+      expect(await client.waitForRun(next.runId)).toMatchObject({ status: 'succeeded', error: null });
       expect(await client.listBackups({})).toHaveLength(backups.length + 1);
     } finally {
       await client.close();
