@@ -47,8 +47,8 @@ export type LocalDeps = InspectDeploymentDeps &
   SweepDeps &
   CatalogDeps;
 
-/** Consistency rule 3: the capture loop waits 1 to 5 seconds on one machine. */
-const captureWait = { first: 1, least: 1, most: 5 } as const;
+/** Seconds: consistency rule 3. The longest keeps a dump of two days within the events that an execution may have. */
+export const captureWait = { first: 1, least: 1, most: 120 } as const;
 
 export function composeLocal(options: LocalOptions): LocalDeps {
   const { settings, clock, logger, events, launcher, executions, state, storages } = options;

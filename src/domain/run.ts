@@ -105,4 +105,9 @@ export const progressSchema = z.strictObject({
 });
 export type Progress = z.infer<typeof progressSchema>;
 
-export const restoreTimeSchema = z.strictObject({ schemaVersion: z.literal(1), restoreTime: timestampSchema });
+export const restoreTimeSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  restoreTime: timestampSchema,
+  /** By the clock of the machine that chose it. */
+  fixedAt: z.iso.datetime().optional(),
+});

@@ -74,7 +74,7 @@ describe.each(steps)('when %s fails for good', (functionName, stateName) => {
     expect(result).toMatchObject({ status: 'FAILED', error: 'StorageUnavailable' });
     const tries = calls.filter((call) => call.startsWith(stateName)).length;
     expect(tries).toBeGreaterThanOrEqual(3);
-    expect(tries).toBeLessThanOrEqual(5);
+    expect(tries).toBeLessThanOrEqual(9);
     expect(calls.slice(-3)).toEqual(cleanUp);
   });
 

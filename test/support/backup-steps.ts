@@ -43,6 +43,6 @@ export async function begin(world: BackupWorld, runId: string): Promise<{ plan: 
 export async function reachCompletion(world: BackupWorld, runId: string): Promise<{ plan: BackupPlan; fence: number }> {
   const begun = await begin(world, runId);
   await writePart(begun.plan, world);
-  await captureOplog({ ...step(runId, 'Capture Oplog'), waitedSeconds: 1 }, world.deps);
+  await captureOplog(step(runId, 'Capture Oplog'), world.deps);
   return begun;
 }

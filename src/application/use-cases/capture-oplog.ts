@@ -1,15 +1,16 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import { HoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { logicalBaseSchema } from '../../domain/base.ts';
 import { type BackupPlan, restoreTimeSchema } from '../../domain/run.ts';
 import { chooseRestoreTime } from '../../domain/restore-time.ts';
-import { type OpTime, opTimeSchema, type Timestamp } from '../../domain/timestamp.ts';
+import { formatTimestamp, type OpTime, opTimeSchema, type Timestamp } from '../../domain/timestamp.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createOrReadDocument, findDocument } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
 import { readBackupPlan, refuseWhenCancelled } from '../run-folder.ts';
 
-export const captureOplogInput = stepSchema.extend({ waitedSeconds: z.number().min(0) });
+export const captureOplogInput = stepSchema;
 
 export interface CaptureOplogOutput {
   /** Whether every part's oplog is captured to the restore time. */
@@ -29,9 +30,19 @@ export interface CaptureOplogDeps extends StepDeps {
   capturePart(capture: PartCapture): Promise<boolean>;
 }
 
+/** How long the majority may take to pass the restore time, in milliseconds; the same limit as of consistency rule 7. */
+const reachLimit = 600_000;
+/**
+ * A wait is this share of the time since the plan: the end of the bases is noticed soon, and a dump of two days takes some
+ * 1,500 turns of 9 events each (an execution has 25,000).
+ */
+const waitShare = 20;
+
 /**
  * One turn of the capture loop. A worker captures its own part while it dumps; once every base is complete the restore
  * time is fixed, the latest of their points (consistency rule 3), and every part is captured to it.
+ * @throws RestoreTimeNotReached when a part stays behind it for 10 minutes: a set without a majority would be waited for
+ * without end
  */
 export async function captureOplog(
   input: z.output<typeof captureOplogInput>,
@@ -43,12 +54,19 @@ export async function captureOplog(
   const plan = await readBackupPlan(deps.state, runId);
   await requireHeldLease(deps.state, plan);
   const points = await completePoints(plan, deps);
-  if (points === undefined) return { done: false, waitSeconds: nextWait(input.waitedSeconds, plan) };
-  const restoreTime = await fixRestoreTime(points, plan, deps);
+  if (points === undefined) return { done: false, waitSeconds: nextWait(plan, deps.clock.now()) };
+  const { restoreTime, fixedAt } = await fixRestoreTime(points, plan, deps);
   const reached = await Promise.all(
     plan.parts.map(({ name: part }) => deps.capturePart({ plan, part, restoreTime, signal })),
   );
-  return { done: reached.every(Boolean), waitSeconds: plan.captureWait.least };
+  const behind = plan.parts.filter((_, index) => reached[index] !== true).map(({ name }) => name);
+  if (behind.length > 0 && fixedAt !== undefined && deps.clock.now().getTime() - Date.parse(fixedAt) > reachLimit) {
+    throw new HoldfastError(
+      'RestoreTimeNotReached',
+      `${behind.join(', ')}: the majority did not pass the restore time ${formatTimestamp(restoreTime)} within 10 minutes`,
+    );
+  }
+  return { done: behind.length === 0, waitSeconds: plan.captureWait.least };
 }
 
 /** A point counts when its base is complete: an attempt that ends early leaves a point that the next one replaces. */
@@ -65,14 +83,19 @@ async function completePoints(plan: BackupPlan, deps: CaptureOplogDeps): Promise
 }
 
 /** Fixed once: a state that runs again, or a later turn, keeps what the first chose. */
-async function fixRestoreTime(points: readonly OpTime[], plan: BackupPlan, deps: CaptureOplogDeps): Promise<Timestamp> {
-  const fixed = await createOrReadDocument(deps.state, stateKeys.restoreTime(plan.runId), restoreTimeSchema, {
+async function fixRestoreTime(
+  points: readonly OpTime[],
+  plan: BackupPlan,
+  deps: CaptureOplogDeps,
+): Promise<z.output<typeof restoreTimeSchema>> {
+  return createOrReadDocument(deps.state, stateKeys.restoreTime(plan.runId), restoreTimeSchema, {
     schemaVersion: 1,
     restoreTime: chooseRestoreTime(points),
+    fixedAt: deps.clock.now().toISOString(),
   });
-  return fixed.restoreTime;
 }
 
-function nextWait(waitedSeconds: number, { captureWait }: BackupPlan): number {
-  return Math.min(captureWait.most, Math.max(captureWait.least, Math.ceil(waitedSeconds * 2)));
+function nextWait({ captureWait, createdAt }: BackupPlan, now: Date): number {
+  const elapsed = (now.getTime() - Date.parse(createdAt)) / 1000;
+  return Math.min(captureWait.most, Math.max(captureWait.least, Math.ceil(elapsed / waitShare)));
 }

@@ -1,6 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { captureOplog } from '../../../src/application/use-cases/capture-oplog.ts';
+import { planBackup } from '../../../src/application/use-cases/plan-backup.ts';
 import { launchWorker } from '../../../src/application/use-cases/launch-worker.ts';
+import { captureWait } from '../../../src/composition/compose-local.ts';
+import { maximumEvents } from '../../../local/states-language/history.ts';
 import { readDocument } from '../../../src/application/documents.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
@@ -147,21 +150,51 @@ describe('Launch Worker', () => {
 });
 
 describe('Capture Oplog', () => {
-  const capture = (waitedSeconds: number, deps = world.deps) =>
-    captureOplog({ ...step('run-1', 'Capture Oplog'), waitedSeconds }, deps);
+  const capture = (deps = world.deps) => captureOplog(step('run-1', 'Capture Oplog'), deps);
 
-  test('waits for the bases, longer each time up to the plan’s limit', async () => {
+  test('waits for the bases, longer the longer they take, up to the plan’s limit', async () => {
     await begin(world, 'run-1');
-    expect(await capture(1)).toEqual({ done: false, waitSeconds: 2 });
-    expect(await capture(2)).toEqual({ done: false, waitSeconds: 4 });
-    expect(await capture(4)).toEqual({ done: false, waitSeconds: 5 });
+    expect(await capture()).toEqual({ done: false, waitSeconds: 1 });
+    await world.clock.advance(60_000);
+    expect(await capture()).toEqual({ done: false, waitSeconds: 3 });
+    await world.clock.advance(3_600_000);
+    expect(await capture()).toEqual({ done: false, waitSeconds: 5 });
     expect(await keysOf(world.state, stateKeys.restoreTime('run-1'))).toEqual([]);
+  });
+
+  test('turns so seldom that the longest dump fits into the history of an execution', async () => {
+    const deps = { ...world.deps, captureWait };
+    await inspect(world, 'run-1');
+    await planBackup({ ...step('run-1', 'Plan Backup'), startedAt: '2026-11-22T10:00:00.000Z' }, deps);
+    await acquire(world, 'run-1');
+    const end = world.clock.now().getTime() + 172_800_000;
+    let turns = 0;
+    for (; world.clock.now().getTime() < end; turns += 1) {
+      await world.clock.advance((await capture()).waitSeconds * 1000);
+    }
+    // Wait, task and choice: entered and exited, and the task's three events.
+    expect(turns * 9).toBeLessThan(maximumEvents * 0.75);
+  });
+
+  test('gives up a restore time that the majority does not pass', async () => {
+    const { plan: made } = await begin(world, 'run-1');
+    await writePart(made, world);
+    const behind = { ...world.deps, capturePart: () => Promise.resolve(false) };
+    expect(await capture(behind)).toMatchObject({ done: false });
+    await world.clock.advance(600_000);
+    expect(await capture(behind)).toMatchObject({ done: false });
+    await world.clock.advance(1);
+    await expect(capture(behind)).rejects.toMatchObject({
+      name: 'RestoreTimeNotReached',
+      message: expect.stringContaining('rs0') as string,
+    });
+    expect(await capture()).toMatchObject({ done: true });
   });
 
   test('does not take a point for final whose base is not complete', async () => {
     await begin(world, 'run-1');
     await world.state.put(stateKeys.point('run-1', 'rs0'), Buffer.from(JSON.stringify(opTime(80))));
-    expect(await capture(1)).toMatchObject({ done: false });
+    expect(await capture()).toMatchObject({ done: false });
   });
 
   test('fixes the restore time once, and goes on until every part has reached it', async () => {
@@ -175,10 +208,10 @@ describe('Capture Oplog', () => {
         return Promise.resolve(asked.length > 1);
       },
     };
-    expect(await capture(1, slow)).toEqual({ done: false, waitSeconds: 1 });
+    expect(await capture(slow)).toEqual({ done: false, waitSeconds: 1 });
     // A later point, as a defect might leave, does not move what was fixed.
     await world.state.put(stateKeys.point('run-1', 'rs0'), Buffer.from(JSON.stringify(opTime(105))));
-    expect(await capture(1, slow)).toMatchObject({ done: true });
+    expect(await capture(slow)).toMatchObject({ done: true });
     expect(asked).toEqual([
       { t: 100, i: 1 },
       { t: 100, i: 1 },
@@ -198,7 +231,7 @@ test('every step of a run that was asked to stop goes no further', async () => {
     () => plan(world, 'run-1'),
     () => acquire(world, 'run-1'),
     () => launchWorker(launch, world.deps),
-    () => captureOplog({ ...step('run-1'), waitedSeconds: 1 }, world.deps),
+    () => captureOplog(step('run-1'), world.deps),
     () => complete(world, 'run-1'),
   ];
   for (const run of steps) await expect(run()).rejects.toMatchObject({ name: 'Cancelled' });
