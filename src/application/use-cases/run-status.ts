@@ -1,10 +1,11 @@
-import { HoldfastError } from '../../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { type Outcome, progressSchema, runIdPattern } from '../../domain/run.ts';
 import { planSchema, runRequestSchema } from '../../domain/run-documents.ts';
 import { findDocument } from '../documents.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { RunStatus } from '../ports/holdfast-client.ts';
+import type { Logger } from '../ports/logger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { RunHistory, RunRecord } from '../ports/run-history.ts';
 import { readOutcome } from '../run-folder.ts';
@@ -16,17 +17,38 @@ export interface RunStatusDeps {
   readonly state: ObjectStore;
   readonly history: RunHistory;
   readonly executions: Executions;
+  readonly logger: Logger;
 }
 
 /** One run, or the newest twenty, newest first; of whatever process. @throws UnknownRun */
 export async function runStatus(runId: string | undefined, deps: RunStatusDeps): Promise<readonly RunStatus[]> {
   if (runId !== undefined) return [await statusOf(runId, deps)];
-  const runs = [...(await listRuns(deps.state))];
-  const known = await Promise.all(runs.map((run) => describeRun(run, deps)));
-  return known
-    .filter((status) => status !== undefined)
-    .sort((a, b) => b.startedAt.localeCompare(a.startedAt))
-    .slice(0, shownRuns);
+  const known: RunStatus[] = [];
+  // One after the other: thousands of histories at once would use up the process's file handles.
+  for (const run of mayBeNewest([...(await listRuns(deps.state))])) {
+    const status = await describeReadableRun(run, deps);
+    if (status !== undefined) known.push(status);
+  }
+  return known.sort((a, b) => b.startedAt.localeCompare(a.startedAt)).slice(0, shownRuns);
+}
+
+/** The ids of embedded mode say when a run was started, so that old ones need not be read; of others nothing is known. */
+function mayBeNewest(runs: readonly string[]): string[] {
+  const timeOf = (run: string): string | undefined => /-(\d{8}T\d{6}Z)-/.exec(run)?.[1];
+  const dated = runs.filter((run) => timeOf(run) !== undefined);
+  const newest = dated.sort((a, b) => (timeOf(b) ?? '').localeCompare(timeOf(a) ?? '')).slice(0, shownRuns);
+  return [...newest, ...runs.filter((run) => timeOf(run) === undefined)];
+}
+
+/** For a list: a run that can't be read is told and left out, so that it does not hide the others. */
+async function describeReadableRun(runId: string, deps: RunStatusDeps): Promise<RunStatus | undefined> {
+  try {
+    return await describeRun(runId, deps);
+  } catch (error) {
+    if (!isHoldfastError(error, 'CorruptObject', 'UnsupportedFormat')) throw error;
+    deps.logger.error('a run can not be shown', { runId, reason: error.message });
+    return undefined;
+  }
 }
 
 export async function listRuns(state: ObjectStore): Promise<ReadonlySet<string>> {

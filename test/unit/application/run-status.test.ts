@@ -1,9 +1,10 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { RunRecord } from '../../../src/application/ports/run-history.ts';
 import { publishOutcome } from '../../../src/application/use-cases/publish-outcome.ts';
 import { runStatus } from '../../../src/application/use-cases/run-status.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
 import { failureRecord } from '../../../src/domain/failure.ts';
+import { stateKeys } from '../../../src/domain/names.ts';
 import { complete, fail, reachCompletion } from '../../support/backup-steps.ts';
 import { type BackupWorld, makeWorld, step } from '../../support/backup-world.ts';
 
@@ -62,4 +63,38 @@ test('what a run failed with is shown also when its clean-up could not write it 
   await reachCompletion(world, 'run-1');
   record = { ...record, status: 'failed', error: failureRecord(full) };
   expect(await statusOf('run-1')).toMatchObject({ status: 'failed', error: { name: 'StorageFull' } });
+});
+
+describe('a list of runs', () => {
+  const runIds = Array.from({ length: 60 }, (_, n) => `backup-20261122T1000${String(n).padStart(2, '0')}Z-abcdef`);
+  const read: string[] = [];
+  const list = () => {
+    const find = (runId: string) => {
+      read.push(runId);
+      const second = Number(/T1000(\d\d)Z/.exec(runId)?.[1] ?? '0');
+      return Promise.resolve({ ...record, startedAt: new Date(Date.UTC(2026, 10, 22, 10, 0, second)) });
+    };
+    return runStatus(undefined, { ...world.deps, history: { find } });
+  };
+  beforeEach(async () => {
+    read.length = 0;
+    for (const runId of runIds) await world.state.put(stateKeys.journal(runId), Buffer.from('x'));
+  });
+
+  test('has the newest twenty, and reads no others', async () => {
+    expect((await list()).map(({ runId }) => runId)).toEqual(runIds.slice(-20).toReversed());
+    expect(read).toHaveLength(20);
+  });
+
+  test('has runs whose ids say no time, by when they started', async () => {
+    await world.state.put(stateKeys.journal('nightly'), Buffer.from('x'));
+    expect((await list()).map(({ runId }) => runId)).not.toContain('nightly');
+    expect(read).toContain('nightly');
+  });
+
+  test('shows the others when one can not be read', async () => {
+    const damaged = runIds.at(-1) ?? '';
+    await world.state.put(stateKeys.outcome(damaged), Buffer.from('{"schemaV'));
+    expect((await list()).map(({ runId }) => runId)).toEqual(runIds.slice(-20, -1).toReversed());
+  });
 });
