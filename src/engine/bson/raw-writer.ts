@@ -35,6 +35,12 @@ export class RawWriter {
     return this.#add(bsonType.int32, name, bytes);
   }
 
+  int64(name: string, value: bigint): this {
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeBigInt64LE(value);
+    return this.#add(bsonType.int64, name, bytes);
+  }
+
   /** @param uuid 32 hex digits */
   uuid(name: string, uuid: string): this {
     return this.#add(bsonType.binary, name, Buffer.from([16, 0, 0, 0, 4]), Buffer.from(uuid, 'hex'));
@@ -65,4 +71,9 @@ export class RawWriter {
     result[at] = 0;
     return result;
   }
+}
+
+/** `{_id}` of a document, byte by byte; empty when it has none. */
+export function idOf(document: Buffer): Buffer {
+  return new RawWriter().elements(document, (name) => name === '_id').toBuffer();
 }

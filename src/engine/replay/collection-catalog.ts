@@ -1,5 +1,5 @@
-import { elements, findElement } from '../bson/raw-document.ts';
-import { readFlag, readString, subDocument } from '../bson/raw-values.ts';
+import { elements, findElement, type RawElement } from '../bson/raw-document.ts';
+import { readFlag, readNumber, readString, subDocument } from '../bson/raw-values.ts';
 import { RawWriter } from '../bson/raw-writer.ts';
 
 /** What a collection is to look like at the restore time. */
@@ -36,6 +36,12 @@ export const collModOptions: ReadonlySet<string> = new Set([
   'cappedMax',
 ]);
 
+/** The options that two of those fields set. */
+const optionOf: ReadonlyMap<string, string> = new Map([
+  ['cappedSize', 'size'],
+  ['cappedMax', 'max'],
+]);
+
 /** `{...document, [field]: value}` in raw BSON: an existing field keeps its place. */
 function withElement(document: Buffer, change: Buffer, name: string): Buffer {
   const changed = findElement(change, name);
@@ -49,6 +55,16 @@ function withElement(document: Buffer, change: Buffer, name: string): Buffer {
   }
   if (!done && changed) writer.element(change, changed);
   return writer.toBuffer();
+}
+
+/** `cappedSize` and `cappedMax` of a collMod are `size` and `max` of the options. */
+function withLimit(options: Buffer, change: Buffer, element: RawElement): Buffer {
+  const name = optionOf.get(element.name) ?? element.name;
+  const value = BigInt(Math.trunc(readNumber(change, element)));
+  return new RawWriter()
+    .elements(options, (other) => other !== name)
+    .int64(name, value)
+    .toBuffer();
 }
 
 function without(document: Buffer, name: string): Buffer {
@@ -114,7 +130,11 @@ export class CollectionCatalog {
     for (const element of elements(o)) {
       if (element.name === 'index') this.#modifyIndex(collection, subDocument(o, element));
       if (!collModOptions.has(element.name)) continue;
-      collection.modified.add(element.name);
+      collection.modified.add(optionOf.get(element.name) ?? element.name);
+      if (optionOf.has(element.name)) {
+        collection.options = withLimit(collection.options, o, element);
+        continue;
+      }
       const off = element.name === 'expireAfterSeconds' && element.type === 0x02;
       collection.options = off
         ? without(collection.options, element.name)

@@ -3,9 +3,9 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { findElement } from '../bson/raw-document.ts';
 import { subDocument } from '../bson/raw-values.ts';
-import { RawWriter } from '../bson/raw-writer.ts';
+import { idOf, RawWriter } from '../bson/raw-writer.ts';
 import { readOplogEntry } from '../oplog/oplog-entry.ts';
-import type { TargetCollections } from '../restore/target-collections.ts';
+import { isCapped, type TargetCollections } from '../restore/target-collections.ts';
 import { targetNamespace } from './carried-namespaces.ts';
 import type { CollectionCatalog } from './collection-catalog.ts';
 import type { CollectionMap, NamespaceStep } from './collection-map.ts';
@@ -23,6 +23,8 @@ export interface ReplayInput {
   /** hello.maxWireVersion of the target. */
   readonly maxWireVersion: number;
   readonly scan: OplogScan;
+  /** Documents that the base holds twice, by UUID. */
+  readonly repeated: ReadonlyMap<string, number>;
 }
 
 export interface ReplayDeps {
@@ -45,8 +47,14 @@ export interface ReplayCounts {
   readonly touched: ReadonlySet<string>;
 }
 
-/** Parts of a collMod that wait until the end: indexes are not there yet, expiry comes last (rules 16, 17). */
-const laterInCollMod: ReadonlySet<string> = new Set(['collMod', 'index', 'expireAfterSeconds']);
+/** Parts of a collMod that wait until the end: indexes and limits are not there yet, expiry comes last (rules 16, 17). */
+const laterInCollMod: ReadonlySet<string> = new Set([
+  'collMod',
+  'index',
+  'expireAfterSeconds',
+  'cappedSize',
+  'cappedMax',
+]);
 
 function isCrud(operation: Operation): operation is Crud {
   return operation.kind === 'insert' || operation.kind === 'update' || operation.kind === 'delete';
@@ -59,6 +67,9 @@ class Replay {
   readonly #deps: ReplayDeps;
   readonly #lanes: ReplayLanes;
   readonly #rewriter = new OperationRewriter();
+  readonly #capped = new Map<string, boolean>();
+  /** Insertions up to the point, by UUID. */
+  readonly #inserted = new Map<string, number>();
   readonly touched = new Set<string>();
   applied = 0;
   skipped = 0;
@@ -86,7 +97,7 @@ class Replay {
     }
     if (isCrud(operation)) return this.#crud(operation, ts);
     this.applied++;
-    return this.#define(operation, ns, ts);
+    return this.#define(operation, ns);
   }
 
   #crud(crud: Crud, ts: Timestamp): Promise<void> | undefined {
@@ -95,29 +106,41 @@ class Replay {
       this.#skipUnread(crud, ts);
       return undefined;
     }
-    const capped = this.#input.scan.cappedFrom.get(crud.uuid);
-    if (capped && compareTimestamps(ts, capped) <= 0) return this.#beforeCappedTail(crud, name, ts);
-    return this.#send(crud, name, ts);
+    this.applied++;
+    this.touched.add(crud.uuid);
+    const fuzzy = compareTimestamps(ts, this.#input.point) <= 0;
+    if (crud.kind !== 'insert' || !fuzzy) return this.#send(crud, name, ts, fuzzy);
+    this.#inserted.set(crud.uuid, (this.#inserted.get(crud.uuid) ?? 0) + 1);
+    if (!this.#isCapped(crud.uuid)) return this.#send(crud, name, ts, fuzzy);
+    // A capped collection is in the order of insertion: what the base holds already comes to its place again.
+    const removal = this.#send({ ...crud, kind: 'delete', o: idOf(crud.o) }, name, ts, fuzzy);
+    return removal ? removal.then(() => this.#send(crud, name, ts, fuzzy)) : this.#send(crud, name, ts, fuzzy);
+  }
+
+  #isCapped(uuid: string): boolean {
+    const options = this.#deps.catalog.get(uuid)?.options;
+    const known = this.#capped.get(uuid);
+    if (known !== undefined || !options) return known ?? false;
+    const capped = isCapped(options);
+    this.#capped.set(uuid, capped);
+    return capped;
   }
 
   /**
-   * A capped collection holds its documents in the order of their insertion, and forgets the oldest by itself. What was
-   * inserted up to the last document of the base is in the base or was forgotten: inserted again, it would come last.
+   * A document that the base holds twice was inserted again while it was read.
+   * @throws VerificationFailed when the oplog has fewer insertions: the base is not what a dump makes
    */
-  async #beforeCappedTail(crud: Crud, name: string, ts: Timestamp): Promise<void> {
-    if (crud.kind === 'update') {
-      await this.flush();
-      if (await this.#deps.collections.holds(name, crud.o2)) return this.#send(crud, name, ts);
-    }
-    if (crud.kind === 'delete') return this.#send(crud, name, ts);
-    this.skipped++;
+  checkRepeated(): void {
+    for (const [uuid, documents] of this.#input.repeated)
+      if ((this.#inserted.get(uuid) ?? 0) < documents)
+        throw new HoldfastError(
+          'VerificationFailed',
+          `The base holds ${documents} documents of the collection with UUID ${uuid} twice, and the oplog does not say why.`,
+        );
   }
 
-  #send(crud: Crud, name: string, ts: Timestamp): Promise<void> | undefined {
+  #send(crud: Crud, name: string, ts: Timestamp, upsert: boolean): Promise<void> | undefined {
     const { collections } = this.#deps;
-    this.applied++;
-    this.touched.add(crud.uuid);
-    const upsert = compareTimestamps(ts, this.#input.point) <= 0;
     const operation = this.#rewriter.rewrite(crud, name, collections.uuidOf(crud.uuid), upsert, ts);
     const waiting = this.#lanes.add(crud.uuid, operation);
     // A row of system.views defines a view: a barrier, like every other definition.
@@ -134,7 +157,7 @@ class Replay {
     this.skipped++;
   }
 
-  async #define(operation: Definition, ns: string, ts: Timestamp): Promise<void> {
+  async #define(operation: Definition, ns: string): Promise<void> {
     const { map, catalog } = this.#deps;
     if (operation.kind === 'dropDatabase') return;
     const { uuid } = operation;
@@ -163,14 +186,12 @@ class Replay {
         await this.#modify(uuid, operation.o);
         return;
       case 'emptyCapped':
-        await this.#empty(uuid, ts);
+        await this.#empty(uuid);
     }
   }
 
   /** A server without test commands takes no emptycapped: the same collection is made anew. */
-  async #empty(uuid: string, ts: Timestamp): Promise<void> {
-    const tail = this.#input.scan.cappedFrom.get(uuid);
-    if (tail && compareTimestamps(ts, tail) <= 0) return;
+  async #empty(uuid: string): Promise<void> {
     const { map, catalog, collections } = this.#deps;
     const [ns, collection] = [map.nameOf(uuid), catalog.get(uuid)];
     if (ns === undefined || !collection) return;
@@ -243,6 +264,7 @@ export async function replayOplog(pieces: EntryPieces, input: ReplayInput, deps:
     deps.onReplayed(entries - before);
   }
   await replay.flush();
+  replay.checkRepeated();
   deps.map.checkSettled();
   return { entries, applied: replay.applied, skipped: replay.skipped, touched: replay.touched };
 }

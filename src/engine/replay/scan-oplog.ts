@@ -1,7 +1,6 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { splitNamespace } from '../../domain/names.ts';
 import { compareTimestamps, formatTimestamp, type OpTime, type Timestamp } from '../../domain/timestamp.ts';
-import { findElement } from '../bson/raw-document.ts';
 import { readOplogEntry } from '../oplog/oplog-entry.ts';
 import { targetNamespace } from './carried-namespaces.ts';
 import { type Operation, operationsOf } from './operation.ts';
@@ -17,8 +16,6 @@ export interface ScanInput {
   /** Where capture began: the first entry must not be later. */
   readonly from: OpTime;
   readonly users: boolean;
-  /** Of capped collections of the base, the `_id` of the last document: its raw element. */
-  readonly cappedTails: ReadonlyMap<string, Buffer>;
   /** Collections of the base: [source's UUID, ns]. */
   readonly base: Iterable<readonly [string, string]>;
 }
@@ -29,8 +26,6 @@ export interface OplogScan {
   readonly entries: number;
   /** Collections, by the source's UUID, that were dropped by the restore time. */
   readonly dropped: ReadonlySet<string>;
-  /** Of capped collections whose last document in the base was inserted within the oplog: when. */
-  readonly cappedFrom: ReadonlyMap<string, Timestamp>;
 }
 
 /** Which collections the oplog speaks of, and whether the base or the oplog itself accounts for each. */
@@ -102,7 +97,6 @@ class Accounts {
 export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<OplogScan> {
   const transactions = new TransactionDecisions(input);
   const accounts = new Accounts(input.base);
-  const cappedFrom = new Map<string, Timestamp>();
   let entries = 0;
   let last: Timestamp | undefined;
   for await (const piece of pieces) {
@@ -118,7 +112,6 @@ export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<
       for (const operation of operationsOf(entry)) {
         if (targetNamespace(operation.ns, input.users) === undefined) continue;
         accounts.observe(operation, ts);
-        if (operation.kind === 'insert' && isTail(operation, input.cappedTails)) cappedFrom.set(operation.uuid, ts);
       }
     }
   }
@@ -129,13 +122,7 @@ export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<
     );
   transactions.close();
   accounts.close();
-  return { transactions, entries, dropped: accounts.dropped, cappedFrom };
-}
-
-function isTail({ uuid, o }: Extract<Operation, { o: Buffer }>, tails: ReadonlyMap<string, Buffer>): boolean {
-  const tail = tails.get(uuid);
-  const id = tail && findElement(o, '_id');
-  return id ? o.subarray(id.start, id.end).equals(tail) : false;
+  return { transactions, entries, dropped: accounts.dropped };
 }
 
 function checkStart(first: Timestamp, from: OpTime): void {

@@ -2,7 +2,9 @@ import type { Document, Long, MongoClient } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { splitNamespace } from '../../domain/names.ts';
 import { documentLength } from '../bson/raw-document.ts';
-import { documentSequence } from './raw-command.ts';
+import { splitDocuments } from '../bson/raw-values.ts';
+import { idOf } from '../bson/raw-writer.ts';
+import { documentSequence, rawDocument } from './raw-command.ts';
 import { atTarget } from './target-errors.ts';
 
 /** Small enough that several connections stay within the worker's memory: a batch is copied twice on its way out. */
@@ -30,39 +32,82 @@ export function* splitBatches(raw: Buffer): Generator<{ readonly bytes: Buffer; 
 
 interface InsertReply extends Document {
   readonly n?: number | Long;
-  readonly writeErrors?: readonly { readonly code?: number; readonly errmsg?: string }[];
+  readonly writeErrors?: readonly WriteError[];
 }
 
-function checkReply(ns: string, documents: number, reply: InsertReply): void {
-  const [first] = reply.writeErrors ?? [];
-  if (first) {
-    const text = `${(first.errmsg ?? '').slice(0, 500)} (code ${first.code ?? 0})`;
+interface WriteError {
+  /** Of the document in the batch. */
+  readonly index: number;
+  readonly code?: number;
+  readonly errmsg?: string;
+}
+
+const duplicateKey = 11_000;
+
+/** @returns how many documents were there already, by their `_id`: no other unique index exists yet */
+function checkReply(ns: string, documents: number, { n, writeErrors = [] }: InsertReply): number {
+  const refused = writeErrors.find(({ code }) => code !== duplicateKey);
+  if (refused) {
+    const text = `${(refused.errmsg ?? '').slice(0, 500)} (code ${refused.code ?? 0})`;
     throw new HoldfastError('RestoreRejected', `The target rejected a document of ${ns}: ${text}.`, {
-      details: { ns, code: first.code ?? 0, rejected: reply.writeErrors?.length ?? 0 },
+      details: { ns, code: refused.code ?? 0, rejected: writeErrors.length },
     });
   }
-  if (Number(reply.n) !== documents)
-    throw new HoldfastError(
-      'RestoreRejected',
-      `The target took ${Number(reply.n)} of ${documents} documents of ${ns}.`,
-    );
+  if (Number(n) + writeErrors.length !== documents)
+    throw new HoldfastError('RestoreRejected', `The target took ${Number(n)} of ${documents} documents of ${ns}.`);
+  return writeErrors.length;
+}
+
+function insertBatch(client: MongoClient, ns: string, bytes: Buffer, ordered: boolean): Promise<InsertReply> {
+  const { db, coll } = splitNamespace(ns);
+  const command = {
+    insert: coll,
+    ordered,
+    bypassDocumentValidation: true,
+    writeConcern: { w: 1 },
+    documents: documentSequence('documents', bytes),
+  };
+  return atTarget(`an insert into ${ns}`, () => client.db(db).command(command));
 }
 
 /**
  * Inserts whole raw documents, never decoded; every one must be taken. Durability is awaited once, at the end of all.
+ * @returns how many were not inserted, because a document with their `_id` is there: one that was deleted and inserted
+ * again while the source was read comes twice, and replay makes the later one of it
  * @throws RestoreRejected naming the namespace and the target's error; TargetUnreachable
  */
-export async function insertDocuments(client: MongoClient, ns: string, raw: Buffer): Promise<void> {
-  const { db, coll } = splitNamespace(ns);
-  for (const { bytes, documents } of splitBatches(raw)) {
-    const command = {
-      insert: coll,
-      ordered: false,
-      bypassDocumentValidation: true,
-      writeConcern: { w: 1 },
-      documents: documentSequence('documents', bytes),
-    };
-    const reply = await atTarget(`an insert into ${ns}`, () => client.db(db).command(command));
-    checkReply(ns, documents, reply);
+export async function insertDocuments(client: MongoClient, ns: string, raw: Buffer): Promise<number> {
+  let repeated = 0;
+  for (const { bytes, documents } of splitBatches(raw))
+    repeated += checkReply(ns, documents, await insertBatch(client, ns, bytes, false));
+  return repeated;
+}
+
+/**
+ * The same for a capped collection, in order. A document that comes again takes its later place.
+ * @returns how many came again
+ * @throws RestoreRejected, TargetUnreachable
+ */
+export async function insertInOrder(client: MongoClient, ns: string, raw: Buffer): Promise<number> {
+  let repeated = 0;
+  for (const { bytes } of splitBatches(raw)) {
+    let rest = [...splitDocuments(bytes)];
+    while (rest.length > 0) {
+      const reply = await insertBatch(client, ns, Buffer.concat(rest), true);
+      const [error] = reply.writeErrors ?? [];
+      const taken = error?.index ?? rest.length;
+      checkReply(ns, taken + (error ? 1 : 0), reply);
+      rest = rest.slice(taken);
+      if (!error || !rest[0]) continue;
+      repeated++;
+      await deleteById(client, ns, rest[0]);
+    }
   }
+  return repeated;
+}
+
+async function deleteById(client: MongoClient, ns: string, document: Buffer): Promise<void> {
+  const { db, coll } = splitNamespace(ns);
+  const q = rawDocument(idOf(document));
+  await atTarget(`a delete from ${ns}`, () => client.db(db).command({ delete: coll, deletes: [{ q, limit: 1 }] }));
 }

@@ -9,7 +9,7 @@ import { type FrameRun, joinFrames, type PackSource, readFrames } from '../packs
 import { indexName, type CollectionCatalog } from '../replay/collection-catalog.ts';
 import type { CollectionMap } from '../replay/collection-map.ts';
 import { targetNamespace } from '../replay/carried-namespaces.ts';
-import { insertDocuments } from './insert-documents.ts';
+import { insertDocuments, insertInOrder } from './insert-documents.ts';
 import { runParallel } from './run-parallel.ts';
 import type { TargetCollections } from './target-collections.ts';
 
@@ -24,6 +24,8 @@ export interface LoadDeps {
   readonly packs: PackSource;
   readonly signal: AbortSignal;
   readonly onLoaded: (documents: number, rawBytes: number) => void;
+  /** Documents of a collection, by the source's UUID, that were in the base twice. */
+  readonly onRepeated: (uuid: string, documents: number) => void;
 }
 
 export type CarriedCollection = IndexNamespace & { readonly uuid: string; readonly capped: boolean };
@@ -59,17 +61,18 @@ async function insertViews(ns: string, uuid: string, raw: Buffer, deps: LoadDeps
   }
 }
 
+/** @param ns the source's */
 type Insert = (ns: string, raw: Buffer) => Promise<void>;
 
 /** Reads and inserts one run after the other, decoding a frame while the one before is being inserted. */
-async function loadRuns(runs: Iterable<FrameRun>, nsOf: ReadonlyMap<string, string>, insert: Insert, deps: LoadDeps) {
+async function loadRuns(runs: Iterable<FrameRun>, insert: Insert, deps: LoadDeps) {
   let inserting: Promise<void> = Promise.resolve();
   for (const run of runs) {
     deps.signal.throwIfAborted();
     for await (const { frame, raw } of readFrames(deps.packs, run, deps.signal)) {
       await inserting;
       deps.signal.throwIfAborted();
-      inserting = insert(nsOf.get(frame.ns) ?? frame.ns, raw).then(() => {
+      inserting = insert(frame.ns, raw).then(() => {
         deps.onLoaded(frame.documents, frame.rawLength);
       });
       // Awaited above or below; until then a failure must not count as unhandled.
@@ -118,10 +121,15 @@ export async function loadCollections(
   deps: LoadDeps,
 ): Promise<void> {
   const carried = carriedCollections(index, options.users);
-  const nsOf = new Map(carried.map(({ ns }) => [ns, targetNamespace(ns, options.users) ?? ns]));
+  const byName = new Map(carried.map((namespace) => [namespace.ns, namespace]));
   await runParallel(carried, options.parallel, (namespace) => createCollection(namespace, options.users, deps));
   const work = divideWork(index, carried);
-  const insert: Insert = (ns, raw) => insertDocuments(deps.client, ns, raw);
+  const insert: Insert = async (ns, raw) => {
+    const { uuid = '', capped } = byName.get(ns) ?? {};
+    const to = targetNamespace(ns, options.users) ?? ns;
+    const repeated = await (capped ? insertInOrder(deps.client, to, raw) : insertDocuments(deps.client, to, raw));
+    if (repeated > 0) deps.onRepeated(uuid, repeated);
+  };
   const shared = work.runs[Symbol.iterator]();
   const lanes = [
     ...work.ordered,
@@ -131,12 +139,12 @@ export async function loadCollections(
   const signal = AbortSignal.any([deps.signal, failed.signal]);
   await runParallel(lanes, options.parallel, async (runs) => {
     try {
-      await loadRuns(runs, nsOf, insert, { ...deps, signal });
+      await loadRuns(runs, insert, { ...deps, signal });
     } catch (error) {
       failed.abort(error);
       throw error;
     }
   });
   for (const { ns, uuid, runs } of work.views)
-    await loadRuns(runs, nsOf, (_ns, raw) => insertViews(ns, uuid, raw, deps), deps);
+    await loadRuns(runs, (_ns, raw) => insertViews(ns, uuid, raw, deps), deps);
 }

@@ -15,7 +15,7 @@ import { CollectionMap } from '../replay/collection-map.ts';
 import { type ReplayCounts, replayOplog } from '../replay/replay-oplog.ts';
 import { type OplogScan, scanOplog } from '../replay/scan-oplog.ts';
 import { applyExpiry, buildIndexes, type FinishDeps } from './build-indexes.ts';
-import { readCappedTails } from './capped-tails.ts';
+import { limitCapped } from './capped-limits.ts';
 import { checkArtifacts, checkIndexAgainstManifest } from './check-artifacts.ts';
 import { checkAuthSchema } from './check-auth-schema.ts';
 import { checkTarget, clearTarget, type TargetFacts } from './check-target.ts';
@@ -100,7 +100,6 @@ async function prepare(input: RestorePartInput, deps: RestorePartDeps): Promise<
     from: part.base.captureFrom,
     applyFrom: part.base.applyFrom.ts,
     users: input.users,
-    cappedTails: await readCappedTails(index, packs, carried),
     base: carried.map(({ uuid, ns }) => [uuid, ns] as const),
   });
   return { part, facts, index, packs, scan };
@@ -112,6 +111,7 @@ class Restore {
   readonly #prepared: Prepared;
   readonly #seconds: Record<string, number> = {};
   readonly #warnings: string[] = [];
+  readonly #repeated = new Map<string, number>();
   readonly #finish: FinishDeps;
   readonly #progress: { -readonly [K in keyof RestoreProgress]: RestoreProgress[K] };
 
@@ -175,7 +175,10 @@ class Restore {
       this.#progress.rawBytes += rawBytes;
       this.#report();
     };
-    await loadCollections(index, this.#input, { ...this.#finish, collections, packs, onLoaded });
+    const onRepeated = (uuid: string, documents: number) => {
+      this.#repeated.set(uuid, (this.#repeated.get(uuid) ?? 0) + documents);
+    };
+    await loadCollections(index, this.#input, { ...this.#finish, collections, packs, onLoaded, onRepeated });
     await this.#mark('replaying');
   }
 
@@ -191,6 +194,7 @@ class Restore {
         parallel,
         maxWireVersion: facts.maxWireVersion,
         scan,
+        repeated: this.#repeated,
       },
       {
         ...this.#finish,
@@ -201,6 +205,7 @@ class Restore {
         },
       },
     );
+    await limitCapped(this.#input, collections, this.#finish);
     await this.#mark('building indexes');
     return counts;
   }

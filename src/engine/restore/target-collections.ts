@@ -2,20 +2,32 @@ import { randomUUID } from 'node:crypto';
 import { BSON, type CollectionInfo, type MongoClient } from 'mongodb';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { splitNamespace } from '../../domain/names.ts';
+import { elements, findElement } from '../bson/raw-document.ts';
+import { readFlag, readNumber } from '../bson/raw-values.ts';
 import { RawWriter } from '../bson/raw-writer.ts';
 import type { NamespaceStep } from '../replay/collection-map.ts';
-import { rawArray, rawDocument } from './raw-command.ts';
+import { rawArray } from './raw-command.ts';
 import { markDatabase } from './restore-mark.ts';
 import { atTarget } from './target-errors.ts';
 
 /** Documents that predate their validator are carried too (consistency rule 14). */
 const applyOptions = { bypassDocumentValidation: true, writeConcern: { w: 1 } };
 
+export function isCapped(options: Buffer): boolean {
+  return readFlag(options, findElement(options, 'capped'));
+}
+
 /** How a collection is made: its options (raw) and the spec of its `_id_` index, where it has one. */
 export interface CollectionShape {
   readonly options: Buffer;
   readonly idIndex: Buffer | undefined;
 }
+
+// An expiry is set at the very end, so that nothing expires meanwhile (consistency rule 17).
+const notCreatedWith: ReadonlySet<string> = new Set(['create', 'expireAfterSeconds', 'idIndex']);
+const cappedLimits: ReadonlySet<string> = new Set(['size', 'max']);
+/** The server's limit, 1 PiB; nothing is allocated. */
+const greatestCappedSize = 1n << 50n;
 
 /**
  * The target's collections, addressed by the source's UUIDs. Where the target takes them (`keep`), a collection gets
@@ -41,11 +53,13 @@ export class TargetCollections {
     await atTarget(what, () => this.#client.db('admin').command({ applyOps: rawArray(operations), ...applyOptions }));
   }
 
+  /** A capped one has the greatest size until {@link limitCapped}: replay deletes what the source's forgot, no more. */
   async create(uuid: string, ns: string, shape: CollectionShape): Promise<void> {
     const { db, coll } = splitNamespace(ns);
     const o = new RawWriter().string('create', coll);
-    // An expiry is set at the very end, so that nothing expires meanwhile (consistency rule 17).
-    o.elements(shape.options, (name) => name !== 'create' && name !== 'expireAfterSeconds' && name !== 'idIndex');
+    const capped = isCapped(shape.options);
+    o.elements(shape.options, (name) => !notCreatedWith.has(name) && !(capped && cappedLimits.has(name)));
+    if (capped) o.int64('size', greatestCappedSize);
     if (shape.idIndex) o.document('idIndex', shape.idIndex);
     await this.#command(`the creation of ${ns}`, db, this.#keep ? uuid : undefined, o.toBuffer());
     if (!this.#keep) this.#uuids.set(uuid, await this.#readUuid(ns));
@@ -72,12 +86,16 @@ export class TargetCollections {
     await this.#command(`the collMod of ${ns}`, db, this.uuidOf(uuid), command.toBuffer());
   }
 
-  /** Whether a document with this `_id` is there. @param id the raw `{_id}` */
-  async holds(ns: string, id: Buffer): Promise<boolean> {
-    const { db, coll } = splitNamespace(ns);
-    const command = { find: coll, filter: rawDocument(id), limit: 1, singleBatch: true, projection: { _id: 1 } };
-    const reply = await atTarget(`a look at ${ns}`, () => this.#client.db(db).command(command));
-    return (reply['cursor'] as { firstBatch: readonly unknown[] }).firstBatch.length > 0;
+  /** Gives a capped collection the limits of its options. */
+  async limitCapped(uuid: string, ns: string, options: Buffer): Promise<void> {
+    const limits = new RawWriter();
+    for (const element of elements(options))
+      if (cappedLimits.has(element.name))
+        limits.int64(
+          element.name === 'size' ? 'cappedSize' : 'cappedMax',
+          BigInt(Math.trunc(readNumber(options, element))),
+        );
+    await this.modify(uuid, ns, limits.toBuffer());
   }
 
   /** A command as an entry of the oplog, `ui` included where the target knows the UUID. */

@@ -154,15 +154,13 @@ describe('capped collections, which forget their oldest documents by themselves'
     );
 
   it('get back nothing that was forgotten before they were read, and all that came later, in its order', async () => {
-    const entries = [update(2, 1), update(3, 2), insert(4, 4), update(5, 3), insert(6, 5)];
-    await restore({ collections: [{ ...base, options: capped, documents: held }], entries, point: 5 });
+    // The server logs the delete of what it forgets right after the insert (since 5.0).
+    const rolled = [update(2, 1), update(3, 2), insert(4, 4), remove(5, 1), update(6, 3)];
+    const collections = [{ ...base, options: capped, documents: held }];
+    await restore({ collections, entries: [...rolled, insert(7, 5), remove(8, 2)], point: 6 });
     expect(await order()).toEqual([3, 4, 5]);
-    expect((await documents('c'))[0]).toEqual({ _id: 3, v: 5 });
-    await restore({
-      collections: [{ ...base, options: capped, documents: held }],
-      entries: entries.slice(0, 4),
-      point: 5,
-    });
+    expect((await documents('c'))[0]).toEqual({ _id: 3, v: 6 });
+    await restore({ collections, entries: rolled, point: 6 });
     expect(await order()).toEqual([2, 3, 4]);
     expect((await documents('c'))[0]).toEqual({ _id: 2, v: 3 });
   });

@@ -92,7 +92,7 @@ async function backUp(
   workload: Workload,
   store: MemoryObjectStore,
   seed: number,
-  pace: number,
+  { pace, oracle }: SeedOptions,
 ): Promise<Manifest> {
   const random = makeRandom(seed * 31);
   const before = async (db: string, command: object): Promise<void> => {
@@ -116,7 +116,7 @@ async function backUp(
       await spanning.decide();
       await workload.stop();
       await setTtlMonitor(source, false);
-      spanning.decideAfterwards();
+      spanning.decideAfterwards(oracle === 'frozen' ? 'now' : 'prepare');
     },
   });
   await spanning.end();
@@ -150,6 +150,7 @@ async function chooseTime(
     (time) => !commits.some(({ ts, o }) => o.commitTimestamp?.lessThanOrEqual(time) === true && ts.greaterThan(time)),
   );
   const random = makeRandom(seed * 53);
+  if (usable.length === 0) throw new Error('no time at which both oracles are the same');
   const chosen = random.below(2) === 0 ? usable[0] : usable[random.below(usable.length)];
   return chosen ? { t: chosen.t, i: chosen.i } : top;
 }
@@ -192,7 +193,7 @@ export async function runSeed(servers: ExactnessServers, seed: number, options: 
   const workload = new Workload(client, { seed, lanes: 5 });
   const store = new MemoryObjectStore();
   try {
-    const manifest = await backUp(servers, workload, store, seed, options.pace);
+    const manifest = await backUp(servers, workload, store, seed, options);
     const part = onlyPart(manifest);
     const top = manifest.restoreTime ?? part.point.ts;
     const restoreTime = witness ? await chooseTime(source, part.point.ts, top, seed) : top;

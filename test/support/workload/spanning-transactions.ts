@@ -32,13 +32,13 @@ export class SpanningTransactions {
     const [preparedEarly, preparedLate] = [await this.#prepare(9), await this.#prepare(11)];
     this.#work.push(
       workload.after(60, 20_000).then(() => early.commitTransaction()),
-      workload.after(80, 20_000).then(preparedEarly),
+      workload.after(80, 20_000).then(() => preparedEarly()),
     );
     this.#late = [() => late.commitTransaction(), () => large.commitTransaction(), () => aborted.abortTransaction()];
     this.#decideLast = preparedLate;
   }
 
-  #decideLast: () => Promise<unknown> = () => Promise.resolve();
+  #decideLast: (commitTimestamp?: Timestamp) => Promise<unknown> = () => Promise.resolve();
 
   /** After the base, before the workload ends. */
   async decide(): Promise<void> {
@@ -47,12 +47,19 @@ export class SpanningTransactions {
   }
 
   /**
-   * Without waiting: the last prepared one, by a timestamp before the restore time, is committed when that has been
-   * chosen. Should it be committed before, it is an ordinary one: the source holds it either way.
+   * Without waiting: the last prepared one is committed when the restore time has been chosen. By its prepare's
+   * timestamp it belongs to the restore, and the live source holds it afterwards. By one of `now` it belongs neither to
+   * the restore nor to a source that is frozen before.
    */
-  decideAfterwards(): void {
+  decideAfterwards(by: 'prepare' | 'now'): void {
     const later = new Promise((resolve) => setTimeout(resolve, 300));
-    this.#work.push(later.then(() => this.#decideLast()));
+    this.#work.push(
+      later.then(async () => {
+        const note = { appendOplogNote: 1, data: { test: 'a later time' } };
+        const { operationTime } = await this.#client.db('admin').command(note);
+        await this.#decideLast(by === 'now' ? (operationTime as Timestamp) : undefined);
+      }),
+    );
   }
 
   async end(): Promise<void> {
@@ -72,11 +79,11 @@ export class SpanningTransactions {
   }
 
   /** @returns how to commit it */
-  async #prepare(id: number): Promise<() => Promise<unknown>> {
+  async #prepare(id: number): Promise<(commitTimestamp?: Timestamp) => Promise<unknown>> {
     const session = await this.#open(id);
     const admin = this.#client.db('admin');
     const { prepareTimestamp } = await admin.command({ prepareTransaction: 1, ...majority }, { session });
-    const commitTimestamp = prepareTimestamp as Timestamp;
-    return () => admin.command({ commitTransaction: 1, commitTimestamp, ...majority }, { session });
+    return (commitTimestamp = prepareTimestamp as Timestamp) =>
+      admin.command({ commitTransaction: 1, commitTimestamp, ...majority }, { session });
   }
 }
