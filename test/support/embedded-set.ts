@@ -51,7 +51,8 @@ export function settingsFor(set: ReplicaSetServers, root: string, credentials?: 
     deployments: {
       orders: {
         name: 'orders',
-        uri: set.uri,
+        // A machine that is busy with other suites may take longer to answer than the default allows.
+        uri: `${set.uri}${set.uri.includes('?') ? '&' : '/?'}serverSelectionTimeoutMS=30000`,
         ...(credentials && { credentials }),
         storage: 'local',
         member: { maxLagSeconds: 60 },
