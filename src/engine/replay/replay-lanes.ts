@@ -4,8 +4,10 @@ import { formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { rawArrayBody } from '../restore/raw-command.ts';
 import { atTarget } from '../restore/target-errors.ts';
 
-/** One applyOps becomes one oplog entry of the target, which must fit into 16 MiB. */
-const maxBatchBytes = 8 * 1024 * 1024;
+/** One applyOps becomes one oplog entry of the target, which must fit into 16 MiB; a larger entry goes alone. */
+const maxBatchBytes = 4 * 1024 * 1024;
+/** More do not make a server faster, and each holds a batch, another one on its way, and copies of it. */
+const maxLanes = 8;
 const maxBatchOperations = 4000;
 const arrayOverhead = 5;
 
@@ -66,7 +68,10 @@ export class ReplayLanes {
     this.#client = client;
     const upsert = maxWireVersion <= 17 ? { alwaysUpsert: false } : {};
     this.#options = { bypassDocumentValidation: true, ...upsert, writeConcern: { w: 1 } };
-    this.#lanes = Array.from({ length: lanes }, () => ({ batch: new Batch(), sending: Promise.resolve() }));
+    this.#lanes = Array.from({ length: Math.min(lanes, maxLanes) }, () => ({
+      batch: new Batch(),
+      sending: Promise.resolve(),
+    }));
   }
 
   /** @returns a promise only when the caller must wait: the lane's batch is full and the one before is still under way. */
@@ -92,6 +97,11 @@ export class ReplayLanes {
     await this.push();
     await Promise.all(this.#lanes.map(({ sending }) => sending));
     this.#check();
+  }
+
+  /** Resolves when nothing is under way any more, also after a failure. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#lanes.map(({ sending }) => sending));
   }
 
   async #start(lane: Lane): Promise<void> {

@@ -88,6 +88,11 @@ class Replay {
     return this.#lanes.flush();
   }
 
+  /** Nothing is to reach the target after a failure has been reported. */
+  settle(): Promise<void> {
+    return this.#lanes.settle();
+  }
+
   /** @returns a promise only when the caller must wait */
   apply(operation: Operation, ts: Timestamp): Promise<void> | undefined {
     const ns = targetNamespace(operation.ns, this.#input.users);
@@ -241,15 +246,28 @@ class Replay {
  */
 export async function replayOplog(pieces: EntryPieces, input: ReplayInput, deps: ReplayDeps): Promise<ReplayCounts> {
   const replay = new Replay(input, deps);
+  try {
+    const entries = await readEntries(pieces, input, deps, replay);
+    await replay.flush();
+    replay.checkRepeated();
+    deps.map.checkSettled();
+    return { entries, applied: replay.applied, skipped: replay.skipped, touched: replay.touched };
+  } finally {
+    await replay.settle();
+  }
+}
+
+/** @returns the number of entries up to the restore time */
+async function readEntries(pieces: EntryPieces, input: ReplayInput, deps: ReplayDeps, replay: Replay): Promise<number> {
   const transactions = input.scan.transactions.reader();
   let entries = 0;
-  reading: for await (const piece of pieces) {
+  for await (const piece of pieces) {
     deps.signal.throwIfAborted();
     const before = entries;
     for (const raw of piece) {
       const entry = readOplogEntry(raw);
       const { ts } = entry.opTime;
-      if (compareTimestamps(ts, input.restoreTime) > 0) break reading;
+      if (compareTimestamps(ts, input.restoreTime) > 0) return entries;
       entries++;
       if (!transactions.applies(entry)) {
         replay.skipped++;
@@ -263,8 +281,5 @@ export async function replayOplog(pieces: EntryPieces, input: ReplayInput, deps:
     await replay.push();
     deps.onReplayed(entries - before);
   }
-  await replay.flush();
-  replay.checkRepeated();
-  deps.map.checkSettled();
-  return { entries, applied: replay.applied, skipped: replay.skipped, touched: replay.touched };
+  return entries;
 }

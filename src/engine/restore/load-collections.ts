@@ -13,6 +13,8 @@ import { insertDocuments, insertInOrder } from './insert-documents.ts';
 import { runParallel } from './run-parallel.ts';
 import type { TargetCollections } from './target-collections.ts';
 
+/** More do not make a server faster; each holds a range of a pack, two decoded frames and a batch. */
+const maxLanes = 8;
 /** One ranged read; with two decoded frames per connection this keeps the worker's memory bounded. */
 const maxRunBytes = 8 * 1024 * 1024;
 
@@ -120,6 +122,7 @@ export async function loadCollections(
   options: { readonly users: boolean; readonly parallel: number },
   deps: LoadDeps,
 ): Promise<void> {
+  const parallel = Math.min(options.parallel, maxLanes);
   const carried = carriedCollections(index, options.users);
   const byName = new Map(carried.map((namespace) => [namespace.ns, namespace]));
   await runParallel(carried, options.parallel, (namespace) => createCollection(namespace, options.users, deps));
@@ -131,13 +134,10 @@ export async function loadCollections(
     if (repeated > 0) deps.onRepeated(uuid, repeated);
   };
   const shared = work.runs[Symbol.iterator]();
-  const lanes = [
-    ...work.ordered,
-    ...Array.from({ length: options.parallel }, () => ({ [Symbol.iterator]: () => shared })),
-  ];
+  const lanes = [...work.ordered, ...Array.from({ length: parallel }, () => ({ [Symbol.iterator]: () => shared }))];
   const failed = new AbortController();
   const signal = AbortSignal.any([deps.signal, failed.signal]);
-  await runParallel(lanes, options.parallel, async (runs) => {
+  await runParallel(lanes, parallel, async (runs) => {
     try {
       await loadRuns(runs, insert, { ...deps, signal });
     } catch (error) {
