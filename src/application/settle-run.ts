@@ -8,7 +8,7 @@ import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
-import { manifestObjects } from './stored-objects.ts';
+import { manifestObjects, requireStored } from './stored-objects.ts';
 
 export interface SettleDeps extends StepDeps {
   readonly openStorage: OpenStorage;
@@ -36,6 +36,17 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     }
   }
   await markSettled(runId, deletedObjects, deps);
+}
+
+/**
+ * That the storage still holds what a run that won `completed` had verified: it died since, and a storage that is not
+ * mounted now would take the manifest and hold nothing else. @throws ObjectNotFound, CorruptObject
+ */
+export async function requireObjectsOfRun(runId: string, deps: SettleDeps): Promise<void> {
+  const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
+  if (plan?.kind !== 'backup') return;
+  const manifest = await readDocument(deps.state, stateKeys.preparedManifest(runId), manifestSchema);
+  await requireStored(manifestObjects(manifest), await storageOfRun(runId, plan.storage, deps));
 }
 
 export async function markSettled(runId: string, deletedObjects: number, deps: StepDeps): Promise<void> {

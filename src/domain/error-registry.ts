@@ -266,9 +266,14 @@ export const errorRegistry = {
     'HF-7004',
     'worker',
     'The process that ran the workflow ended before the run did.',
-    'Start again: what the run had written has been removed.',
+    'Start again: what a backup had written is removed; the target of a restore stays marked as incomplete.',
   ),
-  Cancelled: entry('HF-8001', 'cancelled', 'The run was cancelled.', 'Nothing to do: it left nothing behind.'),
+  Cancelled: entry(
+    'HF-8001',
+    'cancelled',
+    'The run was cancelled.',
+    'Nothing to do: a backup left nothing behind; the target of a restore stays marked as incomplete.',
+  ),
   Internal: entry('HF-9001', 'internal', 'A defect of Holdfast.', 'Please report it with the run id.'),
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -2,15 +2,16 @@ import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { failureRecord } from '../../domain/failure.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
-import type { Outcome } from '../../domain/run.ts';
+import { type Outcome, runIdPattern } from '../../domain/run.ts';
 import { readLease } from '../leases.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, isCancelRequested } from '../run-folder.ts';
-import { type SettleDeps, settleRun } from '../settle-run.ts';
+import { requireObjectsOfRun, type SettleDeps, settleRun } from '../settle-run.ts';
+import { publishOutcome, type PublishOutcomeDeps } from './publish-outcome.ts';
 import { releaseLeaseOf } from './release-lease.ts';
 
-export interface SweepDeps extends SettleDeps {
+export interface SweepDeps extends SettleDeps, PublishOutcomeDeps {
   readonly executions: Executions;
   readonly launcher: WorkerLauncher;
 }
@@ -33,6 +34,8 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
   for (const runId of await unsettledRuns(deps)) {
     try {
       if (await deps.executions.isRunning(runId)) continue;
+      // Since the list was made it may have ended, and left nothing to do.
+      if ((await deps.state.head(stateKeys.settled(runId))) !== undefined) continue;
       await settleDeadRun(runId, deps);
       settledRuns.push(runId);
     } catch (error) {
@@ -53,15 +56,14 @@ async function unsettledRuns(deps: SweepDeps): Promise<string[]> {
     const runId = key.slice(stateKeys.runs().length).split('/', 1)[0] ?? '';
     // A journal without its first event is a run that begins this instant, or one that never did anything.
     if (key === stateKeys.journal(runId) && size === 0) continue;
-    runs.add(runId);
+    if (runIdPattern.test(runId)) runs.add(runId);
     if (key === stateKeys.settled(runId)) settled.add(runId);
   }
   return [...runs].filter((runId) => !settled.has(runId));
 }
 
-/** Wins the outcome for a run that nobody can finish any more, and cleans up after it. */
+/** Wins the outcome for a run that nobody can finish any more, cleans up after it, and tells how it ended. */
 export async function settleDeadRun(runId: string, deps: Omit<SweepDeps, 'executions'>): Promise<Outcome> {
-  await deps.launcher.stopAll(runId);
   const cancelled = await isCancelRequested(deps.state, runId);
   const error = cancelled
     ? new HoldfastError('Cancelled', 'the run was asked to stop')
@@ -69,7 +71,11 @@ export async function settleDeadRun(runId: string, deps: Omit<SweepDeps, 'execut
   const status = cancelled ? 'cancelled' : 'failed';
   const proposed = makeOutcome('sweep', status, deps.clock.now(), failureRecord(error));
   const outcome = await decideOutcome(deps.state, runId, proposed);
+  // In this order: a worker that registers itself after the others were stopped finds the outcome before it writes.
+  await deps.launcher.stopAll(runId);
+  if (outcome.status === 'completed') await requireObjectsOfRun(runId, deps);
   await settleRun(runId, outcome, deps);
+  await publishOutcome({ runId, state: 'Sweep', retry: 0 }, deps);
   return outcome;
 }
 

@@ -6,9 +6,9 @@ import { listBackups } from '../../../src/application/use-cases/list-backups.ts'
 import { sweepRuns } from '../../../src/application/use-cases/sweep-runs.ts';
 import { artifactKeys, stateKeys } from '../../../src/domain/names.ts';
 import { type BackupPlan, type Outcome, outcomeSchema } from '../../../src/domain/run.ts';
-import { begin, complete, fail, inspect, reachCompletion } from '../../support/backup-steps.ts';
+import { begin, complete, fail, reachCompletion } from '../../support/backup-steps.ts';
 import { type BackupWorld, keysOf, makeWorld, writePart } from '../../support/backup-world.ts';
-import { dyingStore, type Lifetime, ProcessDied } from '../../support/dying-store.ts';
+import { dyingStore, type Lifetime } from '../../support/dying-store.ts';
 
 let world: BackupWorld;
 beforeEach(() => {
@@ -149,74 +149,6 @@ describe('Record Failure', () => {
     await world.storage.put(key, Buffer.from('another’s'));
     await fail(world, 'run-1');
     expect(await keysOf(world.storage)).toEqual([key]);
-  });
-});
-
-describe('the sweep', () => {
-  const sweep = () => sweepRuns(world.deps);
-
-  test('leaves running runs alone', async () => {
-    await reachCompletion(world, 'run-1');
-    expect(await sweep()).toEqual({ settledRuns: [], releasedLeases: [], problems: [] });
-  });
-
-  test('fails a run whose process died, removes what it wrote and frees its lease', async () => {
-    const { plan } = await reachCompletion(world, 'run-1');
-    world.running.clear();
-    expect(await sweep()).toMatchObject({ settledRuns: ['run-1'], releasedLeases: [stateKeys.lease('orders')] });
-    expect(await keysOf(world.storage, backupPrefix(plan))).toEqual([]);
-    expect(await outcomeOf('run-1')).toMatchObject({
-      status: 'failed',
-      decidedBy: 'sweep',
-      error: { name: 'Interrupted' },
-    });
-    expect(await sweep()).toEqual({ settledRuns: [], releasedLeases: [], problems: [] });
-  });
-
-  test('cancels it when that had been asked for', async () => {
-    await begin(world, 'run-1');
-    await cancel('run-1');
-    world.running.clear();
-    await sweep();
-    expect(await outcomeOf('run-1')).toMatchObject({ status: 'cancelled' });
-  });
-
-  test('writes the manifest that the winner of `completed` died before', async () => {
-    const { plan } = await reachCompletion(world, 'run-1');
-    const key = artifactKeys.manifest('orders', plan.backupId);
-    const put = world.storage.put.bind(world.storage);
-    world.storage.put = (name, ...rest) =>
-      name === key ? Promise.reject(new ProcessDied('before the manifest')) : put(name, ...rest);
-    await expect(complete(world, 'run-1')).rejects.toThrow(ProcessDied);
-    world.storage.put = put;
-    expect(await listBackups({}, world.deps)).toEqual([]);
-    world.running.clear();
-    await sweep();
-    expect(await listBackups({}, world.deps)).toMatchObject([{ backupId: plan.backupId }]);
-    expect(await outcomeOf('run-1')).toMatchObject({ status: 'completed', decidedBy: 'complete' });
-  });
-
-  test('leaves a duplicate alone, which ended without an outcome', async () => {
-    await inspect(world, 'run-1', { idempotencyKey: 'k' });
-    await inspect(world, 'run-2', { idempotencyKey: 'k' });
-    expect((await sweep()).settledRuns).toEqual(['run-1']);
-    expect(await keysOf(world.state, stateKeys.outcome('run-2'))).toEqual([]);
-  });
-
-  test('goes on after a run that it cannot settle, and tries that one again', async () => {
-    await reachCompletion(world, 'run-1');
-    const gone = {
-      ...world.deps,
-      openStorage: () => {
-        throw new ProcessDied('no storage');
-      },
-    };
-    world.running.clear();
-    await begin(world, 'run-2');
-    world.running.clear();
-    const { problems } = await sweepRuns(gone);
-    expect(problems).toHaveLength(2);
-    expect((await sweep()).settledRuns).toEqual(['run-1', 'run-2']);
   });
 });
 
