@@ -10,9 +10,19 @@ export interface StateFailure {
 
 export type FailureRecord = NonNullable<Outcome['error']>;
 
+/**
+ * Characters of a message that crosses a border: the cause of a failure may have 32,768 (Step Functions), also escaped and
+ * wrapped. A longer one would end an execution past its clean-up.
+ */
+const longestMessage = 8000;
+
 /** What crosses a process border as the cause of a failure: small JSON, never a secret. */
 export function failureCause(error: HoldfastError): string {
-  return JSON.stringify({ code: error.code, message: error.message, next: error.next });
+  return JSON.stringify({ code: error.code, message: shorten(error.message), next: shorten(error.next) });
+}
+
+function shorten(text: string): string {
+  return text.length <= longestMessage ? text : `${text.slice(0, longestMessage)}… (${text.length} characters)`;
 }
 
 /** Every error the product meets, as one of its own: what is not one is a defect, with the original as its cause. */

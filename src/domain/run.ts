@@ -23,8 +23,10 @@ export const restoreRequestSchema = z.strictObject({
   /** A backup id, or a deployment's name for its newest backup. */
   backup: z.string(),
   storage: z.string().optional(),
-  /** MongoDB URI without credentials. */
-  to: z.string(),
+  /** MongoDB URI without credentials: requests are written down. */
+  to: z.string().refine((uri) => !/:\/\/[^?]*@/.test(uri), {
+    error: 'a URI without user and password: name their source by credentials',
+  }),
   credentials: z
     .union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() }), z.string()])
     .optional(),

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -63,6 +63,17 @@ function fullFrom(path: string, isLast: (event: HistoryEvent) => boolean): Journ
     },
   };
 }
+
+test('a target with a password in it is refused before anything is written down', async () => {
+  const client = openClient();
+  const start = Promise.resolve().then(() =>
+    client.startRestore({ backup: 'orders', to: 'mongodb://me:hunter2@a:1/' }),
+  );
+  const error: unknown = await start.catch((refusal: unknown) => refusal);
+  expect(error).toMatchObject({ name: 'InvalidInput' });
+  expect(String(error)).not.toContain('hunter2');
+  expect(await readdir(root)).toEqual([]);
+});
 
 test('a run whose journal can no longer be written ends, is cleaned up, and is reported with the reason', async () => {
   const client = openClient((path) => fullFrom(path, ({ type }) => type === 'ParallelStateEntered'));

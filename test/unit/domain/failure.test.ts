@@ -14,6 +14,17 @@ describe('a failure of a state machine', () => {
     });
   });
 
+  test('stays whole and within the limit of Step Functions, however much there is to say', () => {
+    const long = new HoldfastError('VerificationFailed', 'missing: "a/b"\n'.repeat(100_000), {
+      next: 'x'.repeat(9000),
+    });
+    const cause = JSON.stringify({ errorType: long.name, errorMessage: failureCause(long), trace: [] });
+    expect(cause.length).toBeLessThan(32_768);
+    const { message, next } = nameFailure({ Error: long.name, Cause: cause });
+    expect(message).toMatch(/^missing: "a\/b"\n.*… \(1500000 characters\)$/s);
+    expect(next).toMatch(/^x+…/);
+  });
+
   test('keeps them inside what Lambda wraps around', () => {
     const cause = JSON.stringify({ errorType: 'OplogGap', errorMessage: failureCause(error), trace: [] });
     expect(nameFailure({ Error: 'OplogGap', Cause: cause })).toMatchObject({ message: 'a hole', next: 'start again' });
