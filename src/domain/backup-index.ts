@@ -23,7 +23,8 @@ export const indexHeaderSchema = z.strictObject({
  */
 export const indexNamespaceSchema = z.strictObject({
   kind: z.literal('namespace'),
-  ns: z.string(),
+  /** `db.coll`: neither is empty, and a database's name holds no dot. */
+  ns: z.string().regex(/^[^.]+\.[^]+$/),
   type: z.enum(['collection', 'view', 'timeseries']),
   /** 32 hex digits; null for a view and for what has none. */
   uuid: z

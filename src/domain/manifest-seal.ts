@@ -1,6 +1,7 @@
 import { canonicalJson } from './canonical-json.ts';
 import { HoldfastError } from './errors.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
+import { artifactKeys } from './names.ts';
 
 /** SHA-256 of a text's UTF-8, 64 lower hex digits; given by the caller: the domain imports no Node module. */
 export type Sha256 = (text: string) => string;
@@ -23,10 +24,24 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
+/** What a manifest names outside of its own parts: a restore would read it, and a removal would remove it. */
+function foreignName({ deployment, backupId, parts }: Manifest): string | undefined {
+  const names = new Set<string>();
+  for (const { name, base, oplog } of parts) {
+    if (name.includes('/') || names.has(name)) return `the part ${JSON.stringify(name)}`;
+    names.add(name);
+    const prefix = artifactKeys.part(deployment, backupId, name);
+    const foreign = [base.index, ...base.packs, ...oplog.slices].find(({ key }) => !key.startsWith(prefix));
+    if (foreign) return `the object ${JSON.stringify(foreign.key)}`;
+  }
+  return undefined;
+}
+
 /**
  * Reads a manifest and proves that nobody changed it.
  * @param where its key, for messages.
- * @throws UnsupportedFormat (written by a newer release), VerificationFailed (no manifest, or not as it was written)
+ * @throws UnsupportedFormat (written by a newer release), VerificationFailed (no manifest, not as it was written, or of more
+ *   than its own backup)
  */
 export function parseManifest(text: string, where: string, sha256: Sha256): Manifest {
   const value = parseJson(text, where);
@@ -50,5 +65,8 @@ export function parseManifest(text: string, where: string, sha256: Sha256): Mani
   if (sha256(canonicalJson(content)) !== sealed) {
     throw new HoldfastError('VerificationFailed', `${where} was changed after it was written: its SHA-256 differs.`);
   }
+  const foreign = foreignName(parsed.data);
+  if (foreign !== undefined)
+    throw new HoldfastError('VerificationFailed', `${where} names ${foreign}, which is not of this backup.`);
   return parsed.data;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BSON, Long, Timestamp as BsonTimestamp } from 'mongodb';
 import { z } from 'zod';
-import { HoldfastError } from '../../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { type OpTime, opTimeSchema, sameOpTime } from '../../domain/timestamp.ts';
 import { maxBsonSize } from '../bson/raw-document.ts';
 import { splitDocuments } from '../bson/raw-values.ts';
@@ -39,6 +39,8 @@ const sliceHeaderSchema = z.strictObject({
 });
 export type SliceHeader = z.infer<typeof sliceHeaderSchema>;
 
+const maxReasonLength = 300;
+
 /** More than a header ever needs: hundreds of thousands of prepared transactions at once do not happen. */
 export const maxHeaderSize = 16 * 1024 * 1024;
 
@@ -55,10 +57,20 @@ export function encodeSliceHeader(header: SliceHeader): Promise<Buffer> {
   return compressZstdFrame(document, 1);
 }
 
+/** An integer as the driver decodes it; anything else is left for the schema to refuse. */
+function plainInteger(value: unknown): unknown {
+  return value instanceof Long ? value.toNumber() : value;
+}
+
 /** `{ts, t}` as the driver decodes it, in the domain's shape. */
 function plainOpTime(value: unknown): unknown {
   const { ts, t } = (value ?? {}) as { ts?: unknown; t?: unknown };
-  return { ts: ts instanceof BsonTimestamp ? { t: ts.t, i: ts.i } : ts, t: Number(t) };
+  return { ts: ts instanceof BsonTimestamp ? { t: ts.t, i: ts.i } : ts, t: plainInteger(t) };
+}
+
+function plainPrepared(item: unknown): unknown {
+  if (typeof item !== 'object' || item === null) return item;
+  return { ...item, opTime: plainOpTime((item as { opTime?: unknown }).opTime) };
 }
 
 function damaged(key: string, what: string, cause?: unknown): HoldfastError {
@@ -71,26 +83,27 @@ function damaged(key: string, what: string, cause?: unknown): HoldfastError {
  * @throws CorruptObject (also when `start` ends within the header), UnsupportedFormat
  */
 export async function decodeSliceHeader(key: string, start: Buffer): Promise<{ header: SliceHeader; length: number }> {
-  const length = zstdFrameLength(start);
-  const raw = await decompressZstdFrame(start.subarray(0, length), maxHeaderSize);
   let document: BSON.Document;
+  let length: number;
   try {
+    length = zstdFrameLength(start);
+    const raw = await decompressZstdFrame(start.subarray(0, length), maxHeaderSize);
     document = BSON.deserialize(raw, { promoteLongs: true });
   } catch (cause) {
-    throw damaged(key, 'its header is no BSON document', cause);
+    throw damaged(key, `its header cannot be read (${(cause as Error).message})`, cause);
   }
-  if (Number(document['schemaVersion']) > 1)
+  const version = plainInteger(document['schemaVersion']);
+  if (typeof version === 'number' && version > 1)
     throw new HoldfastError('UnsupportedFormat', `The oplog slice ${key} was written by a newer release.`);
   const prepared: unknown = document['prepared'];
   const parsed = sliceHeaderSchema.safeParse({
     ...document,
     from: plainOpTime(document['from']),
     to: plainOpTime(document['to']),
-    prepared: Array.isArray(prepared)
-      ? prepared.map((item: BSON.Document) => ({ ...item, opTime: plainOpTime(item['opTime']) }))
-      : prepared,
+    prepared: Array.isArray(prepared) ? prepared.map(plainPrepared) : prepared,
   });
-  if (!parsed.success) throw damaged(key, `its header is wrong: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success)
+    throw damaged(key, `its header is wrong: ${z.prettifyError(parsed.error).slice(0, maxReasonLength)}`);
   return { header: parsed.data, length };
 }
 
@@ -138,9 +151,9 @@ export async function decodeSlice(key: string, stored: Buffer): Promise<Slice> {
     checkEntries(key, slice);
     return slice;
   } catch (cause) {
-    // Bytes that are no BSON are a damaged object here, not a damaged member.
-    if (cause instanceof HoldfastError && cause.name === 'CorruptSource') throw damaged(key, cause.message, cause);
-    throw cause;
+    // Bytes that are no BSON are a damaged object here, not a damaged member; what was read must be named.
+    const unnamed = isHoldfastError(cause, 'CorruptSource', 'CorruptObject') && !cause.message.includes(key);
+    throw unnamed ? damaged(key, cause.message, cause) : cause;
   }
 }
 

@@ -23,26 +23,42 @@ export interface BackupIndex {
   readonly frames: readonly IndexFrame[];
 }
 
-/** Decoded, an index of this size describes some 10 million frames; more is a damaged or hostile object. */
-const maxIndexBytes = 512 * 1024 * 1024;
+/** Decoded, an index of this size describes a million frames, 4 TB; more is a damaged or hostile object. */
+const maxIndexBytes = 256 * 1024 * 1024;
+/** No frame is larger, stored or raw: one document at most when it is larger than the frames that are aimed at. */
+const maxFrameBytes = 32 * 1024 * 1024;
+const maxReasonLength = 300;
 
 function damaged(key: string, what: string, cause?: unknown): HoldfastError {
   return new HoldfastError('CorruptObject', `The index ${key} is damaged: ${what}.`, { cause });
 }
 
-async function decodeFrames(key: string, stored: Buffer): Promise<string> {
+async function decodeFrames(key: string, stored: Buffer): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let left = maxIndexBytes;
-  for (let at = 0; at < stored.length;) {
-    const length = zstdFrameLength(stored, at);
-    const raw = await decompressZstdFrame(stored.subarray(at, at + length), left);
-    left = Math.max(1, left - raw.length);
-    pieces.push(raw);
-    at += length;
+  try {
+    for (let at = 0; at < stored.length;) {
+      const length = zstdFrameLength(stored, at);
+      const raw = await decompressZstdFrame(stored.subarray(at, at + length), left);
+      left = Math.max(1, left - raw.length);
+      pieces.push(raw);
+      at += length;
+    }
+  } catch (cause) {
+    throw damaged(key, (cause as Error).message, cause);
   }
-  const text = Buffer.concat(pieces).toString('utf8');
-  if (!text.endsWith('\n')) throw damaged(key, 'its last line is cut off');
-  return text;
+  const [only, ...more] = pieces;
+  return only && more.length === 0 ? only : Buffer.concat(pieces);
+}
+
+/** Line by line: as one string, the text of a large index would fill the heap. */
+function* linesOf(key: string, text: Buffer): Generator<string> {
+  for (let at = 0; at < text.length;) {
+    const end = text.indexOf(0x0a, at);
+    if (end < 0) throw damaged(key, 'its last line is cut off');
+    yield text.toString('utf8', at, end);
+    at = end + 1;
+  }
 }
 
 function parseLine(key: string, line: string, number: number): IndexLine {
@@ -52,28 +68,54 @@ function parseLine(key: string, line: string, number: number): IndexLine {
   } catch (cause) {
     throw damaged(key, `line ${number} is not JSON`, cause);
   }
-  const { schemaVersion } = json as { schemaVersion?: unknown };
+  const { schemaVersion } = (json ?? {}) as { schemaVersion?: unknown };
   if (typeof schemaVersion === 'number' && schemaVersion > 1)
     throw new HoldfastError('UnsupportedFormat', `The index ${key} was written by a newer release.`);
   const parsed = indexLineSchema.safeParse(json);
-  if (!parsed.success) throw damaged(key, `line ${number} is not a line of an index (${parsed.error.message})`);
+  if (!parsed.success)
+    throw damaged(key, `line ${number} is not a line of an index (${parsed.error.message.slice(0, maxReasonLength)})`);
   return parsed.data;
 }
 
-/** Every frame lies in a pack that the index lists, and belongs to a namespace that it lists. */
-function checkReferences(key: string, index: BackupIndex): void {
-  const namespaces = new Set<string>();
-  for (const { ns } of index.namespaces) {
-    // Frames name their namespace only: two of one name could not be told apart.
-    if (namespaces.has(ns)) throw damaged(key, `it lists ${ns} twice`);
-    namespaces.add(ns);
+interface Promised {
+  readonly namespace: IndexNamespace;
+  documents: number;
+  rawBytes: number;
+}
+
+/** Frames name their namespace only, and the target knows collections by UUID: two of either could not be told apart. */
+function namespacesByName(key: string, namespaces: readonly IndexNamespace[]): Map<string, Promised> {
+  const byName = new Map<string, Promised>();
+  const uuids = new Set<string>();
+  for (const namespace of namespaces) {
+    const { ns, uuid } = namespace;
+    if (byName.has(ns)) throw damaged(key, `it lists ${ns} twice`);
+    if (uuid !== null && uuids.has(uuid)) throw damaged(key, `it lists the UUID ${uuid} twice`);
+    if (uuid !== null) uuids.add(uuid);
+    byName.set(ns, { namespace, documents: 0, rawBytes: 0 });
   }
-  for (const frame of index.frames) {
-    const pack = index.packs.get(frame.pack);
-    if (!pack) throw damaged(key, `a frame of ${frame.ns} names the pack ${frame.pack}, which is not listed`);
-    if (frame.offset + frame.length > pack.size) throw damaged(key, `a frame of ${frame.ns} ends after its pack`);
-    if (!namespaces.has(frame.ns)) throw damaged(key, `a frame belongs to ${frame.ns}, which is not listed`);
+  return byName;
+}
+
+/** Every frame lies in a pack that is listed; the frames of a namespace hold exactly what it promises. */
+function checkReferences(key: string, { namespaces, packs, frames }: BackupIndex): void {
+  const byName = namespacesByName(key, namespaces);
+  for (const { ns, pack: name, offset, length, rawLength, documents } of frames) {
+    const pack = packs.get(name);
+    if (!pack) throw damaged(key, `a frame of ${ns} names the pack ${name}, which is not listed`);
+    if (offset + length > pack.size) throw damaged(key, `a frame of ${ns} ends after its pack`);
+    if (Math.max(length, rawLength) > maxFrameBytes) throw damaged(key, `a frame of ${ns} claims to be too large`);
+    const promised = byName.get(ns);
+    if (!promised) throw damaged(key, `a frame belongs to ${ns}, which is not listed`);
+    promised.documents += documents;
+    promised.rawBytes += rawLength;
   }
+  for (const [ns, { namespace, documents, rawBytes }] of byName)
+    if (documents !== (namespace.documents ?? 0) || rawBytes !== (namespace.rawBytes ?? 0))
+      throw damaged(
+        key,
+        `its frames hold ${documents} documents of ${ns} in ${rawBytes} bytes, not ${namespace.documents} in ${namespace.rawBytes}`,
+      );
 }
 
 /**
@@ -81,20 +123,23 @@ function checkReferences(key: string, index: BackupIndex): void {
  * @param key for messages
  * @throws CorruptObject, UnsupportedFormat
  */
-export function parseIndex(key: string, text: string): BackupIndex {
-  const lines = text.split('\n').slice(0, -1);
-  const header = parseLine(key, lines[0] ?? '', 1);
-  if (header.kind !== 'header') throw damaged(key, 'it does not begin with its header');
+function parseIndex(key: string, text: Buffer): BackupIndex {
   const namespaces: IndexNamespace[] = [];
   const packs = new Map<string, IndexPack>();
   const frames: IndexFrame[] = [];
-  for (let n = 1; n < lines.length; n++) {
-    const line = parseLine(key, lines[n] ?? '', n + 1);
-    if (line.kind === 'namespace') namespaces.push(line);
+  let header: Extract<IndexLine, { kind: 'header' }> | undefined;
+  let number = 0;
+  for (const lineText of linesOf(key, text)) {
+    const line = parseLine(key, lineText, ++number);
+    if (line.kind === 'header') {
+      if (header) throw damaged(key, `line ${number} is a second header`);
+      header = line;
+    } else if (!header) throw damaged(key, 'it does not begin with its header');
+    else if (line.kind === 'namespace') namespaces.push(line);
     else if (line.kind === 'pack') packs.set(line.pack, line);
-    else if (line.kind === 'frame') frames.push(line);
-    else throw damaged(key, `line ${n + 1} is a second header`);
+    else frames.push(line);
   }
+  if (!header) throw damaged(key, 'it is empty');
   const index = { backupId: header.backupId, part: header.part, codec: header.codec, namespaces, packs, frames };
   checkReferences(key, index);
   return index;

@@ -7,7 +7,8 @@ import { parseManifest, sealManifest, type UnsealedManifest } from '../../../src
 
 const sha256 = (text: string) => hash('sha256', text);
 const opTime = { ts: { t: 100, i: 1 }, t: 1 };
-const stored = { key: 'k', size: 1, crc32: '00000000', sha256: 'x' };
+const prefix = 'orders/backups/20261122T101530Z-logical-k3f9/rs0/';
+const stored = { key: `${prefix}index.ndjson.zst`, size: 1, crc32: '00000000', sha256: 'x' };
 const instant = '2026-11-22T10:15:30.000Z';
 
 const content: UnsealedManifest = {
@@ -116,6 +117,27 @@ describe('the seal of a manifest', () => {
         expect(isHoldfastError(result, 'VerificationFailed', 'UnsupportedFormat')).toBe(true);
       }),
     );
+  });
+
+  const [part] = content.parts;
+  it.each([
+    ['a pack of another backup', 'orders/backups/20261122T101530Z-logical-zzzz/rs0/packs/0001-00001.pack'],
+    ['a pack of another deployment', 'payroll/backups/20261122T101530Z-logical-k3f9/rs0/packs/0001-00001.pack'],
+    ['a pack of another part', 'orders/backups/20261122T101530Z-logical-k3f9/rs1/packs/0001-00001.pack'],
+    ['a file of the machine', '../../etc/passwd'],
+  ])('does not make good what names %s', (_what, key) => {
+    const base = { ...part?.base, packs: [{ ...stored, key }] };
+    const hostile = sealManifest({ ...content, parts: [{ ...part, base }] } as UnsealedManifest, sha256);
+    expect(errorOf(JSON.stringify(hostile))).toMatchObject({
+      name: 'VerificationFailed',
+      message: expect.stringContaining(`"${key}", which is not of this backup`) as string,
+    });
+  });
+
+  it.each(['../rs0', 'a/b'])('does not make good a part called %s', (name) => {
+    const base = { ...part?.base, index: { ...stored, key: stored.key.replace('rs0', name) } };
+    const hostile = sealManifest({ ...content, parts: [{ ...part, name, base }] } as UnsealedManifest, sha256);
+    expect(errorOf(JSON.stringify(hostile))).toMatchObject({ name: 'VerificationFailed' });
   });
 
   it('is not asked of what a newer release wrote', () => {

@@ -105,8 +105,8 @@ describe('reading an index', () => {
     options: '',
     indexes: [],
     unfinishedIndexes: [],
-    documents: 3,
-    rawBytes: 10,
+    documents: 6,
+    rawBytes: 40,
   };
   const frame = frameOf(Buffer.alloc(10), Buffer.alloc(20));
   let store: MemoryObjectStore;
@@ -136,6 +136,10 @@ describe('reading an index', () => {
     ['a frame of an unlisted namespace', [header, pack, frame], /belongs to db\.c/],
     ['a frame beyond its pack', [header, pack, namespace, { ...frame, offset: 95 }], /ends after its pack/],
     ['the same namespace twice', [header, pack, namespace, namespace], /db\.c.*twice/],
+    ['a frame left out', [header, pack, namespace, frame], /hold 3 documents of db\.c in 20 bytes, not 6 in 40/],
+    ['a UUID twice', [header, pack, namespace, { ...namespace, ns: 'db.d' }], /UUID 0+ twice/],
+    ['a frame that would fill the memory', [header, pack, namespace, { ...frame, rawLength: 2 ** 33 }], /too large/],
+    ['a namespace without a database', [header, { ...namespace, ns: 'db' }], /line 2/],
     ['a line of another shape', [header, { kind: 'frame' }], /line 2/],
   ])('refuses %s', async (_name, lines, message) => {
     await expect(read(lines)).rejects.toEqual(corrupt(message));

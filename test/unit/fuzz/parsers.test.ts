@@ -1,0 +1,9 @@
+import { describeBsonFuzz } from '../../support/fuzz/bson-suite.ts';
+import { describeConfigFuzz } from '../../support/fuzz/config-suite.ts';
+import { describeObjectsFuzz } from '../../support/fuzz/objects-suite.ts';
+
+/** Some seconds in all; test/full tries for minutes. */
+const budget = { runs: 400, milliseconds: 700 };
+describeBsonFuzz(budget);
+describeObjectsFuzz(budget);
+describeConfigFuzz(budget);
