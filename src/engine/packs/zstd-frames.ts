@@ -13,8 +13,9 @@ const decompressionChunkSize = 128 * 1024;
 export function compressZstdFrame(raw: Uint8Array, level: number): Promise<Buffer> {
   // pledgedSrcSize is newer than Node's type declarations; it writes the content size into the frame's header.
   const options = {
-    // Node hands out the result in pieces of this size: few of them, and not much more memory than the result needs.
-    chunkSize: Math.max(64 * 1024, Math.ceil(raw.length / 2)),
+    // The greatest size that a result can have (ZSTD_COMPRESSBOUND): in one piece Node need not copy pieces together,
+    // and memory that the result does not reach is never touched.
+    chunkSize: raw.length + (raw.length >> 8) + 1024,
     params: {
       [constants.ZSTD_c_compressionLevel]: level,
       [constants.ZSTD_c_checksumFlag]: 1,
