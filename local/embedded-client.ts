@@ -79,7 +79,7 @@ export class EmbeddedClient implements HoldfastClient {
     let last: RunStatus | undefined;
     for (;;) {
       const over = result;
-      const status = await this.#look(runId, here !== undefined && over === undefined);
+      const status = await this.#look(runId, here !== undefined && (over === undefined || last !== undefined));
       if (status !== undefined && JSON.stringify(status) !== JSON.stringify(last)) onChange?.(status);
       last = status ?? last;
       if (last !== undefined && last.status !== 'running') return last;
@@ -146,7 +146,7 @@ export class EmbeddedClient implements HoldfastClient {
     }
   }
 
-  /** @param mayFail while the run goes on here, a look at its record that fails is no reason to end it. */
+  /** @param mayFail of a run of this process its own result says how it ended, whatever becomes of its record. */
   async #look(runId: string, mayFail: boolean): Promise<RunStatus | undefined> {
     try {
       return await this.#statusOf(runId);

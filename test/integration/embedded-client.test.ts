@@ -64,6 +64,18 @@ function fullFrom(path: string, isLast: (event: HistoryEvent) => boolean): Journ
   };
 }
 
+test('a run whose record is taken away says what it failed with, not that there is no such run', async () => {
+  const client = openClient();
+  world.deps.launcher.launch = () => rm(root, { recursive: true });
+  const { runId } = await client.startBackup({});
+  const status = await client.waitForRun(runId);
+  expect(status).toMatchObject({
+    runId,
+    status: 'failed',
+    error: { name: expect.not.stringMatching('UnknownRun') as string },
+  });
+});
+
 test('a target with a password in it is refused before anything is written down', async () => {
   const client = openClient();
   const start = Promise.resolve().then(() =>
