@@ -1,7 +1,10 @@
-import type { MongoClient } from 'mongodb';
+import { type MongoClient, ObjectId } from 'mongodb';
+import { z } from 'zod';
 import type { RestoreRequest } from '../domain/run.ts';
 import type { Settings } from '../domain/settings.ts';
 import { sha256Hex } from './documents.ts';
+
+const helloSchema = z.object({ topologyVersion: z.object({ processId: z.instanceof(ObjectId) }) });
 
 export interface TargetRequest {
   readonly request: RestoreRequest;
@@ -15,9 +18,14 @@ export interface TargetRequest {
 /** Connects to the target of a restore. @throws TargetUnreachable, AuthenticationFailed, CredentialsUnavailable */
 export type OpenTarget = (target: TargetRequest) => Promise<MongoClient>;
 
-/** What the lease on a target is named after: the same for every URI that leads to it. 64 lower hex digits. */
+/**
+ * What the lease on a target is named after: the same for every URI that leads to it. A replica set by its name and hosts;
+ * a standalone, which may have many names (`localhost`, an address), by its process: `topologyVersion` of hello, since
+ * 4.4. 64 lower hex digits.
+ */
 export async function targetDigest(client: MongoClient): Promise<string> {
   const hello = await client.db('admin').command({ hello: 1 });
-  const hosts = Array.isArray(hello['hosts']) ? hello['hosts'].map(String) : [String(client.options.hosts[0])];
+  const { processId } = helloSchema.parse(hello).topologyVersion;
+  const hosts = Array.isArray(hello['hosts']) ? hello['hosts'].map(String) : [processId.toHexString()];
   return sha256Hex([String(hello['setName'] ?? ''), ...hosts.sort()].join('\n'));
 }
