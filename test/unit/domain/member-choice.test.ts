@@ -173,21 +173,19 @@ describe('chooseMember, whatever the set (properties)', () => {
     oplogWindowSeconds: fc.option(fc.integer({ min: 0, max: 1000 })),
     unreachable: fc.constantFrom(null, null, null, 'refused'),
   });
-  const likelyMember = fc
-    .tuple(anyMember, fc.boolean())
-    .map(([any, usable]) =>
-      usable
-        ? {
-            ...any,
-            healthy: true,
-            arbiter: false,
-            buildIndexes: true,
-            delaySeconds: 0,
-            unreachable: null,
-            lagSeconds: 1,
-          }
-        : any,
-    );
+  const likelyMember = fc.tuple(anyMember, fc.boolean()).map(([any, usable]) =>
+    usable
+      ? {
+          ...any,
+          healthy: true,
+          arbiter: false,
+          buildIndexes: true,
+          delaySeconds: 0,
+          unreachable: null,
+          lagSeconds: 1,
+        }
+      : any,
+  );
   const anyPart = fc
     .uniqueArray(likelyMember, { selector: ({ host }) => host, minLength: 1, maxLength: 7 })
     .map((members) => part(...members));
