@@ -203,14 +203,14 @@ describe('a dump of a set that changes', () => {
     }, 5000);
   });
 
-  test('a member whose data was replaced or rolled back meanwhile fails the base as one to take again', async () => {
+  test('a member that was resynced meanwhile fails the base as one to take again', async () => {
     const memory = new MemoryObjectStore();
     const { store, stalled, release } = stallingStore(memory);
     const dumping = dumpHidden(set, store, { codec: 'none' }).catch((error: unknown) => error);
     await stalled;
-    // What a rollback does to the member's rollback id; its local database takes writes at any time.
-    const updates = [{ q: {}, u: { $inc: { rollbackId: 1 } } }];
-    await set.clientFor(set.hidden).db('local').command({ update: 'system.rollback.id', updates });
+    // What an initial sync does; a member's local database takes writes at any time.
+    const updates = [{ q: {}, u: { $set: { resynced: true } } }];
+    await set.clientFor(set.hidden).db('local').command({ update: 'replset.initialSyncId', updates });
     release();
     expect(await dumping).toMatchObject({ name: 'MemberStateChanged', retryable: true });
     expect((await keysOf(memory)).filter((key) => key.endsWith('index.ndjson.zst'))).toEqual([]);
