@@ -169,6 +169,12 @@ describe('the worker', () => {
     expect(seconds).toBeGreaterThanOrEqual(8000);
   });
 
+  test('waits some minutes for a member that restarts', async () => {
+    const { result, seconds } = await runWorkflow('backup', failing('LaunchWorker', 'SourceUnreachable', 8));
+    expect(result.status).toBe('SUCCEEDED');
+    expect(seconds).toBeGreaterThan(240);
+  });
+
   test('that is lost every time ends the run as WorkerLost after five tries', async () => {
     const { result, calls } = await runWorkflow('backup', failing('LaunchWorker', 'WorkerLost'));
     expect(result).toMatchObject({ status: 'FAILED', error: 'WorkerLost' });
