@@ -72,9 +72,13 @@ async function prepareManifest(
   const { state, clock, toolVersion } = deps;
   const content = await assembleManifest(plan, { state, storage, fence, toolVersion, finishedAt: clock.now() });
   const manifest = sealManifest(content, sha256Hex);
+  const goOn = async (): Promise<void> => {
+    signal?.throwIfAborted();
+    await refuseWhenCancelled(state, plan.runId);
+  };
   for (const part of manifest.parts) {
     const prefix = artifactKeys.part(plan.deployment, plan.backupId, part.name);
-    await verifyStored(prefix, partObjects(part.base, part.oplog.slices), storage, signal);
+    await verifyStored(prefix, partObjects(part.base, part.oplog.slices), storage, goOn);
     await verifySlices(part.oplog.slices, storage, signal);
   }
   await createOrReadDocument(state, stateKeys.preparedManifest(plan.runId), manifestSchema, manifest);

@@ -90,6 +90,20 @@ describe('Complete Backup', () => {
     await expect(complete(world, 'run-1')).rejects.toMatchObject({ name: 'OplogGap' });
   });
 
+  test('hears of a cancellation while it reads, not after hours', async () => {
+    await reachCompletion(world, 'run-1');
+    const checksum = world.storage.checksum.bind(world.storage);
+    let read = 0;
+    world.storage.checksum = async (key) => {
+      read += 1;
+      await cancel('run-1');
+      return checksum(key);
+    };
+    await expect(complete(world, 'run-1')).rejects.toMatchObject({ name: 'Cancelled' });
+    // Of the slice one is taken before, when the range is looked at; then four objects are read at once.
+    expect(read).toBeLessThanOrEqual(1);
+  });
+
   test('looks at what is stored when no worker can change it any more', async () => {
     const { plan } = await reachCompletion(world, 'run-1');
     const key = `${artifactKeys.part('orders', plan.backupId, 'rs0')}packs/0001-00001.pack`;
