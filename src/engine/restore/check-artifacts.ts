@@ -1,7 +1,7 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { StoredObject } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import type { ManifestPart } from '../../domain/manifest.ts';
+import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import type { BackupIndex } from '../packs/index-reader.ts';
 import { runParallel } from './run-parallel.ts';
@@ -37,11 +37,18 @@ export async function checkArtifacts(store: ObjectStore, part: ManifestPart, sig
   });
 }
 
-/** The index names exactly the packs that the manifest names, with the same checksums. @throws CorruptObject */
-export function checkIndexAgainstManifest(index: BackupIndex, part: ManifestPart, partPrefix: string): void {
+/** The index is that of the part, and names exactly the packs that the manifest names, with the same checksums. @throws CorruptObject */
+export function checkIndexAgainstManifest(
+  index: BackupIndex,
+  { deployment, backupId }: Manifest,
+  part: ManifestPart,
+): void {
   const { key } = part.base.index;
   const wrong = (what: string) => new HoldfastError('CorruptObject', `The index ${key} ${what}.`, { details: { key } });
   if (index.part !== part.name) throw wrong(`belongs to the part ${index.part}, not ${part.name}`);
+  if (index.backupId !== backupId) throw wrong(`belongs to the backup ${index.backupId}, not ${backupId}`);
+  if (index.codec !== part.base.codec) throw wrong(`says ${index.codec}, the manifest ${part.base.codec}`);
+  const partPrefix = artifactKeys.part(deployment, backupId, part.name);
   const named = new Map(part.base.packs.map((pack) => [pack.key, pack]));
   for (const pack of index.packs.values()) {
     const object = named.get(artifactKeys.pack(partPrefix, pack.pack));

@@ -1,4 +1,4 @@
-import type { Document, MongoClient } from 'mongodb';
+import type { Document, MongoClient, ObjectId } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
 import { type AuthInfo, missingPrivileges, restoreRole } from '../../domain/privileges.ts';
@@ -24,6 +24,8 @@ export interface TargetFacts {
   readonly maxWireVersion: number;
   readonly replicaSet: boolean;
   readonly authenticated: boolean;
+  /** Of {@link requireSameIncarnation}, before the first write. */
+  readonly incarnation: string;
   /** Holds data: of an earlier try of this run, or to be overwritten as asked for. */
   readonly occupied: boolean;
   readonly mark: RestoreMark | undefined;
@@ -36,12 +38,37 @@ interface Hello {
   readonly hosts?: readonly string[];
   readonly msg?: string;
   readonly maxWireVersion: number;
+  /** Of the primary: another one after every election. */
+  readonly electionId?: ObjectId;
+  /** Another process id after every start of the server. */
+  readonly topologyVersion?: { readonly processId: ObjectId };
 }
+
+const incarnationOf = ({ electionId, topologyVersion }: Hello): string =>
+  `${electionId?.toHexString() ?? ''}/${topologyVersion?.processId.toHexString() ?? ''}`;
 
 const unsuitable = (message: string) => new HoldfastError('TargetNotSuitable', message);
 
 const command = (client: MongoClient, what: string, document: Document) =>
   atTarget(what, () => client.db('admin').command(document));
+
+const readHello = async (client: MongoClient): Promise<Hello> =>
+  (await command(client, 'the first command', { hello: 1 })) as unknown as Hello;
+
+/**
+ * Writes are acknowledged by the primary alone and awaited on a majority at the end of each phase. That holds only for
+ * writes of the same process in the same term: what a primary had not handed on is gone with it, while the driver goes
+ * on with the next one.
+ * @throws TargetUnreachable when the target's server was started or elected anew since the restore began
+ */
+export async function requireSameIncarnation(client: MongoClient, facts: TargetFacts): Promise<void> {
+  if (incarnationOf(await readHello(client)) === facts.incarnation) return;
+  throw new HoldfastError(
+    'TargetUnreachable',
+    `The target ${facts.name} has another primary, or was restarted, since the restore began: what it took before may be lost.`,
+    { next: 'Restore again when the target is stable.' },
+  );
+}
 
 /** `6.0.5` → [6, 0] */
 function majorMinor(version: string): readonly [number, number] {
@@ -138,7 +165,7 @@ function checkOverwrite(check: TargetCheck, name: string): void {
 export async function checkTarget(client: MongoClient, check: TargetCheck): Promise<TargetFacts> {
   const part = check.manifest.parts.find(({ name }) => name === check.part);
   if (!part) throw new HoldfastError('UnknownBackup', `The backup has no part ${check.part}.`);
-  const hello = (await command(client, 'the first command', { hello: 1 })) as unknown as Hello;
+  const hello = await readHello(client);
   if (hello.msg === 'isdbgrid') throw unsuitable('The target is a mongos; a logical part goes to a replica set.');
   if (hello.isWritablePrimary !== true) throw unsuitable('The target is not a writable primary.');
   const authenticated = await checkPrivileges(client);
@@ -158,6 +185,7 @@ export async function checkTarget(client: MongoClient, check: TargetCheck): Prom
     maxWireVersion: hello.maxWireVersion,
     replicaSet: hello.setName !== undefined,
     authenticated,
+    incarnation: incarnationOf(hello),
     occupied: occupants.length > 0,
     mark,
   };

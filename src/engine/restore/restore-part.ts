@@ -18,7 +18,7 @@ import { applyExpiry, buildIndexes, type FinishDeps } from './build-indexes.ts';
 import { limitCapped } from './capped-limits.ts';
 import { checkArtifacts, checkIndexAgainstManifest } from './check-artifacts.ts';
 import { checkAuthSchema } from './check-auth-schema.ts';
-import { checkTarget, clearTarget, type TargetFacts } from './check-target.ts';
+import { checkTarget, clearTarget, requireSameIncarnation, type TargetFacts } from './check-target.ts';
 import { carriedCollections, loadCollections } from './load-collections.ts';
 import { dropTemporaryUsers, mergeUsers } from './merge-users.ts';
 import { removeMark, writeMark } from './restore-mark.ts';
@@ -91,7 +91,7 @@ async function prepare(input: RestorePartInput, deps: RestorePartDeps): Promise<
   const { deployment, backupId } = input.manifest;
   const partPrefix = artifactKeys.part(deployment, backupId, part.name);
   const index = await readIndex(deps.store, part.base.index);
-  checkIndexAgainstManifest(index, part, partPrefix);
+  checkIndexAgainstManifest(index, input.manifest, part);
   const packs = { store: deps.store, codec: index.codec, keyOf: (pack: string) => artifactKeys.pack(partPrefix, pack) };
   if (input.users) await checkAuthSchema(deps.client, index, packs);
   const carried = carriedCollections(index, input.users);
@@ -147,9 +147,10 @@ class Restore {
     return this.#result(counts, indexes, usersAndRoles, kept);
   }
 
-  /** Also the barrier: everything written before is on a majority when it resolves. */
-  #mark(state: string): Promise<void> {
-    return writeMark(this.#deps.client, { run: this.#input.runId, state, at: this.#deps.clock.now() });
+  /** Also the barrier: everything written before is on a majority when it resolves. @throws TargetUnreachable */
+  async #mark(state: string): Promise<void> {
+    await writeMark(this.#deps.client, { run: this.#input.runId, state, at: this.#deps.clock.now() });
+    await requireSameIncarnation(this.#deps.client, this.#prepared.facts);
   }
 
   async #phase<T>(phase: RestorePhase, work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import type { ErrorName } from '../../domain/error-registry.ts';
 import { HoldfastError } from '../../domain/errors.ts';
+import { isSocketError } from '../source/socket-error.ts';
 
 const maxMessageLength = 500;
 
@@ -25,7 +26,7 @@ export function targetError(what: string, cause: unknown): HoldfastError {
       details: { code },
     });
   }
-  if (cause instanceof MongoNetworkError || cause instanceof MongoServerSelectionError)
+  if (cause instanceof MongoNetworkError || cause instanceof MongoServerSelectionError || isSocketError(cause))
     return new HoldfastError('TargetUnreachable', `The target stopped answering during ${what}.`, { cause });
   return new HoldfastError('Internal', `A defect during ${what}.`, { cause });
 }

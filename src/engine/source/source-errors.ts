@@ -8,6 +8,7 @@ import {
 } from 'mongodb';
 import type { ErrorName } from '../../domain/error-registry.ts';
 import { HoldfastError } from '../../domain/errors.ts';
+import { isSocketError } from './socket-error.ts';
 
 /** Server error codes that decide something here (mongodb's error_codes.yml; behaviour in mongodb-verified.md §8). */
 export const serverCode = {
@@ -57,7 +58,8 @@ function isUnreachable(error: unknown): boolean {
     error instanceof MongoServerSelectionError ||
     error instanceof MongoOperationTimeoutError ||
     error instanceof MongoClientClosedError ||
-    error instanceof MongoExpiredSessionError
+    error instanceof MongoExpiredSessionError ||
+    isSocketError(error)
   );
 }
 
