@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type Document, isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
 import {
@@ -23,6 +23,9 @@ import { configDefaults, type ConfigFile, configFileSchema } from './config-sche
 
 /** A config of hundreds of deployments has some hundred KiB; more is a wrong file or a hostile one. */
 const maxConfigBytes = 1 << 20;
+
+/** Nobody reads more at once, and to find the line of each in a hostile file takes its time. */
+const maxProblems = 100;
 
 /** Reads a text file whole; rejects with an error that has Node's `code`. */
 export type ReadTextFile = (file: string) => Promise<string>;
@@ -147,6 +150,22 @@ function toSettings(file: ConfigFile, folder: string, ca: ReadonlyMap<string, st
   };
 }
 
+/** Offsets of keys that their map has already: the parser's own check compares each with each. */
+function repeatedKeys(document: Document): number[] {
+  const offsets: number[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) offsets.push(key.range?.[0] ?? 0);
+        seen.add(key.value);
+      }
+    },
+  });
+  return offsets;
+}
+
 /** The file's value. @throws InvalidConfig when it is no YAML, or multiplies aliases without measure. */
 function toValue(document: Document, file: string, counter: LineCounter): unknown {
   const problem = (line: number | null, expected: string): ConfigProblem => ({
@@ -156,10 +175,13 @@ function toValue(document: Document, file: string, counter: LineCounter): unknow
     expected,
     next: 'Correct the line.',
   });
-  if (document.errors.length > 0) {
+  const errors = document.errors.map(({ pos, message }) => ({ at: pos[0], message }));
+  if (errors.length === 0)
+    errors.push(...repeatedKeys(document).map((at) => ({ at, message: 'unique keys: each once in its map' })));
+  if (errors.length > 0) {
     throw invalidConfig(
       file,
-      document.errors.map(({ pos, message }) => problem(counter.linePos(pos[0]).line, message)),
+      errors.slice(0, maxProblems).map(({ at, message }) => problem(counter.linePos(at).line, message)),
     );
   }
   try {
@@ -179,9 +201,11 @@ export async function loadConfig(path: string, read: ReadTextFile = readFromDisk
   const file = resolve(path);
   const folder = dirname(file);
   const counter = new LineCounter();
-  const document = parseDocument(await readConfigFile(file, read), { lineCounter: counter, prettyErrors: false });
+  const document = parseDocument(await readConfigFile(file, read), {
+    ...{ lineCounter: counter, prettyErrors: false, uniqueKeys: false, logLevel: 'error' },
+  });
   const fail = (problems: readonly ProblemWithoutPlace[]): HoldfastError => {
-    const placed = problems.map((problem): ConfigProblem => ({
+    const placed = problems.slice(0, maxProblems).map((problem): ConfigProblem => ({
       ...problem,
       path: problem.path.join('.'),
       line: lineOf(document, counter, problem.path),
