@@ -23,18 +23,24 @@ function isNewer(value: unknown): boolean {
   );
 }
 
+/** Documents are written whole or not at all. */
+const damagedNext = 'The disk or another program damaged it. Move it away once no run uses it, and start again.';
+
 function decode<S extends z.ZodType>(store: ObjectStore, key: string, schema: S, body: Buffer): z.output<S> {
   const where = `${key} in ${store.description}`;
   let value: unknown;
   try {
     value = JSON.parse(body.toString('utf8'));
   } catch (error) {
-    throw new HoldfastError('CorruptObject', `${where} is not JSON`, { cause: error });
+    throw new HoldfastError('CorruptObject', `${where} is not JSON`, { next: damagedNext, cause: error });
   }
   if (isNewer(value)) throw new HoldfastError('UnsupportedFormat', `${where} was written by a newer release`);
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    throw new HoldfastError('CorruptObject', `${where} is not what it should be`, { cause: parsed.error });
+    throw new HoldfastError('CorruptObject', `${where} is not what it should be`, {
+      next: damagedNext,
+      cause: parsed.error,
+    });
   }
   return parsed.data;
 }

@@ -59,6 +59,15 @@ test('of twenty runs at once one holds the deployment, the others are told so', 
   }
 });
 
+test('a damaged lease is named, with what to do about it, and nobody takes it for free', async () => {
+  await world.state.put(stateKeys.lease('orders'), Buffer.from('{"schemaV'));
+  await expect(begin(world, 'run-1')).rejects.toMatchObject({
+    name: 'CorruptObject',
+    message: expect.stringContaining(stateKeys.lease('orders')) as string,
+    next: expect.stringContaining('Move it away') as string,
+  });
+});
+
 test('a run that never got so far releases nothing', async () => {
   expect(await release('run-9')).toEqual({ released: false });
 });
