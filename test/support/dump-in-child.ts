@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../../src/adapters/process/system-clock.ts';
@@ -19,4 +20,7 @@ const { base } = await dumpPart(
   },
 );
 await client.close();
-console.log(JSON.stringify({ documents: base.documents, peakMiB: process.resourceUsage().maxRSS / 1024 }));
+// Not resourceUsage().maxRSS: across fork and exec a process inherits that of its parent.
+const status = await readFile('/proc/self/status', 'utf8');
+const peakMiB = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024;
+console.log(JSON.stringify({ documents: base.documents, peakMiB }));

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { findElement } from '../bson/raw-document.ts';
 import { readFlag, splitDocuments } from '../bson/raw-values.ts';
 import { RawWriter } from '../bson/raw-writer.ts';
+import { ByteBudget } from '../packs/byte-budget.ts';
 import type { BackupIndex } from '../packs/index-reader.ts';
 import { type FrameRun, joinFrames, type PackSource, readFrames } from '../packs/pack-reader.ts';
 import { indexName, type CollectionCatalog } from '../replay/collection-catalog.ts';
@@ -17,6 +18,13 @@ import type { TargetCollections } from './target-collections.ts';
 const maxLanes = 8;
 /** One ranged read; with two decoded frames per connection this keeps the worker's memory bounded. */
 const maxRunBytes = 8 * 1024 * 1024;
+/** What all connections together may have in memory: eight with frames of the usual size, two with documents of 16 MiB. */
+const loadBytes = 160 * 1024 * 1024;
+
+/** The stored bytes, the frame that is decoded, the one that is being inserted, and its copy on the way out. */
+function memoryOf({ length, frames }: FrameRun): number {
+  return length + 3 * frames.reduce((most, { rawLength }) => Math.max(most, rawLength), 0);
+}
 
 export interface LoadDeps {
   readonly client: MongoClient;
@@ -67,18 +75,24 @@ async function insertViews(ns: string, uuid: string, raw: Buffer, deps: LoadDeps
 type Insert = (ns: string, raw: Buffer) => Promise<void>;
 
 /** Reads and inserts one run after the other, decoding a frame while the one before is being inserted. */
-async function loadRuns(runs: Iterable<FrameRun>, insert: Insert, deps: LoadDeps) {
+async function loadRuns(runs: Iterable<FrameRun>, insert: Insert, budget: ByteBudget, deps: LoadDeps) {
   let inserting: Promise<void> = Promise.resolve();
   for (const run of runs) {
-    deps.signal.throwIfAborted();
-    for await (const { frame, raw } of readFrames(deps.packs, run, deps.signal)) {
-      await inserting;
+    const release = await budget.acquire(memoryOf(run));
+    try {
       deps.signal.throwIfAborted();
-      inserting = insert(frame.ns, raw).then(() => {
-        deps.onLoaded(frame.documents, frame.rawLength);
-      });
-      // Awaited above or below; until then a failure must not count as unhandled.
-      inserting.catch(() => undefined);
+      for await (const { frame, raw } of readFrames(deps.packs, run, deps.signal)) {
+        await inserting;
+        deps.signal.throwIfAborted();
+        inserting = insert(frame.ns, raw).then(() => {
+          deps.onLoaded(frame.documents, frame.rawLength);
+        });
+        // Awaited above or below; until then a failure must not count as unhandled.
+        inserting.catch(() => undefined);
+      }
+    } finally {
+      // The last frame of the run is being inserted still.
+      void inserting.then(release, release);
     }
   }
   await inserting;
@@ -135,16 +149,17 @@ export async function loadCollections(
   };
   const shared = work.runs[Symbol.iterator]();
   const lanes = [...work.ordered, ...Array.from({ length: parallel }, () => ({ [Symbol.iterator]: () => shared }))];
+  const budget = new ByteBudget(loadBytes);
   const failed = new AbortController();
   const signal = AbortSignal.any([deps.signal, failed.signal]);
   await runParallel(lanes, parallel, async (runs) => {
     try {
-      await loadRuns(runs, insert, { ...deps, signal });
+      await loadRuns(runs, insert, budget, { ...deps, signal });
     } catch (error) {
       failed.abort(error);
       throw error;
     }
   });
   for (const { ns, uuid, runs } of work.views)
-    await loadRuns(runs, (_ns, raw) => insertViews(ns, uuid, raw, deps), deps);
+    await loadRuns(runs, (_ns, raw) => insertViews(ns, uuid, raw, deps), budget, deps);
 }
