@@ -96,8 +96,10 @@ async function backUp(
 ): Promise<Manifest> {
   const random = makeRandom(seed * 31);
   const before = async (db: string, command: object): Promise<void> => {
-    const isScan = 'listIndexes' in command || 'getMore' in command || ('find' in command && db !== 'local');
-    if (isScan && db !== 'local' && db !== 'config') await workload.after(random.below(pace + 1), 1000);
+    if (db === 'local' || db === 'config') return;
+    // Between two batches of a scan more happens: what it has read is changed, what it will read as well.
+    if ('getMore' in command) await workload.after(random.below(8 * pace), 1000);
+    else if ('listIndexes' in command || 'find' in command) await workload.after(random.below(pace + 1), 1000);
   };
   const slowed = slowedClient(source.clientFor(source.hidden), before);
   const set = Object.create(source, {
@@ -107,7 +109,7 @@ async function backUp(
   await workload.after(10 + random.below(40), 20_000);
   const spanning = new SpanningTransactions(source.client());
   await spanning.begin(workload);
-  const manifest = await takeBackup({
+  const taking = takeBackup({
     set,
     store,
     member: source.hidden,
@@ -118,6 +120,11 @@ async function backUp(
       await setTtlMonitor(source, false);
       spanning.decideAfterwards(oracle === 'frozen' ? 'now' : 'prepare');
     },
+  });
+  const manifest = await taking.catch(async (error: unknown) => {
+    // What is left open would block the next seed.
+    await spanning.end().catch(() => undefined);
+    throw error;
   });
   await spanning.end();
   return manifest;

@@ -34,8 +34,9 @@ async function makeSpecial(client: MongoClient, dbName: string): Promise<void> {
 /** What is there before the workload: small, but with a collection that a scan reads in several batches. */
 export async function seedData(client: MongoClient, seed: number): Promise<void> {
   for (const [n, db] of databases.entries()) {
-    await fill(client, db, 'a', n === 0 ? 1200 : 60, seed + n);
-    for (const name of ['b', 'c', 'd']) await fill(client, db, name, 40, seed + n);
+    await fill(client, db, 'a', n === 0 ? 1200 : 350, seed + n);
+    await fill(client, db, 'b', n === 0 ? 600 : 40, seed + n);
+    for (const name of ['c', 'd']) await fill(client, db, name, 40, seed + n);
   }
   for (const db of ['x', 'y']) await makeSpecial(client, db);
   await placeOf(client, 'x', 'a').collection.createIndex({ n: 1 }, { name: 'n' }, {});

@@ -62,9 +62,19 @@ export class SpanningTransactions {
     );
   }
 
+  /** Waits for what was decided; what was not, because something failed before, is aborted: it would hold its locks. */
   async end(): Promise<void> {
-    await Promise.all(this.#work);
-    await Promise.all(this.#sessions.map((session) => session.endSession().catch(() => undefined)));
+    const ended = await Promise.allSettled(this.#work);
+    for (const session of this.#sessions) {
+      if (session.inTransaction()) {
+        await this.#client
+          .db('admin')
+          .command({ abortTransaction: 1, ...majority }, { session })
+          .catch(() => undefined);
+      }
+      await session.endSession().catch(() => undefined);
+    }
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
   }
 
   async #open(id: number, body = 'small'): Promise<ClientSession> {

@@ -73,6 +73,29 @@ const updateCapped: Maker = ({ client }, random) => {
   return { kind: 'updateCapped', detail: `${ns} ${direction} ${value}`, run };
 };
 
+const reinsertCapped: Maker = ({ client }, random) => {
+  const { collection, ns } = placeOf(client, random.pick(['x', 'y']), `ring${random.below(2)}`);
+  const [skip, value] = [random.below(12), random.below(100)];
+  const run = async () => {
+    const [found] = await collection.find().skip(skip).limit(1).toArray();
+    if (!found) return;
+    await collection.deleteOne({ _id: found._id });
+    await collection.insertOne({ ...found, n: value });
+  };
+  return { kind: 'reinsertCapped', detail: `${ns} ${skip} ${value}`, run };
+};
+
+const limitCapped: Maker = ({ client }, random) => {
+  const { db, name, ns } = placeOf(client, random.pick(['x', 'y']), `ring${random.below(2)}`);
+  const limits =
+    random.below(2) === 0 ? { cappedSize: 4096 * (1 + random.below(8)) } : { cappedMax: 5 + random.below(30) };
+  return {
+    kind: 'limitCapped',
+    detail: `${ns} ${JSON.stringify(limits)}`,
+    run: () => db.command({ collMod: name, ...limits }),
+  };
+};
+
 const clustered: Maker = ({ client }, random) => {
   const { db, name, ns, collection } = placeOf(client, random.pick(['x', 'y']), `clustered${random.below(2)}`);
   const [id, fields] = [random.below(40), someFields(random)];
@@ -97,5 +120,7 @@ export const specialOperations: readonly (readonly [Maker, number])[] = [
   [timeSeries, 7],
   [capped, 6],
   [updateCapped, 2],
+  [reinsertCapped, 2],
+  [limitCapped, 1],
   [clustered, 4],
 ];
