@@ -103,7 +103,8 @@ export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<
     for (const raw of piece) {
       const entry = readOplogEntry(raw);
       const { ts } = entry.opTime;
-      if (!last) checkStart(ts, input.from);
+      if (last) checkOrder(last, ts);
+      else checkStart(ts, input.from);
       last = ts;
       transactions.observe(entry);
       if (compareTimestamps(ts, input.restoreTime) > 0) continue;
@@ -123,6 +124,15 @@ export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<
   transactions.close();
   accounts.close();
   return { transactions, entries, dropped: accounts.dropped };
+}
+
+/** Slices prove that they follow each other by their first and last entries alone. */
+function checkOrder(last: Timestamp, ts: Timestamp): void {
+  if (compareTimestamps(last, ts) < 0) return;
+  throw new HoldfastError(
+    'VerificationFailed',
+    `The captured oplog is out of order: the entry at ${formatTimestamp(ts)} comes after the one at ${formatTimestamp(last)}.`,
+  );
 }
 
 function checkStart(first: Timestamp, from: OpTime): void {

@@ -95,9 +95,35 @@ describe('a damaged backup is refused before anything is written', () => {
     ).toBeDefined();
   });
 
+  it('for oplog entries that are out of order, under a header that fits them', async () => {
+    const entries = [5, 3, 6].map((n) => rawEntry(n, { op: 'i', ns: 'db.c', ui: ui(1), o: { _id: n } }));
+    await refuses(await makeBackup(store, { collections, entries }), {
+      name: 'VerificationFailed',
+      message: expect.stringMatching(/100:3 comes after the one at 100:5/) as string,
+    });
+  });
+
+  it('for an index that belongs to another backup', async () => {
+    await refuses(
+      { ...manifest, backupId: '20261122T101530Z-logical-zzzz' },
+      {
+        name: 'CorruptObject',
+        message: expect.stringMatching(/belongs to the backup 20261122T101530Z-logical-hand/) as string,
+      },
+    );
+  });
+
   it('for an oplog that ends before the restore time', async () => {
     await refuses(await makeBackup(store, { collections, restoreTime: 2 }), { name: 'OplogGap' });
   });
+});
+
+it('restores a source that carries the mark of a restore which did not finish, without the mark', async () => {
+  const mark = { ns: 'holdfast_restore.mark', uuid: 9, documents: [{ _id: 'restore', run: 'old', state: 'loading' }] };
+  const entries = [rawEntry(2, { op: 'd', ns: mark.ns, ui: ui(9), o: { _id: 'restore' } })];
+  const marked = await makeBackup(store, { collections: [...collections, mark], entries });
+  expect(await restoreBackup(client, store, marked)).toMatchObject({ collections: 2 });
+  expect(await databases()).toEqual(['db']);
 });
 
 class LyingStore extends MemoryObjectStore {
