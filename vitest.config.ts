@@ -6,11 +6,13 @@ const servers = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 export default defineConfig({
   test: {
+    // Two workers on two cores: a suite on real servers mostly waits for them.
+    maxWorkers: 2,
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     projects: [
-      project('unit', ['test/unit/**/*.test.ts']),
+      project('unit', ['test/unit/**/*.test.ts'], { isolate: false, testTimeout: 20_000 }),
       project('contract', ['test/contract/**/*.test.ts'], { testTimeout: 30_000 }),
-      project('statemachines', ['test/statemachines/**/*.test.ts'], { testTimeout: 30_000 }),
+      project('statemachines', ['test/statemachines/**/*.test.ts'], { isolate: false, testTimeout: 30_000 }),
       project('integration', ['test/integration/**/*.test.ts'], servers),
       project('e2e', ['test/e2e/**/*.test.ts'], servers),
       project('full', ['test/full/**/*.test.ts'], { testTimeout: 1_800_000, hookTimeout: 300_000 }),

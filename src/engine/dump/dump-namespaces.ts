@@ -23,6 +23,8 @@ export interface DumpNamespacesDeps {
   readonly counters: ScanCounters;
   /** Told once, when the catalog has been read. */
   readonly onTotal: (bytes: number) => void;
+  /** Told for each collection that is left out because it was dropped. */
+  readonly onLeftOut: () => void;
 }
 
 type Sized = CatalogEntry & { readonly uuid: string; readonly bytes: number };
@@ -64,6 +66,7 @@ export async function dumpNamespaces(deps: DumpNamespacesDeps): Promise<DumpedNa
     const newFrameWriter = () => deps.newFrameWriter(fail);
     const collection = await dumpCollection(entry, { source: { ...source, signal }, newFrameWriter, counters });
     if (collection) dumped.set(entry.ns, collection);
+    else deps.onLeftOut();
   });
   return catalog
     .map((entry) => ({ entry, collection: dumped.get(entry.ns) }))

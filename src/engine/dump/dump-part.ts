@@ -17,6 +17,7 @@ import { writeIndex } from '../packs/index-writer.ts';
 import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
 import { readDataIdentity, readMemberState, readServerVersion, type Source } from '../source/member-state.ts';
 import { type DumpedNamespace, dumpNamespaces, indexLines, namespaceSummary } from './dump-namespaces.ts';
+import { readPoint } from './read-point.ts';
 import { runTogether } from './run-together.ts';
 
 export interface DumpPartInput {
@@ -92,8 +93,13 @@ export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promis
   const { capture, applyFrom } = await openCapture(input, deps, source);
   deps.logger.info('capture starts', { from: capture.from, applyFrom });
 
-  const { namespaces, packs } = await takeBase(input, deps, source, capture);
-  const { lastApplied: point } = await readMemberState(source, input.replicaSet);
+  const { namespaces, packs, leftOut } = await takeBase(input, deps, source, capture);
+  const point = await readPoint(async () => (await readMemberState(source, input.replicaSet)).lastApplied, {
+    member: input.member,
+    leftOut,
+    clock: deps.clock,
+    signal: deps.signal,
+  });
   if ((await readDataIdentity(source)) !== identity)
     throw new HoldfastError('MemberStateChanged', `${input.member} was rolled back or resynced while it was read.`);
   await capture.advance((await readMemberState(source, input.replicaSet)).majority, true, source.signal);
@@ -118,6 +124,13 @@ export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promis
   return { base, point, slices: [...capture.slices], usersAndRoles: hasUsersOrRoles(namespaces) };
 }
 
+interface TakenBase {
+  readonly namespaces: DumpedNamespace[];
+  readonly packs: WrittenPack[];
+  /** Whether a collection of the catalog was dropped before it was read. */
+  readonly leftOut: boolean;
+}
+
 async function openCapture(input: DumpPartInput, deps: DumpPartDeps, source: Source) {
   const serverVersion = await readServerVersion(source);
   const origin = { member: input.member, serverVersion, run: input.runId, fence: input.fence };
@@ -132,9 +145,9 @@ async function takeBase(
   deps: DumpPartDeps,
   source: Source,
   capture: OplogCapture,
-): Promise<{ namespaces: DumpedNamespace[]; packs: WrittenPack[] }> {
+): Promise<TakenBase> {
   const ended = new AbortController();
-  let result: { namespaces: DumpedNamespace[]; packs: WrittenPack[] } | undefined;
+  let result: TakenBase | undefined;
   await runTogether(deps.signal, [
     async (signal) => {
       result = await dumpIntoPacks(input, deps, { ...source, signal });
@@ -164,11 +177,7 @@ async function captureUntil(
   }
 }
 
-async function dumpIntoPacks(
-  input: DumpPartInput,
-  deps: DumpPartDeps,
-  source: Source,
-): Promise<{ namespaces: DumpedNamespace[]; packs: WrittenPack[] }> {
+async function dumpIntoPacks(input: DumpPartInput, deps: DumpPartDeps, source: Source): Promise<TakenBase> {
   const { store, checkFence } = deps;
   const { partPrefix, attempt } = input;
   const packs = new PackWriter({ store, partPrefix, attempt, signal: source.signal, checkFence });
@@ -176,6 +185,7 @@ async function dumpIntoPacks(
   const compress = frameCompressor(input.codec, input.level);
   const counters = { documents: 0, rawBytes: 0 };
   let totalBytes: number | null = null;
+  let leftOut = false;
   const report = (): void => {
     deps.onProgress({ phase: 'dump', ...counters, storedBytes: packs.storedBytes, totalBytes });
   };
@@ -189,8 +199,11 @@ async function dumpIntoPacks(
         totalBytes = bytes;
         report();
       },
+      onLeftOut: () => {
+        leftOut = true;
+      },
     });
-    return { namespaces, packs: await packs.finish() };
+    return { namespaces, packs: await packs.finish(), leftOut };
   } catch (error) {
     await packs.abort(error);
     throw error;
