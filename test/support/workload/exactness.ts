@@ -5,6 +5,7 @@ import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/
 import { type StandaloneServer, startStandalone } from '../../../local/servers/standalone.ts';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
+import { isHoldfastError } from '../../../src/domain/errors.ts';
 import type { Timestamp } from '../../../src/domain/timestamp.ts';
 import { type DeploymentState, findDifferences, readDeploymentState } from '../deployment-hashes.ts';
 import { connectRestorer, restoreBackup } from '../restore-backup.ts';
@@ -185,6 +186,12 @@ async function compareRestored({ restorer }: ExactnessServers, { state, identiti
   return [...findDifferences(state, restored), ...compareIdentities(identities, restoredIdentities)];
 }
 
+/** The same window is not replayed a second time onto what it was restored to. */
+async function requireRefusal(again: Promise<unknown>): Promise<void> {
+  const refusal = await again.catch((error: unknown) => error);
+  if (!isHoldfastError(refusal, 'TargetNotEmpty')) throw new Error('a second restore was not refused');
+}
+
 /**
  * One seed: data, workload, a backup meanwhile, restore, comparison.
  * @throws Error naming seed, differences, and what the workload and the oplog say about them
@@ -216,6 +223,7 @@ export async function runSeed(servers: ExactnessServers, seed: number, options: 
     });
     const differences = await compareRestored(servers, expected);
     if (differences.length > 0) throw new Error(await explain(differences));
+    await requireRefusal(restoreBackup(restorer, store, manifest, { restoreTime }));
     const { entries, applied } = result.oplog;
     const seconds = (Date.now() - started) / 1000;
     return { seed, operations: workload.operations, succeeded: workload.succeeded, entries, applied, seconds };
