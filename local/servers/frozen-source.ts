@@ -103,7 +103,7 @@ async function checkOplog(client: MongoClient, time: Timestamp, { after, count }
 }
 
 /**
- * A read-only standalone that holds the source as of `time`, the timestamp of an entry of its oplog.
+ * A standalone, to be read only, that holds the source as of `time`, the timestamp of an entry of its oplog.
  * @throws HoldfastError Internal when the copy is later than `time`, entries are missing, or recovery ended elsewhere.
  */
 export async function freezeAt(witness: Witness, time: Timestamp): Promise<StandaloneServer> {

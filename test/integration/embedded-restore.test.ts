@@ -83,9 +83,12 @@ test('a cancelled restore leaves a target that says what it is, and a second res
   const runId = await start();
   const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
   await untilLoading();
+  // Held in the middle of its work, so that it can't end before it is cancelled.
+  process.kill(pid, 'SIGSTOP');
   const rival = await client.waitForRun(await start({ overwrite: 'target' }));
   expect(rival).toMatchObject({ status: 'failed', error: { name: 'TargetBusy' } });
   await client.cancel(runId);
+  process.kill(pid, 'SIGCONT');
   expect(await client.waitForRun(runId)).toMatchObject({ status: 'cancelled' });
   expect(await isAlive(pid)).toBe(false);
   expect(await markOf()).toMatchObject({ run: runId });

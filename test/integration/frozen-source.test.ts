@@ -73,7 +73,6 @@ describe('a source frozen at a timestamp', () => {
     const idOf = (entry: typeof first) => (entry?.['o'] as { _id: never })._id;
     expect(await events.countDocuments({ _id: idOf(first) })).toBe(1);
     expect(await events.countDocuments({ _id: idOf(second) })).toBe(0);
-    await expect(frozen.client().db('x').command({ create: 'y' })).rejects.toMatchObject({ code: 20 });
     await frozen.stop();
   });
 
