@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -195,6 +195,20 @@ describe('a directory that may not be written', () => {
     ];
     for (const call of calls) await rejectsWith(call(), 'StorageAccessDenied');
   });
+});
+
+it('keeps everything to its owner, whatever the umask', async () => {
+  const own = new DirectoryObjectStore({ root: join(root, 'new') });
+  await own.put('a/b', bytes('x'));
+  await own.putStream('c/d', chunks(bytes('y')));
+  const entries = await readdir(join(root, 'new'), { recursive: true, withFileTypes: true });
+  const modes = entries.map(async (entry) => {
+    const { mode } = await stat(join(entry.parentPath, entry.name));
+    return `${entry.isDirectory() ? 'folder' : 'file'} ${(mode & 0o777).toString(8)}`;
+  });
+  await own.close();
+  expect(new Set(await Promise.all(modes))).toEqual(new Set(['folder 700', 'file 600']));
+  expect((await stat(join(root, 'new'))).mode & 0o777).toBe(0o700);
 });
 
 describe('what lies in the directory beside objects', () => {

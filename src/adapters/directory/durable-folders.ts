@@ -3,6 +3,7 @@ import { mkdir, open, realpath, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { HoldfastError } from '../../domain/errors.ts';
 import { errorCode } from './file-errors.ts';
+import { ownerOnly } from './owner-only.ts';
 
 /** Makes a folder's entries survive a power failure. */
 export async function syncFolder(path: string): Promise<void> {
@@ -29,7 +30,7 @@ export class DurableFolders {
   async makeRoot(): Promise<void> {
     if (this.#realRoot !== undefined) return;
     try {
-      await mkdir(this.#root, { recursive: true });
+      await mkdir(this.#root, { recursive: true, mode: ownerOnly.folder });
     } catch (error) {
       if (errorCode(error) === 'EEXIST' || errorCode(error) === 'ENOTDIR') throw notADirectory(this.#root, error);
       throw error;
@@ -47,7 +48,7 @@ export class DurableFolders {
       try {
         // Before mkdir would follow a link, and after it, when the whole folder exists.
         if (!(await this.refuseLinks(folder))) {
-          await mkdir(folder, { recursive: true });
+          await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
           await this.refuseLinks(folder);
         }
         await publish();

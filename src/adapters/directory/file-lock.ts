@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../../domain/errors.ts';
+import { ownerOnly } from './owner-only.ts';
 
 const sqliteBusy = 5;
 const sqliteReadOnly = 8;
@@ -94,9 +95,9 @@ function openForLocking(path: string): DatabaseSync {
  */
 function createEmpty(path: string): void {
   if (existsSync(path)) return;
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: ownerOnly.folder });
   try {
-    closeSync(openSync(path, 'wx'));
+    closeSync(openSync(path, 'wx', ownerOnly.file));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -2,6 +2,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { abortableSource } from '../abortable-source.ts';
 import { errorCode, toStorageError } from './file-errors.ts';
+import { ownerOnly } from './owner-only.ts';
 import { etagOf } from './stored-file.ts';
 
 export interface WrittenFile {
@@ -32,7 +33,7 @@ export async function writeNewFile(
     }
   };
   at.signal?.throwIfAborted();
-  const handle = await mapped(open(path, 'wx+'));
+  const handle = await mapped(open(path, 'wx+', ownerOnly.file));
   try {
     let checksum = 0;
     for await (const chunk of abortableSource(source, at.signal)) {

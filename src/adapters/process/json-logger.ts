@@ -73,7 +73,7 @@ export function appendingTo(path: string): { readonly write: (line: string) => v
     write: (line) => {
       try {
         if (file === undefined) {
-          mkdirSync(dirname(path), { recursive: true });
+          mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
           file = openSync(path, 'a', 0o600);
         }
         writeSync(file, line);

@@ -24,7 +24,7 @@ export class LogEventPublisher implements EventPublisher {
     logger.info(detailType, detail);
     if (file === undefined) return;
     try {
-      await mkdir(dirname(file), { recursive: true });
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       const time = clock.now().toISOString();
       // One append: lines of several processes do not mix.
       await appendFile(file, `${toJsonLine({ time, detailType, detail: toLogValue(detail) })}\n`, { mode: 0o600 });

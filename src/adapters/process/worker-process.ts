@@ -178,7 +178,7 @@ function startChild({ entry, args = [], logFile }: WorkerProcessOptions): ChildP
 }
 
 function openLog(path: string): number {
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   return openSync(path, 'a', 0o600);
 }
 
