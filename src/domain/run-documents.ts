@@ -25,13 +25,14 @@ export const restoreRunSchema = z.strictObject({
 
 export const runRequestSchema = z.discriminatedUnion('workflow', [backupRunSchema, restoreRunSchema]);
 
-/** `requests/<sha256>.json`: created by the first run that a request or a schedule's tick led to. */
+/** `requests/<sha256>.json`: created by the first run of a request; rewritten by a later one when that came to nothing. */
 export const acceptedRequestSchema = z.strictObject({
   schemaVersion: z.literal(1),
   run: z.string(),
   deployment: z.string(),
   at: z.iso.datetime(),
 });
+export type AcceptedRequest = z.infer<typeof acceptedRequestSchema>;
 
 /** `runs/<run>/plan.json` of a restore. */
 export const restorePlanSchema = z.strictObject({

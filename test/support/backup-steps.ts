@@ -31,17 +31,25 @@ export function fail(world: BackupWorld, runId: string, error = 'WorkerLost') {
 }
 
 /** A run up to its lease. */
-export async function begin(world: BackupWorld, runId: string): Promise<{ plan: BackupPlan; fence: number }> {
+export async function begin(
+  world: BackupWorld,
+  runId: string,
+  request: BackupRequest = {},
+): Promise<{ plan: BackupPlan; fence: number }> {
   world.running.add(runId);
-  await inspect(world, runId);
+  await inspect(world, runId, request);
   await plan(world, runId);
   const { fence } = await acquire(world, runId);
   return { plan: await readBackupPlan(world.state, runId), fence };
 }
 
 /** A run that has everything but its outcome. */
-export async function reachCompletion(world: BackupWorld, runId: string): Promise<{ plan: BackupPlan; fence: number }> {
-  const begun = await begin(world, runId);
+export async function reachCompletion(
+  world: BackupWorld,
+  runId: string,
+  request: BackupRequest = {},
+): Promise<{ plan: BackupPlan; fence: number }> {
+  const begun = await begin(world, runId, request);
   await writePart(begun.plan, world);
   await captureOplog(step(runId, 'Capture Oplog'), world.deps);
   return begun;

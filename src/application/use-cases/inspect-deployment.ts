@@ -1,14 +1,21 @@
 import { z } from 'zod';
-import { HoldfastError } from '../../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { type BackupRequest, backupRequestSchema } from '../../domain/run.ts';
-import { acceptedRequestSchema, type BackupRun, backupRunSchema } from '../../domain/run-documents.ts';
+import {
+  type AcceptedRequest,
+  acceptedRequestSchema,
+  type BackupRun,
+  backupRunSchema,
+} from '../../domain/run-documents.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
-import { createOrReadDocument, sha256Hex, writeDocument } from '../documents.ts';
+import { createDocument, createOrReadDocument, findStored, sha256Hex, writeDocument } from '../documents.ts';
 import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
+import type { Executions } from '../ports/executions.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import { markSettled } from '../settle-run.ts';
-import { adoptConfig, deploymentOf, refuseWhenCancelled, storageOf } from '../run-folder.ts';
+import { adoptConfig, deploymentOf, readOutcome, refuseWhenCancelled, storageOf } from '../run-folder.ts';
 
 export const inspectDeploymentInput = stepSchema.extend({
   startedAt: z.iso.datetime(),
@@ -25,6 +32,8 @@ export interface InspectDeploymentDeps extends StepDeps {
   /** The installation's config as it is now; the run keeps a copy. */
   readonly settings: Settings;
   readonly inspector: DeploymentInspector;
+  /** Whether the run that a request was accepted for before still runs. */
+  readonly executions: Executions;
 }
 
 /** First state of a backup: completes the request, recognises a duplicate, and writes what the deployment looks like. */
@@ -75,7 +84,11 @@ function onlyDeployment(settings: Settings): string {
   );
 }
 
-/** A key is accepted for one deployment: the same key for another is another request. */
+/**
+ * A key is accepted for one deployment: the same key for another is another request. The run that it was accepted for
+ * answers it while it runs and once it has succeeded; from one that came to nothing a later run takes it over, and of
+ * several that try one wins.
+ */
 async function findEarlierRun(
   request: BackupRequest,
   run: BackupRun,
@@ -83,12 +96,34 @@ async function findEarlierRun(
   deps: InspectDeploymentDeps,
 ): Promise<string | null> {
   if (request.idempotencyKey === undefined) return null;
-  const digest = sha256Hex(`${run.deployment}\n${request.idempotencyKey}`);
-  const accepted = await createOrReadDocument(deps.state, stateKeys.request(digest), acceptedRequestSchema, {
-    schemaVersion: 1,
-    run: runId,
-    deployment: run.deployment,
-    at: deps.clock.now().toISOString(),
-  });
-  return accepted.run === runId ? null : accepted.run;
+  const key = stateKeys.request(sha256Hex(`${run.deployment}\n${request.idempotencyKey}`));
+  const at = deps.clock.now().toISOString();
+  const mine: AcceptedRequest = { schemaVersion: 1, run: runId, deployment: run.deployment, at };
+  for (;;) {
+    if (await createDocument(deps.state, key, mine)) return null;
+    const accepted = await findStored(deps.state, key, acceptedRequestSchema);
+    if (accepted === undefined) continue;
+    const earlier = accepted.value.run;
+    if (earlier === runId) return null;
+    if (await answers(earlier, deps)) return earlier;
+    if (await takeOver(deps.state, key, mine, accepted.etag)) return null;
+  }
+}
+
+/** Whether a run still may make the backup that was asked for, or has made it. */
+async function answers(runId: string, { state, executions }: InspectDeploymentDeps): Promise<boolean> {
+  if ((await readOutcome(state, runId)) === undefined && (await executions.isRunning(runId))) return true;
+  // Read again: it may have ended in between.
+  return (await readOutcome(state, runId))?.status === 'completed';
+}
+
+/** @returns false when another run was first */
+async function takeOver(state: ObjectStore, key: string, mine: AcceptedRequest, etag: string): Promise<boolean> {
+  try {
+    await writeDocument(state, key, mine, { ifMatch: etag });
+    return true;
+  } catch (error) {
+    if (isHoldfastError(error, 'PreconditionFailed')) return false;
+    throw error;
+  }
 }

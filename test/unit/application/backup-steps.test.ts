@@ -10,7 +10,7 @@ import { stateKeys } from '../../../src/domain/names.ts';
 import { backupPlanSchema, restoreTimeSchema } from '../../../src/domain/run.ts';
 import { workerTaskSchema } from '../../../src/domain/run-documents.ts';
 import { settingsSchema } from '../../../src/domain/settings.ts';
-import { acquire, begin, complete, inspect, plan } from '../../support/backup-steps.ts';
+import { acquire, begin, complete, fail, inspect, plan, reachCompletion } from '../../support/backup-steps.ts';
 import {
   type BackupWorld,
   keysOf,
@@ -50,6 +50,7 @@ describe('Inspect Deployment', () => {
   });
 
   test('recognises a request of the same key, and takes a retry of itself for none', async () => {
+    world.running.add('run-1');
     await inspect(world, 'run-1', { idempotencyKey: 'nightly' });
     expect(await inspect(world, 'run-1', { idempotencyKey: 'nightly' })).toMatchObject({ duplicateOf: null });
     expect(await inspect(world, 'run-2', { idempotencyKey: 'nightly' })).toMatchObject({ duplicateOf: 'run-1' });
@@ -58,10 +59,36 @@ describe('Inspect Deployment', () => {
 
   test('of twenty at once with one key, one goes on', async () => {
     const runs = Array.from({ length: 20 }, (_, index) => `run-${index}`);
+    for (const runId of runs) world.running.add(runId);
     const results = await Promise.all(runs.map((runId) => inspect(world, runId, { idempotencyKey: 'k' })));
     const winners = runs.filter((_, index) => results[index]?.duplicateOf === null);
     expect(winners).toHaveLength(1);
     expect(new Set(results.map(({ duplicateOf }) => duplicateOf))).toEqual(new Set([null, winners[0]]));
+  });
+
+  test('takes a request over from a run that failed, was cancelled or died, and one of several does', async () => {
+    const request = { idempotencyKey: 'nightly' };
+    const runs = Array.from({ length: 20 }, (_, index) => `run-${index + 1}`);
+    for (const runId of runs) world.running.add(runId);
+    for (const cancelled of [false, true]) {
+      const first = cancelled ? 'first-cancelled' : 'first-failed';
+      await inspect(world, first, { idempotencyKey: first });
+      if (cancelled) await cancel(first);
+      await fail(world, first);
+      const results = await Promise.all(runs.map((runId) => inspect(world, runId, { idempotencyKey: first })));
+      const winners = runs.filter((_, index) => results[index]?.duplicateOf === null);
+      expect(winners).toHaveLength(1);
+      expect(new Set(results.map(({ duplicateOf }) => duplicateOf))).toEqual(new Set([null, winners[0]]));
+    }
+    await inspect(world, 'died', request);
+    expect(await inspect(world, 'run-1', request)).toMatchObject({ duplicateOf: null });
+  });
+
+  test('a run that succeeded answers the same request for ever', async () => {
+    const { fence } = await reachCompletion(world, 'run-1', { idempotencyKey: 'nightly' });
+    await complete(world, 'run-1', fence);
+    world.running.clear();
+    expect(await inspect(world, 'run-2', { idempotencyKey: 'nightly' })).toMatchObject({ duplicateOf: 'run-1' });
   });
 
   test('keeps the config that the run began with', async () => {

@@ -96,8 +96,10 @@ describe('the sweep', () => {
   });
 
   test('leaves a duplicate alone, which ended without an outcome', async () => {
+    world.running.add('run-1');
     await inspect(world, 'run-1', { idempotencyKey: 'k' });
     await inspect(world, 'run-2', { idempotencyKey: 'k' });
+    world.running.clear();
     expect((await sweep()).settledRuns).toEqual(['run-1']);
     expect(await keysOf(world.state, stateKeys.outcome('run-2'))).toEqual([]);
   });
