@@ -3,6 +3,10 @@ import type { ConfigReport } from '../src/application/use-cases/check-config.ts'
 import type { Settings } from '../src/domain/settings.ts';
 import type { Logger } from '../src/application/ports/logger.ts';
 
+/** What ends a run early: Ctrl-C, what supervisors send, and a terminal or connection that closes. */
+export const interruptSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type InterruptSignal = (typeof interruptSignals)[number];
+
 export interface TextSink {
   write(text: string): unknown;
 }
@@ -25,8 +29,8 @@ export interface CliEnvironment {
   checkConfig(settings: Settings): Promise<ConfigReport>;
   /** @returns what was typed, without the line feed. */
   ask(question: string): Promise<string>;
-  /** Calls back on every Ctrl-C until the returned function is called. */
-  onInterrupt(handler: () => void): () => void;
+  /** Calls back on every Ctrl-C, SIGTERM and hang-up until the returned function is called. */
+  onInterrupt(handler: (signal: InterruptSignal) => void): () => void;
   /** Leaves at once, without waiting for anything. */
   leave(exitCode: number): void;
 }

@@ -1,11 +1,13 @@
 import type { HoldfastClient, RunStatus } from '../src/application/ports/holdfast-client.ts';
 import { HoldfastError, isErrorName } from '../src/domain/errors.ts';
+import type { InterruptSignal } from './environment.ts';
 import { exitCodeLeftAtOnce } from './output/exit-codes.ts';
 import { makeProgressDisplay, type ProgressDisplay } from './output/progress-display.ts';
 import type { CommandSession } from './session.ts';
 
 /**
- * Shows a run until it has ended. Ctrl-C asks it to cancel and waits for its clean-up; a second one leaves at once.
+ * Shows a run until it has ended. Ctrl-C asks it to cancel and waits for its clean-up; a second one leaves at once. A
+ * terminal that hangs up asks too, and nobody is left to press twice.
  * @throws what the run failed with; Cancelled
  */
 export async function followRun(session: CommandSession, client: HoldfastClient, runId: string): Promise<RunStatus> {
@@ -40,9 +42,9 @@ function makeInterruptHandler(
   client: HoldfastClient,
   runId: string,
   display: ProgressDisplay,
-): () => void {
+): (signal: InterruptSignal) => void {
   let askedAt: number | undefined;
-  return () => {
+  return (signal) => {
     const now = environment.now().getTime();
     if (askedAt === undefined) {
       askedAt = now;
@@ -50,7 +52,7 @@ function makeInterruptHandler(
       client.cancel(runId).catch((error: unknown) => {
         display.note(`the run could not be asked to stop: ${error instanceof Error ? error.message : String(error)}`);
       });
-    } else if (now - askedAt > sameKeystrokeMilliseconds) {
+    } else if (signal !== 'SIGHUP' && now - askedAt > sameKeystrokeMilliseconds) {
       display.close();
       environment.stderr.write(`left at once: the next start of holdfast cleans up after run ${runId}.\n`);
       environment.leave(exitCodeLeftAtOnce);

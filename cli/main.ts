@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
-import type { CliEnvironment } from './environment.ts';
+import { type CliEnvironment, interruptSignals } from './environment.ts';
 import { runCli } from './run-cli.ts';
 
 async function ask(question: string): Promise<string> {
@@ -31,9 +31,9 @@ const environment: CliEnvironment = {
   },
   ask,
   onInterrupt: (handler) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, handler);
+    for (const signal of interruptSignals) process.on(signal, handler);
     return () => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, handler);
+      for (const signal of interruptSignals) process.off(signal, handler);
     };
   },
   leave: (exitCode) => {
@@ -43,7 +43,12 @@ const environment: CliEnvironment = {
 
 // `holdfast list | head -1` closes the pipe early: that is not an error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+});
+
+// The terminal that hung up (SIGHUP) takes no more output: the run is cancelled and cleaned up all the same.
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
 });
 
 process.exitCode = await runCli(environment);

@@ -3,6 +3,7 @@
 // in an installed package what was compiled.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,9 +23,9 @@ const main = existsSync(source) ? source : join(root, 'dist', 'cli', 'main.js');
 const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
 // The child decides what a signal means (it cancels its run first); this process only waits for it. A terminal sends
 // Ctrl-C to both processes, so the child gets it twice: it knows (cli/follow-run.ts).
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => {
   console.error(`holdfast could not be started: ${error.message}`);
   process.exit(70);
 });
-child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)));
+child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 15)));

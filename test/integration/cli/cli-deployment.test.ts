@@ -141,17 +141,20 @@ describe('the command line against a replica set', () => {
     expect(code).toBe(7);
   });
 
-  it('cancels a run on Ctrl-C, waits for its clean-up and leaves nothing behind', async () => {
-    const started = start('backup', 'slow', '--output', 'json');
-    await started.stderrHas('Dump Collections');
-    started.child.kill('SIGINT');
-    const result = await started.ended;
-    expect(asJson(result)).toMatchObject({ error: { name: 'Cancelled' } });
-    expect(result.code).toBe(9);
-    const left = await readdir(join(cwd, 'backups'), { recursive: true, withFileTypes: true });
-    const files = left.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-    expect(files.filter((file) => file.includes('/slow/'))).toEqual([]);
-  });
+  it.each(['SIGINT', 'SIGHUP'] as const)(
+    'cancels a run on %s, waits for its clean-up and leaves nothing behind',
+    async (signal) => {
+      const started = start('backup', 'slow', '--output', 'json');
+      await started.stderrHas('Dump Collections');
+      started.child.kill(signal);
+      const result = await started.ended;
+      expect(asJson(result)).toMatchObject({ error: { name: 'Cancelled' } });
+      expect(result.code).toBe(9);
+      const left = await readdir(join(cwd, 'backups'), { recursive: true, withFileTypes: true });
+      const files = left.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+      expect(files.filter((file) => file.includes('/slow/'))).toEqual([]);
+    },
+  );
 
   it('cancels a run of another process', async () => {
     const signalMembers = (signal: NodeJS.Signals) => {

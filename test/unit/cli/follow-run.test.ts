@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { InterruptSignal } from '../../../cli/environment.ts';
 import { progressBar, progressText } from '../../../cli/output/progress-text.ts';
 import type { RunStatus } from '../../../src/application/ports/holdfast-client.ts';
 import { fakeClient, makeProgress, makeRun, runFake } from './fake-environment.ts';
@@ -75,14 +76,16 @@ describe('progress', () => {
 
 describe('Ctrl-C', () => {
   /** Presses at these times, in milliseconds, while the run goes on; the run then ends as cancelled. */
-  async function press(...times: readonly number[]) {
-    let handler: (() => void) | undefined;
+  const press = (...times: readonly number[]) => signalled('SIGINT', ...times);
+
+  async function signalled(signal: InterruptSignal, ...times: readonly number[]) {
+    let handler: ((signal: InterruptSignal) => void) | undefined;
     let milliseconds = 0;
     const client = fakeClient({
       waitForRun: () => {
         for (const time of times) {
           milliseconds = time;
-          handler?.();
+          handler?.(signal);
         }
         return Promise.resolve(makeRun({ status: 'cancelled', output: null }));
       },
@@ -106,6 +109,10 @@ describe('Ctrl-C', () => {
 
   it('counts as one when the same keystroke arrives twice', async () => {
     expect(await press(0, 3)).toMatchObject({ left: undefined, cancels: [['cancel', 'run-1']] });
+  });
+
+  it('is what a terminal that hangs up means, which never leaves at once', async () => {
+    expect(await signalled('SIGHUP', 0, 3000)).toMatchObject({ left: undefined, cancels: [['cancel', 'run-1']] });
   });
 
   it('leaves at once the second time, and says who cleans up', async () => {
