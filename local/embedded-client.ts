@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { toStorageError } from '../src/adapters/directory/file-errors.ts';
+import { ownerOnly } from '../src/adapters/directory/owner-only.ts';
 import type { BackupSummary, HoldfastClient, RunStatus } from '../src/application/ports/holdfast-client.ts';
 import type { RunHistory } from '../src/application/ports/run-history.ts';
 import { cancelRun } from '../src/application/use-cases/cancel-run.ts';
@@ -122,7 +124,7 @@ export class EmbeddedClient implements HoldfastClient {
     const { executions, deps, stateDir } = this.#parts;
     const runId = makeRunId(workflow, deps.clock.now());
     // The journal is a file of its own kind: it grows while the run goes on.
-    await mkdir(dirname(join(stateDir, stateKeys.journal(runId))), { recursive: true });
+    await makeJournalFolder(join(stateDir, stateKeys.journal(runId)));
     const execution = executions.start(loadWorkflow(workflow), runId, request);
     const ended = execution.result.then(async (result) => {
       await this.#cleanUpAfter(runId, result);
@@ -167,6 +169,15 @@ export class EmbeddedClient implements HoldfastClient {
     const pause = this.#parts.deps.clock.sleep(statusInterval, done.signal).catch(() => undefined);
     await Promise.race([pause, ...(ended === undefined ? [] : [ended])]);
     done.abort();
+  }
+}
+
+/** @throws StorageFull, StorageAccessDenied, StorageUnavailable */
+async function makeJournalFolder(journal: string): Promise<void> {
+  try {
+    await mkdir(dirname(journal), { recursive: true, mode: ownerOnly.folder });
+  } catch (error) {
+    throw toStorageError(error, { storage: 'of the state', key: journal, action: 'make the folder of' });
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Clock } from '../../src/application/ports/clock.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import { failureCause } from '../../src/domain/failure.ts';
 import { ExecutionStopped } from './failures.ts';
 import { isArray, isObject, type Json, type JsonObject } from './json.ts';
 import type { HistoryEvent, Journal } from './journal.ts';
@@ -61,6 +63,8 @@ export class History {
     try {
       await this.#written;
     } catch (error) {
+      // The disk's trouble has a name of its own; it is no defect to report.
+      if (error instanceof HoldfastError) throw new ExecutionStopped('FAILED', error.name, failureCause(error));
       const reason = error instanceof Error ? error.message : String(error);
       throw new ExecutionStopped('FAILED', 'States.Runtime', `The journal could not be written: ${reason}`);
     }

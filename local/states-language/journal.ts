@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+import { errorCode, toStorageError } from '../../src/adapters/directory/file-errors.ts';
 import type { JsonObject } from './json.ts';
 
 /** One event of an execution, in the shape of Step Functions' GetExecutionHistory: details under `<type>EventDetails`. */
@@ -34,6 +35,7 @@ const unflushed = new Set(['TaskStarted', 'MapStateStarted', 'ParallelStateStart
 /**
  * One JSON document a line, created with the first event and closed with the last; every state transition is flushed to
  * the disk (fsync) before the execution goes on. A file that exists already is refused: a history has one writer.
+ * `append` throws StorageFull and the other errors of a storage when the disk fails.
  */
 export class FileJournal implements Journal {
   readonly #path: string;
@@ -44,9 +46,15 @@ export class FileJournal implements Journal {
   }
 
   append(event: HistoryEvent): void {
-    this.#file ??= create(this.#path);
-    writeSync(this.#file, `${JSON.stringify(event)}\n`);
-    if (!unflushed.has(event.type)) fsyncSync(this.#file);
+    try {
+      this.#file ??= create(this.#path);
+      writeWhole(this.#file, Buffer.from(`${JSON.stringify(event)}\n`));
+      if (!unflushed.has(event.type)) fsyncSync(this.#file);
+    } catch (error) {
+      // A second writer is a defect, and no trouble of the disk.
+      if (errorCode(error) === 'EEXIST') throw error;
+      throw toStorageError(error, { storage: 'of the state', key: this.#path, action: 'write the journal' });
+    }
     if (isLastEvent(event)) this.close();
   }
 
@@ -54,6 +62,12 @@ export class FileJournal implements Journal {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
+}
+
+/** A disk that is nearly full, and a signal, let write(2) take less than it is given. */
+function writeWhole(file: number, line: Buffer): void {
+  let written = 0;
+  while (written < line.length) written += writeSync(file, line, written);
 }
 
 /** A new file whose name survives a power failure. */

@@ -91,7 +91,7 @@ test('a run whose journal can no longer be written ends, is cleaned up, and is r
   const client = openClient((path) => fullFrom(path, ({ type }) => type === 'ParallelStateEntered'));
   const { runId } = await client.startBackup({});
   const status = await client.waitForRun(runId);
-  expect(status).toMatchObject({ status: 'failed', error: { name: 'Internal' } });
+  expect(status).toMatchObject({ status: 'failed', error: { name: 'StorageFull' } });
   expect(status.error?.message).toContain('no space is left');
   expect(await state.head(stateKeys.settled(runId))).toBeDefined();
   expect((await readLease(state, stateKeys.lease('orders')))?.lease.released).toBe(true);
