@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
 import { OrphanStoppingLauncher } from '../../src/adapters/process/orphaned-workers.ts';
 import { isAlive, type ProcessIdentity } from '../../src/adapters/process/process-identity.ts';
@@ -46,4 +46,20 @@ test('of the attempts named only those are stopped, also when they are frozen; o
   expect(await isAlive(second.identity)).toBe(true);
   await launcher.stopAll('run');
   expect(await isAlive(second.identity)).toBe(false);
+});
+
+test('a worker that outlives SIGKILL is given up as lost', async () => {
+  await startWorker('dump-rs0-3');
+  // Stands for a process that the kernel can't end, as one is that waits for a dead mount.
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+  const impatient = new OrphanStoppingLauncher({
+    ...{ launcher: none, state, clock: new SystemClock(), killMilliseconds: 300, graceMilliseconds: 300 },
+    logger: new JsonLogger({ clock: new SystemClock(), write: () => undefined }),
+  });
+  try {
+    await expect(impatient.stopAll('run', ['dump-rs0-3'])).rejects.toMatchObject({ name: 'WorkerLost' });
+    expect(kill).toHaveBeenCalledWith(expect.any(Number), 'SIGKILL');
+  } finally {
+    kill.mockRestore();
+  }
 });

@@ -2,7 +2,7 @@ import type { Clock } from '../../application/ports/clock.ts';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { WorkerLauncher } from '../../application/ports/worker-launcher.ts';
-import { isHoldfastError } from '../../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { workerProcessSchema } from '../../domain/run-documents.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
@@ -14,6 +14,8 @@ export interface OrphanStoppingOptions {
   readonly logger: Logger;
   /** Between SIGTERM and SIGKILL; the worker contract allows 25 s. */
   readonly graceMilliseconds?: number;
+  /** Between SIGKILL and giving up; default 30 s. */
+  readonly killMilliseconds?: number;
 }
 
 const pollMilliseconds = 100;
@@ -44,17 +46,26 @@ export class OrphanStoppingLauncher implements WorkerLauncher {
     await Promise.all(keys.map(async (key) => this.#stop(await readIdentity(state, key))));
   }
 
+  /** @throws WorkerLost when it outlives SIGKILL, as a process does whose disk never answers */
   async #stop(worker: ProcessIdentity | undefined): Promise<void> {
     if (worker === undefined || !(await isAlive(worker))) return;
-    const { clock, logger, graceMilliseconds = 25_000 } = this.#options;
+    const { clock, logger, graceMilliseconds = 25_000, killMilliseconds = 30_000 } = this.#options;
     logger.warn('a worker outlived its workflow and is stopped', { pid: worker.pid });
     signalProcess(worker.pid, 'SIGTERM');
     const deadline = clock.now().getTime() + graceMilliseconds;
     while (await isAlive(worker)) {
-      if (clock.now().getTime() >= deadline) signalProcess(worker.pid, 'SIGKILL');
+      const late = clock.now().getTime() - deadline;
+      if (late >= killMilliseconds) throw unkillable(worker.pid);
+      if (late >= 0) signalProcess(worker.pid, 'SIGKILL');
       await clock.sleep(pollMilliseconds);
     }
   }
+}
+
+function unkillable(pid: number): HoldfastError {
+  return new HoldfastError('WorkerLost', `the worker with process id ${pid} can't be killed, and may still write`, {
+    next: 'Look at what it waits for (a mount that does not answer?); the next start of holdfast tries again.',
+  });
 }
 
 async function readIdentity(state: ObjectStore, key: string): Promise<ProcessIdentity | undefined> {
