@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { printable } from '../output/printable.ts';
 import { renderRun, renderRunList } from '../output/run-tables.ts';
+import type { RunStatus } from '../../src/application/ports/holdfast-client.ts';
 import type { ProgramOptions } from '../command-runner.ts';
 
 /** `status` and `cancel`: the commands about runs. */
@@ -28,6 +29,11 @@ export function registerRuns(program: Command, { run }: ProgramOptions): void {
     .action(async (runId: string, _flags: object, command: Command) => {
       await run(command, async (session) => {
         const client = await session.client();
+        const [before] = await client.status(runId);
+        if (before !== undefined && before.status !== 'running') {
+          session.print({ runId, cancelRequested: false, status: before.status }, () => nothingToCancel(before));
+          return;
+        }
         await client.cancel(runId);
         session.print({ runId, cancelRequested: true }, () =>
           [`The run is asked to stop; it cleans up first. Watch it with`, `  holdfast status ${printable(runId)}`].join(
@@ -36,4 +42,17 @@ export function registerRuns(program: Command, { run }: ProgramOptions): void {
         );
       });
     });
+}
+
+const endings: Readonly<Record<Exclude<RunStatus['status'], 'running'>, string>> = {
+  succeeded: 'has succeeded',
+  failed: 'has failed',
+  cancelled: 'was cancelled before',
+  duplicate: 'has ended: an earlier run answers its request',
+  interrupted: 'was interrupted',
+};
+
+function nothingToCancel({ runId, status }: RunStatus): string {
+  const ending = status === 'running' ? 'runs' : endings[status];
+  return `There is nothing to cancel: run ${printable(runId)} ${ending}.`;
 }

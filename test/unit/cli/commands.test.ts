@@ -187,9 +187,16 @@ describe('holdfast status, cancel and describe', () => {
   });
 
   it('asks for the run that was named', async () => {
-    const client = fakeClient();
+    const client = fakeClient({ status: () => Promise.resolve([makeRun({ status: 'running', endedAt: null })]) });
     await runFake(['cancel', 'run-1'], { client });
     expect(client.asked[0]).toEqual(['cancel', 'run-1']);
+  });
+
+  it('says how a run ended that is to be cancelled too late', async () => {
+    const client = fakeClient({ status: () => Promise.resolve([makeRun({ status: 'failed' })]) });
+    const { code, stdout } = await runFake(['cancel', 'run-1'], { client });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'There is nothing to cancel: run run-1 has failed.\n' });
+    expect(client.asked.map(([name]) => name)).not.toContain('cancel');
   });
 
   it('shows collections only when asked', async () => {
