@@ -11,9 +11,9 @@ describe('compareObjectKeys', () => {
       fc.property(twins, ([a, b]) => {
         expect(Math.sign(compareObjectKeys(a, b))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))));
       }),
-      { numRuns: 2000, examples: [[['\u{1f600}', '\uff5e']], [['\ue000', '\ud7ff']], [['a', 'a']]] },
+      { numRuns: 1000, examples: [[['\u{1f600}', '\uff5e']], [['\ue000', '\ud7ff']], [['a', 'a']]] },
     );
-  });
+  }, 60_000);
 });
 
 describe('assertObjectKey', () => {
@@ -34,5 +34,5 @@ describe('assertObjectKey', () => {
         expect(key.split('/').every((one) => one !== '' && one !== '.' && one !== '..')).toBe(true);
       }),
     );
-  });
+  }, 60_000);
 });
