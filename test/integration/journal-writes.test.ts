@@ -14,7 +14,8 @@ vi.mock('node:fs', async (original) => {
   const real = await original<typeof fs>();
   return {
     ...real,
-    writeSync: (file: number, bytes: Buffer, offset = 0) => {
+    writeSync: (file: number, data: Buffer | string, offset = 0) => {
+      const bytes = Buffer.from(data);
       if (disk.takes === 0) throw Object.assign(new Error('write'), { code: 'ENOSPC' });
       return real.writeSync(file, bytes, offset, Math.min(disk.takes, bytes.length - offset));
     },
