@@ -107,7 +107,7 @@ async function backUp(
     clientFor: { value: () => slowed },
     hidden: { value: source.hidden },
   }) as ReplicaSetServers;
-  await workload.after(10 + random.below(40), 20_000);
+  await workload.after(10 + random.below(40), 8_000);
   const spanning = new SpanningTransactions(source.client());
   await spanning.begin(workload);
   const taking = takeBackup({
@@ -115,7 +115,7 @@ async function backUp(
     store,
     member: source.hidden,
     afterBase: async () => {
-      await workload.after(10 + random.below(30), 20_000);
+      await workload.after(10 + random.below(30), 8_000);
       await spanning.decide();
       await workload.stop();
       await setTtlMonitor(source, false);

@@ -31,8 +31,8 @@ export class SpanningTransactions {
     ];
     const [preparedEarly, preparedLate] = [await this.#prepare(9), await this.#prepare(11)];
     this.#work.push(
-      workload.after(60, 20_000).then(() => early.commitTransaction()),
-      workload.after(80, 20_000).then(() => preparedEarly()),
+      workload.after(60, 4_000).then(() => early.commitTransaction()),
+      workload.after(80, 4_000).then(() => preparedEarly()),
     );
     this.#late = [() => late.commitTransaction(), () => large.commitTransaction(), () => aborted.abortTransaction()];
     this.#decideLast = preparedLate;
