@@ -31,7 +31,7 @@ afterAll(async () => {
   await servers.stop();
 });
 beforeEach(async () => {
-  settings = await servers.newSettings();
+  settings = await servers.newSettings('slow');
   client = await openEmbedded({ settings, logger: noLogger });
 });
 afterEach(async () => {

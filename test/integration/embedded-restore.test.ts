@@ -44,10 +44,9 @@ const markOf = () => target.client().db('holdfast_restore').collection('mark').f
 const start = async (more: object = {}) =>
   (await client.startRestore({ backup: 'orders', to: target.uri, ...more })).runId;
 
-async function untilLoading(): Promise<void> {
-  await until('documents are being loaded', async () =>
-    (await orders().estimatedDocumentCount()) > 0 ? true : undefined,
-  );
+/** The mark is written before the first document. */
+async function untilMarkedBy(runId: string): Promise<void> {
+  await until('this run marks the target', async () => ((await markOf())?.['run'] === runId ? true : undefined));
 }
 
 /** Changes one bit of a file, and back when called again. */
@@ -82,7 +81,7 @@ test('the source itself is refused as a target', async () => {
 test('a cancelled restore leaves a target that says what it is, and a second restore of it is refused', async () => {
   const runId = await start();
   const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
-  await untilLoading();
+  await untilMarkedBy(runId);
   // Held in the middle of its work, so that it can't end before it is cancelled.
   process.kill(pid, 'SIGSTOP');
   const rival = await client.waitForRun(await start({ overwrite: 'target' }));
@@ -102,7 +101,7 @@ test('a cancelled restore leaves a target that says what it is, and a second res
 test('a restore whose worker was killed begins anew and is whole', async () => {
   const runId = await start({ overwrite: 'target' });
   const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
-  await until('this run marks the target', async () => ((await markOf())?.['run'] === runId ? true : undefined));
+  await untilMarkedBy(runId);
   process.kill(pid, 'SIGKILL');
   expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', output: { backupId } });
   expect(await orders().countDocuments()).toBe(64 * 16);

@@ -59,7 +59,7 @@ const states = [
 test.each(states)(
   'after the orchestrator was killed in %s, the next start leaves nothing half-done and the next backup works',
   async (state) => {
-    const settings = await servers.newSettings();
+    const settings = await servers.newSettings(state === 'Dump Collections' ? 'slow' : undefined);
     const { child, runId } = await startOrchestrator(settings);
     await untilEntered(settings, runId, state);
     if (state === 'Dump Collections') await untilProgress(settings, runId);
@@ -85,7 +85,7 @@ test.each(states)(
 );
 
 test('a worker whose orchestrator was killed is gone before what it wrote is deleted', async () => {
-  const settings = await servers.newSettings();
+  const settings = await servers.newSettings('slow');
   const { child, runId } = await startOrchestrator(settings);
   const pid = await workerPid(settings, { runId, attempt: 1 });
   await untilProgress(settings, runId);
@@ -100,7 +100,7 @@ test('a worker whose orchestrator was killed is gone before what it wrote is del
 });
 
 test('a run of another process is seen and cancelled from this one', async () => {
-  const settings = await servers.newSettings();
+  const settings = await servers.newSettings('slow');
   const { child, runId } = await startOrchestrator(settings);
   try {
     await untilProgress(settings, runId);

@@ -17,8 +17,11 @@ const credentialsVariable = 'HOLDFAST_TEST_BACKUP_USER';
 /** A real replica set with a hidden member, authentication and the backup role, and the product's directories beside it. */
 export interface EmbeddedSet {
   readonly set: ReplicaSetServers;
-  /** A state directory and a storage of its own for each test. */
-  newSettings(): Promise<Settings>;
+  /**
+   * A state directory and a storage of its own for each test.
+   * @param pace `slow` compresses some MB/s: what is killed or cancelled in the middle of a dump must still be in it
+   */
+  newSettings(pace?: 'slow'): Promise<Settings>;
   stop(): Promise<void>;
 }
 
@@ -30,9 +33,10 @@ export async function startEmbeddedSet(): Promise<EmbeddedSet> {
   let count = 0;
   return {
     set,
-    newSettings: () => {
+    newSettings: (pace) => {
       count += 1;
-      return Promise.resolve(settingsFor(set, join(directory, String(count)), { env: credentialsVariable }));
+      const level = pace === 'slow' ? 17 : 1;
+      return Promise.resolve(settingsFor(set, join(directory, String(count)), { env: credentialsVariable }, level));
     },
     stop: async () => {
       await set.stop();
@@ -42,7 +46,12 @@ export async function startEmbeddedSet(): Promise<EmbeddedSet> {
 }
 
 /** @param credentials without: a set without authentication */
-export function settingsFor(set: ReplicaSetServers, root: string, credentials?: { readonly env: string }): Settings {
+export function settingsFor(
+  set: ReplicaSetServers,
+  root: string,
+  credentials?: { readonly env: string },
+  level = 1,
+): Settings {
   return settingsSchema.parse({
     schemaVersion: 1,
     stage: 'test',
@@ -56,14 +65,14 @@ export function settingsFor(set: ReplicaSetServers, root: string, credentials?: 
         ...(credentials && { credentials }),
         storage: 'local',
         member: { maxLagSeconds: 60 },
-        compression: {},
+        compression: { level },
         limits: { parallel: 1 },
       },
     },
   });
 }
 
-/** Enough that a dump takes a second or more: bytes that do not compress. */
+/** Enough that a dump takes some seconds: bytes that do not compress. */
 export async function seedDocuments(set: ReplicaSetServers, megabytes: number): Promise<void> {
   const collection = set.client().db('shop').collection<{ _id: number; payload: Buffer }>('orders');
   for (let batch = 0; batch < megabytes; batch += 1) {
