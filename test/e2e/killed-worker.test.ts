@@ -30,7 +30,7 @@ test('a backup under load whose worker was killed restores to the source as it w
   const witness = await copyWitness(set, bystander);
   stack.defer(() => witness.discard());
 
-  const settings = settingsFor(set, directory);
+  const settings = settingsFor(set, directory, undefined, 17);
   const client = await openEmbedded({ settings, logger: noLogger });
   stack.defer(() => client.close());
   const { runId } = await client.startBackup({});
