@@ -2,6 +2,7 @@ import { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../src/adapters/process/system-clock.ts';
 import { dumpPart } from '../src/engine/dump/dump-part.ts';
+import { measureSelf } from './measure-self.ts';
 import { NowhereStore } from './nowhere-store.ts';
 import { replicaSet } from './source-server.ts';
 
@@ -44,14 +45,4 @@ const runs: Record<string, () => Promise<object>> = {
   'driver cursor, decoded': () => driverCursor(client, false),
   'driver cursor, raw': () => driverCursor(client, true),
 };
-const start = performance.now();
-const cpu = process.cpuUsage();
-const result = await runs[variant]?.();
-const { user, system } = process.cpuUsage(cpu);
-const usage = {
-  seconds: (performance.now() - start) / 1000,
-  cpuSeconds: (user + system) / 1e6,
-  peakMiB: process.resourceUsage().maxRSS / 1024,
-};
-await client.close();
-console.log(JSON.stringify({ ...result, ...usage }));
+await measureSelf(runs[variant], () => client.close());

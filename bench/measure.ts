@@ -56,6 +56,34 @@ export async function measureProgram(binary: string, args: readonly string[], se
   };
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
+/** Medians of one variant's runs, as the columns that both benchmarks print. */
+export function summarise(variant: string, runs: readonly Measured[], rawBytes: number) {
+  const of = (pick: (run: Measured) => number) => Math.round(median(runs.map(pick)) * 100) / 100;
+  const seconds = of((run) => run.seconds);
+  return {
+    variant,
+    seconds,
+    'MB/s': Math.round(rawBytes / 1e6 / seconds),
+    'client CPU s': of(({ cpuSeconds: cpu }) => cpu),
+    'mongod CPU s': of(({ serverCpuSeconds }) => serverCpuSeconds),
+    'peak MiB': Math.round(Math.max(...runs.map(({ peakMiB }) => peakMiB))),
+  };
+}
+
+type Summary = ReturnType<typeof summarise>;
+
+/** `a / b`: wall and the client's CPU. */
+export function printRatio(row: Summary, base: Summary): void {
+  console.log(
+    `${row.variant} / ${base.variant}: wall ${(row.seconds / base.seconds).toFixed(2)}, ` +
+      `client CPU ${(row['client CPU s'] / base['client CPU s']).toFixed(2)}`,
+  );
+}
+
+export function medianOf(runs: readonly Measured[], name: string): number {
+  return median(runs.map((run) => Number(run[name] ?? 0)));
 }

@@ -8,6 +8,7 @@ import { readIndex } from '../src/engine/packs/index-reader.ts';
 import { joinFrames, readFrames } from '../src/engine/packs/pack-reader.ts';
 import { restorePart } from '../src/engine/restore/restore-part.ts';
 import type { BenchBackup } from './backup-to-restore.ts';
+import { measureSelf } from './measure-self.ts';
 
 /** One measured restore, alone in its process: `node bench/restore-run.ts <variant> <host> <backup.json> <parallel>`. Prints one line of JSON. */
 
@@ -68,14 +69,4 @@ const runs: Record<string, () => Promise<object>> = {
   'holdfast with replay': () => holdfast(client, backup, true, Number(parallel)),
   'driver insertMany': () => insertMany(client, backup),
 };
-const start = performance.now();
-const cpu = process.cpuUsage();
-const result = await runs[variant]?.();
-const { user, system } = process.cpuUsage(cpu);
-const usage = {
-  seconds: (performance.now() - start) / 1000,
-  cpuSeconds: (user + system) / 1e6,
-  peakMiB: process.resourceUsage().maxRSS / 1024,
-};
-await client.close();
-console.log(JSON.stringify({ ...result, ...usage }));
+await measureSelf(runs[variant], () => client.close());

@@ -5,7 +5,7 @@ import { findMongod } from '../local/servers/find-mongod.ts';
 import { type MongodProcess, startMongod } from '../local/servers/mongod-process.ts';
 import { until } from '../local/servers/poll.ts';
 import { makeBackup } from './backup-to-restore.ts';
-import { type Measured, measureProgram, measureScript, median } from './measure.ts';
+import { type Measured, measureProgram, measureScript, medianOf, printRatio, summarise } from './measure.ts';
 import { emptyFolder, startSource } from './source-server.ts';
 
 /**
@@ -43,26 +43,14 @@ async function measureRestore(run: (server: MongodProcess) => Promise<Measured>)
 }
 
 function report(results: ReadonlyMap<string, readonly Measured[]>, rawBytes: number): void {
-  const rows = [...results].map(([variant, runs]) => {
-    const of = (pick: (run: Measured) => number) => Math.round(median(runs.map(pick)) * 100) / 100;
-    return {
-      variant,
-      seconds: of(({ seconds }) => seconds),
-      'MB/s': Math.round(rawBytes / 1e6 / of(({ seconds }) => seconds)),
-      'client CPU s': of(({ cpuSeconds }) => cpuSeconds),
-      'mongod CPU s': of(({ serverCpuSeconds }) => serverCpuSeconds),
-      'peak MiB': Math.round(Math.max(...runs.map(({ peakMiB }) => peakMiB))),
-      'entries/s replayed': Math.round(of((run) => Number(run['entriesPerSecond'] ?? 0))),
-    };
-  });
+  const rows = [...results].map(([variant, runs]) => ({
+    ...summarise(variant, runs, rawBytes),
+    'entries/s replayed': Math.round(medianOf(runs, 'entriesPerSecond')),
+  }));
   console.table(rows);
   for (const [variant, runs] of results) if (runs[0]?.['phases'] !== undefined) console.log(variant, runs[0]['phases']);
   const [ours] = rows;
-  for (const base of rows.slice(2))
-    console.log(
-      `holdfast / ${base.variant}: wall ${((ours?.seconds ?? NaN) / base.seconds).toFixed(2)}, ` +
-        `client CPU ${((ours?.['client CPU s'] ?? NaN) / base['client CPU s']).toFixed(2)}`,
-    );
+  if (ours) for (const base of rows.slice(2)) printRatio(ours, base);
 }
 
 const scale = Number(process.env['HOLDFAST_BENCH_SCALE'] ?? '0.6');
