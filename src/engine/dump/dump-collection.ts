@@ -62,7 +62,7 @@ async function scanCollection(
   { source, newFrameWriter, counters }: DumpCollectionDeps,
 ): Promise<Pick<DumpedCollection, 'documents' | 'rawBytes' | 'frames'> | 'interrupted'> {
   const writer = newFrameWriter();
-  const assembler = new FrameAssembler(entry.ns, async (raw, documents) => {
+  const assembler = new FrameAssembler(entry.ns, async ({ raw, documents }) => {
     counters.documents += documents;
     counters.rawBytes += raw.length;
     await writer.write(raw, documents);
@@ -85,12 +85,17 @@ async function readInto(
   source: Source,
 ): Promise<void> {
   // Back-pressure may hold a scan for longer than the ten minutes that an idle cursor lives.
-  const find = { find: uuidValue(entry.uuid), hint: { $natural: 1 }, noCursorTimeout: true };
+  const find = {
+    find: uuidValue(entry.uuid),
+    hint: { $natural: 1 },
+    noCursorTimeout: true,
+    $_requestResumeToken: true,
+  };
   const cursor = await openRawCursor(source.client, entry.db, find, { signal: source.signal });
   try {
     for (let batch = await cursor.next(); batch; batch = await cursor.next()) {
       source.signal.throwIfAborted();
-      await assembler.add(batch);
+      await assembler.add(batch, cursor.resumeToken);
     }
     await assembler.flush();
   } finally {

@@ -14,6 +14,12 @@ export interface RawCursor {
    * @throws what the driver throws, after which the cursor is of no use; the signal's reason when aborted
    */
   next(): Promise<Buffer | undefined>;
+  /**
+   * Of the batch that `next` handed out last: the server's `postBatchResumeToken`, raw BSON and its own copy. A `find`
+   * with `$_resumeAfter` goes on behind that batch's last document. Undefined unless the command asked for it
+   * (`$_requestResumeToken`).
+   */
+  readonly resumeToken: Buffer | undefined;
   /** Ends the cursor on the server too. Never throws. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -28,6 +34,7 @@ interface Reply {
   readonly id: bigint;
   readonly ns: string;
   readonly batch: Buffer;
+  readonly resumeToken: Buffer | undefined;
 }
 
 /** Enough for most collections to come whole with the first reply, little enough to learn the documents' size cheaply. */
@@ -45,14 +52,18 @@ function parseReply(reply: Document): Reply {
   let batch: RawElement | undefined;
   let id: bigint | undefined;
   let ns: string | undefined;
+  let token: RawElement | undefined;
   for (const element of elements(cursor)) {
     if (element.name === 'firstBatch' || element.name === 'nextBatch') batch = element;
+    else if (element.name === 'postBatchResumeToken') token = element;
     else if (element.name === 'id') id = readInt64(cursor, element);
     else if (element.name === 'ns') ns = readString(cursor, element);
   }
   if (!batch || id === undefined || ns === undefined)
     throw new HoldfastError('CorruptSource', 'A cursor reply has no batch, id or namespace.');
-  return { id, ns, batch: cursor.subarray(batch.value, batch.end) };
+  // A view would keep the whole reply in memory.
+  const resumeToken = token && Buffer.from(cursor.subarray(token.value, token.end));
+  return { id, ns, batch: cursor.subarray(batch.value, batch.end), resumeToken };
 }
 
 class DriverRawCursor implements RawCursor {
@@ -66,7 +77,8 @@ class DriverRawCursor implements RawCursor {
   #batchSize: number;
   readonly #batchBytes: number;
   /** The batch that is here, or on its way. */
-  #pending: Promise<Buffer> | undefined;
+  #pending: Promise<Reply> | undefined;
+  #resumeToken: Buffer | undefined;
   #closed = false;
 
   constructor(client: MongoClient, session: ClientSession, first: Reply, options: RawCursorOptions) {
@@ -81,32 +93,37 @@ class DriverRawCursor implements RawCursor {
     this.#batchSize = firstBatchSize;
     this.#id = first.id;
     this.#adapt(first);
-    this.#pending = Promise.resolve(first.batch);
+    this.#pending = Promise.resolve(first);
+  }
+
+  get resumeToken(): Buffer | undefined {
+    return this.#resumeToken;
   }
 
   async next(): Promise<Buffer | undefined> {
     this.#pending ??= this.#ask();
     if (!this.#pending) return undefined;
-    const batch = await this.#pending;
+    const { batch, resumeToken } = await this.#pending;
+    this.#resumeToken = resumeToken;
     // Two replies of 16 MiB at a time for each scan would be most of a worker's memory.
     this.#pending = batch.length > maxBatchesAhead * this.#batchBytes ? undefined : this.#ask();
     return batch;
   }
 
-  #ask(): Promise<Buffer> | undefined {
+  #ask(): Promise<Reply> | undefined {
     if (this.#id === 0n || this.#closed) return undefined;
-    const batch = this.#getMore();
+    const reply = this.#getMore();
     // Whoever calls next awaits it; until then a rejection must not count as unhandled.
-    batch.catch(() => undefined);
-    return batch;
+    reply.catch(() => undefined);
+    return reply;
   }
 
-  async #getMore(): Promise<Buffer> {
+  async #getMore(): Promise<Reply> {
     const command = { getMore: Long.fromBigInt(this.#id), collection: this.#collection, batchSize: this.#batchSize };
     const reply = parseReply(await runRaw(this.#client, this.#db, command, this.#session, this.#options.signal));
     this.#id = reply.id;
     this.#adapt(reply);
-    return reply.batch;
+    return reply;
   }
 
   /** A reply that is not the last has as many documents as were asked for, unless the server's limit cut it. */

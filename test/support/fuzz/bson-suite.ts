@@ -60,7 +60,7 @@ export function describeBsonFuzz(budget: FuzzBudget): void {
       const batch = Buffer.from(everyType);
       await fuzz(budget, fc.oneof(mutated(batch), garbage), async (bytes) => {
         const frames: Buffer[] = [];
-        const assembler = new FrameAssembler('shop.orders', (raw) =>
+        const assembler = new FrameAssembler('shop.orders', ({ raw }) =>
           Promise.resolve(void frames.push(Buffer.from(raw))),
         );
         const add = () => assembler.add(bytes).then(() => assembler.flush());
