@@ -88,14 +88,22 @@ export const functions = {
     ],
   },
   CompleteRestore: {
-    does: 'makes sure that every part was verified by its worker, and wins the outcome',
-    errors: ['LeaseLost', 'ObjectNotFound', 'StorageUnavailable'],
+    does: 'makes sure that every part was verified by its worker, wins the outcome and takes the mark off the target',
+    errors: [
+      'LeaseLost',
+      'ObjectNotFound',
+      'TargetUnreachable',
+      'AuthenticationFailed',
+      'CredentialsUnavailable',
+      'RestoreRejected',
+      'StorageUnavailable',
+    ],
   },
   ReleaseLease: { does: 'releases the lease that the run holds', errors: ['StorageUnavailable'] },
   PublishOutcome: { does: 'publishes how the run ended', errors: ['StorageUnavailable'] },
   RecordFailure: {
-    does: 'decides the outcome of a run that failed or was cancelled, and cleans up',
-    errors: ['StorageUnavailable'],
+    does: 'decides the outcome of a run that failed or was cancelled, and cleans up; finishes one that is complete',
+    errors: ['TargetUnreachable', 'StorageUnavailable'],
   },
 } as const satisfies Record<string, FunctionEntry>;
 

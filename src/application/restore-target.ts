@@ -18,6 +18,9 @@ export interface TargetRequest {
 /** Connects to the target of a restore. @throws TargetUnreachable, AuthenticationFailed, CredentialsUnavailable */
 export type OpenTarget = (target: TargetRequest) => Promise<MongoClient>;
 
+/** Takes the run's mark off the target of a restore, if it is there: safe to run again. @throws what {@link OpenTarget} throws, RestoreRejected */
+export type UnmarkTarget = (target: TargetRequest) => Promise<void>;
+
 /**
  * What the lease on a target is named after: the same for every URI that leads to it. A replica set by its name and hosts;
  * a standalone, which may have many names (`localhost`, an address), by its process: `topologyVersion` of hello, since

@@ -1,17 +1,19 @@
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import { type Manifest, manifestSchema } from '../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
-import { mayDelete, mayWriteManifest } from '../domain/outcome.ts';
+import { mayDelete, mayUnmarkTarget, mayWriteManifest } from '../domain/outcome.ts';
 import type { BackupPlan, Outcome } from '../domain/run.ts';
-import { planSchema, type Settled } from '../domain/run-documents.ts';
+import { planSchema, type RestorePlan, type Settled } from '../domain/run-documents.ts';
 import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
 import type { ObjectStore } from './ports/object-store.ts';
+import type { UnmarkTarget } from './restore-target.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
 import { manifestObjects, requireStored } from './stored-objects.ts';
 
 export interface SettleDeps extends StepDeps {
   readonly openStorage: OpenStorage;
+  readonly unmarkTarget: UnmarkTarget;
 }
 
 /** The artifact storage of a run's plan, by the config that the run began with. */
@@ -20,8 +22,8 @@ export async function storageOfRun(runId: string, storage: string, deps: SettleD
 }
 
 /**
- * Does what a decided outcome demands (consistency rule 23): a completed run's manifest is written, a failed or cancelled
- * one's objects are deleted. Re-entrant; when it is done the run is marked as settled and the sweep leaves it alone.
+ * Does what a decided outcome demands (consistency rule 23): a completed backup's manifest is written, a failed or
+ * cancelled one's objects are deleted; a completed restore's target loses its mark, any other keeps it. Re-entrant; when it is done the run is marked as settled and the sweep leaves it alone.
  */
 export async function settleRun(runId: string, outcome: Outcome, deps: SettleDeps): Promise<void> {
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
@@ -34,8 +36,13 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     } else if (mayDelete(outcome)) {
       deletedObjects = await deleteBackupObjects(plan, storage, deps);
     }
-  }
+  } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
   await markSettled(runId, deletedObjects, deps);
+}
+
+async function unmarkTarget({ runId, request, deployment }: RestorePlan, deps: SettleDeps): Promise<void> {
+  const settings = await readConfig(deps.state, runId);
+  await deps.unmarkTarget({ request, deployment, settings, runId, signal: undefined });
 }
 
 /**

@@ -20,7 +20,7 @@ import type { SweepDeps } from '../application/use-cases/sweep-runs.ts';
 import type { Settings } from '../domain/settings.ts';
 import { makeCapturePart } from './capture-part.ts';
 import type { LocalStorages } from './local-storages.ts';
-import { makeOpenTarget } from './open-target.ts';
+import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
 
 /** What embedded mode brings itself: its engine knows which runs live, and its channel reaches the workers. */
 export interface LocalOptions {
@@ -53,6 +53,7 @@ export const captureWait = { first: 1, least: 1, most: 120 } as const;
 export function composeLocal(options: LocalOptions): LocalDeps {
   const { settings, clock, logger, events, launcher, executions, state, storages } = options;
   const openStorage = storages.open.bind(storages);
+  const openTarget = makeOpenTarget();
   return {
     settings,
     clock,
@@ -70,6 +71,7 @@ export function composeLocal(options: LocalOptions): LocalDeps {
       },
     }),
     capturePart: makeCapturePart({ state, openStorage, logger }),
-    openTarget: makeOpenTarget(),
+    openTarget,
+    unmarkTarget: makeUnmarkTarget(openTarget),
   };
 }

@@ -31,6 +31,11 @@ export function mayWriteManifest(outcome: Outcome | undefined): boolean {
   return outcome?.status === 'completed';
 }
 
+/** A target keeps its mark until its run can no longer fail or be cancelled: what carries none is whole, and said to be. */
+export function mayUnmarkTarget(outcome: Outcome | undefined): boolean {
+  return outcome?.status === 'completed';
+}
+
 /** Deletion starts only after the run was decided to have failed or been cancelled. */
 export function mayDelete(outcome: Outcome | undefined): boolean {
   return outcome !== undefined && outcome.status !== 'completed';

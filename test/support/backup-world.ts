@@ -25,6 +25,8 @@ export interface BackupWorld {
   readonly published: string[];
   readonly launched: string[];
   readonly stopped: string[];
+  /** Restore runs whose target carries their mark. */
+  readonly marked: Set<string>;
   /** What the next inspection says, or throws. */
   inspection: Topology | HoldfastError;
 }
@@ -105,6 +107,7 @@ export function makeWorld(): BackupWorld {
   const published: string[] = [];
   const launched: string[] = [];
   const stopped: string[] = [];
+  const marked = new Set<string>();
   const unused = (): Promise<never> => Promise.reject(new HoldfastError('Internal', 'not in this world'));
   const deps: LocalDeps = {
     settings: worldSettings,
@@ -128,6 +131,7 @@ export function makeWorld(): BackupWorld {
     events: { publish: ({ detailType }) => Promise.resolve(void published.push(detailType)) },
     capturePart: () => Promise.resolve(true),
     openTarget: unused,
+    unmarkTarget: ({ runId }) => Promise.resolve(void marked.delete(runId)),
   };
   const world: BackupWorld = {
     state,
@@ -138,6 +142,7 @@ export function makeWorld(): BackupWorld {
     published,
     launched,
     stopped,
+    marked,
     inspection: worldTopology,
   };
   return world;

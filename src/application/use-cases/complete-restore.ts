@@ -19,7 +19,11 @@ export interface CompleteRestoreOutput {
   readonly documents: number;
 }
 
-/** Makes sure that every part was restored and verified by its worker, and wins the outcome `completed`. */
+/**
+ * Makes sure that every part was restored and verified by its worker, wins the outcome `completed` and takes the mark off
+ * the target: in this order, so that a run that ends otherwise leaves the mark, and one that dies here is finished by the
+ * sweep.
+ */
 export async function completeRestore(
   input: z.output<typeof completeRestoreInput>,
   deps: SettleDeps,

@@ -7,9 +7,12 @@ import { readLease } from '../leases.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, isCancelRequested } from '../run-folder.ts';
-import { requireObjectsOfRun, type SettleDeps, settleRun } from '../settle-run.ts';
+import { markSettled, requireObjectsOfRun, type SettleDeps, settleRun } from '../settle-run.ts';
 import { publishOutcome, type PublishOutcomeDeps } from './publish-outcome.ts';
 import { releaseLeaseOf } from './release-lease.ts';
+
+/** How long a completed restore's target is looked for to take its mark off: one day. */
+const targetGoneMs = 24 * 60 * 60 * 1000;
 
 export interface SweepDeps extends SettleDeps, PublishOutcomeDeps {
   readonly executions: Executions;
@@ -25,8 +28,9 @@ export interface SweepResult {
 }
 
 /**
- * Finishes what runs left whose workflow is over: a completed run's manifest is written, any other loses what it wrote;
- * leases of runs that are over are released. One run that can't be swept does not keep the others.
+ * Finishes what runs left whose workflow is over: a completed backup's manifest is written, a completed restore's target
+ * loses its mark, any other backup loses what it wrote; leases of runs that are over are released. One run that can't be
+ * swept does not keep the others.
  */
 export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
   const settledRuns: string[] = [];
@@ -74,9 +78,21 @@ export async function settleDeadRun(runId: string, deps: Omit<SweepDeps, 'execut
   // In this order: a worker that registers itself after the others were stopped finds the outcome before it writes.
   await deps.launcher.stopAll(runId);
   if (outcome.status === 'completed') await requireObjectsOfRun(runId, deps);
-  await settleRun(runId, outcome, deps);
+  try {
+    await settleRun(runId, outcome, deps);
+  } catch (error) {
+    if (!isTargetGone(error, outcome, deps.clock.now())) throw error;
+    deps.logger.warn('the target of a completed restore is gone, or keeps its mark', { runId, reason: String(error) });
+    await markSettled(runId, 0, deps);
+  }
   await publishOutcome({ runId, state: 'Sweep', retry: 0 }, deps);
   return outcome;
+}
+
+/** A target to try a restore on is often thrown away: then nobody looks for it at every start for ever. */
+function isTargetGone(error: unknown, outcome: Outcome, now: Date): boolean {
+  const out = isHoldfastError(error, 'TargetUnreachable', 'AuthenticationFailed', 'CredentialsUnavailable');
+  return out && now.getTime() - new Date(outcome.at).getTime() > targetGoneMs;
 }
 
 async function releaseDeadLeases(deps: SweepDeps, problems: string[]): Promise<string[]> {

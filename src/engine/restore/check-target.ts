@@ -174,7 +174,7 @@ export async function checkTarget(client: MongoClient, check: TargetCheck): Prom
   checkOverwrite(check, name);
   if (check.overwrite === undefined && (await isSource(client, hello, part)))
     throw new HoldfastError('TargetIsSource', `The target ${name} is the deployment that was backed up.`);
-  const mark = await readMark(client);
+  const mark = await readMark(client, check.runId);
   const occupants = await readOccupants(client);
   const allowed = check.overwrite !== undefined || mark?.run === check.runId;
   if (occupants.length > 0 && !allowed) throw refuseOccupied(occupants, mark, name);

@@ -1,41 +1,70 @@
 import type { MongoClient } from 'mongodb';
+import { type RestoreResult, restoreResultSchema } from '../../domain/restore-result.ts';
 import { atTarget } from './target-errors.ts';
 
-/** The database that marks a target as half-filled from the first write of a restore until its success. */
+/**
+ * The database that marks a target as not whole, from the first write of a restore until its run has won the outcome
+ * `completed`. Each run has a collection of its own in it, with one document: whoever finishes a run whose winner died
+ * can only take off that run's mark, whatever another one does with the target meanwhile.
+ */
 export const markDatabase = 'holdfast_restore';
-const collection = 'mark';
+/** A collection of that database by which the restore tries what the target allows: no mark, and no run's id. */
+export const probeCollection = 'uuid.probe';
+const markId = 'restore';
 const majority = { writeConcern: { w: 'majority' } } as const;
 
 export interface RestoreMark {
   readonly run: string;
-  readonly state: string;
+  readonly state: 'loading' | 'replaying' | 'building indexes' | 'finishing' | 'loaded';
   readonly at: Date;
+  /** Of a target that is whole (`loaded`): what its worker has to say, so that it need not be done again to be said. */
+  readonly result?: RestoreResult;
 }
 
-export async function readMark(client: MongoClient): Promise<RestoreMark | undefined> {
-  const mark = await atTarget('a look at its restore mark', () =>
-    client
-      .db(markDatabase)
-      .collection<RestoreMark>(collection)
-      .findOne({}, { projection: { _id: 0 } }),
+const marks = (client: MongoClient, run: string) =>
+  client.db(markDatabase).collection<RestoreMark & { _id: string }>(run);
+
+async function markCollections(client: MongoClient): Promise<string[]> {
+  const listed = await atTarget('a look at its restore mark', () =>
+    client.db(markDatabase).listCollections({}, { nameOnly: true }).toArray(),
   );
-  return mark ?? undefined;
+  return listed.map(({ name }) => name);
+}
+
+/** The mark that a restore left; another run's rather than that of the run given. */
+export async function readMark(client: MongoClient, run: string): Promise<RestoreMark | undefined> {
+  const names = (await markCollections(client)).filter((name) => name !== probeCollection);
+  for (const name of [...names.filter((one) => one !== run), ...names.filter((one) => one === run)]) {
+    const mark = await atTarget('a look at its restore mark', () =>
+      marks(client, name).findOne({}, { projection: { _id: 0 } }),
+    );
+    if (mark) return mark;
+  }
+  return undefined;
+}
+
+/** What a worker of this run said of the target once it was whole; undefined while it is not. @throws TargetUnreachable */
+export async function readLoaded(client: MongoClient, run: string): Promise<RestoreResult | undefined> {
+  const mark = await atTarget('a look at its restore mark', () => marks(client, run).findOne({ _id: markId }));
+  return mark?.state === 'loaded' ? restoreResultSchema.safeParse(mark.result).data : undefined;
 }
 
 /**
- * Writes `{run, state}`. Its write concern is the barrier of the restore: when it resolves, every earlier write to the
+ * Writes the run's mark. Its write concern is the barrier of the restore: when it resolves, every earlier write to the
  * target is on a majority of its members too.
  */
 export async function writeMark(client: MongoClient, mark: RestoreMark): Promise<void> {
   await atTarget('the restore mark', () =>
-    client
-      .db(markDatabase)
-      .collection<RestoreMark & { _id: string }>(collection)
-      .replaceOne({ _id: 'restore' }, mark, { upsert: true, ...majority }),
+    marks(client, mark.run).replaceOne({ _id: markId }, mark, { upsert: true, ...majority }),
   );
 }
 
-/** Removes the mark, after everything else: the target is whole. */
-export async function removeMark(client: MongoClient): Promise<void> {
-  await atTarget('the removal of the restore mark', () => client.db(markDatabase).dropDatabase(majority));
+/** Removes what other runs left there, once the target carries this run's mark. */
+export async function removeOtherMarks(client: MongoClient, run: string): Promise<void> {
+  for (const name of await markCollections(client)) if (name !== run) await removeMark(client, name);
+}
+
+/** Takes the run's mark off, when its outcome is `completed`: the last thing that it does to the target. Safe to run again. */
+export async function removeMark(client: MongoClient, run: string): Promise<void> {
+  await atTarget('the removal of the restore mark', () => client.db(markDatabase).dropCollection(run, majority));
 }

@@ -21,7 +21,7 @@ import { checkAuthSchema } from './check-auth-schema.ts';
 import { checkTarget, clearTarget, requireSameIncarnation, type TargetFacts } from './check-target.ts';
 import { carriedCollections, loadCollections } from './load-collections.ts';
 import { dropTemporaryUsers, mergeUsers } from './merge-users.ts';
-import { removeMark, writeMark } from './restore-mark.ts';
+import { readLoaded, removeOtherMarks, type RestoreMark, writeMark } from './restore-mark.ts';
 import { TargetCollections, takesUuids } from './target-collections.ts';
 import { verifyRestore } from './verify-restore.ts';
 
@@ -133,6 +133,7 @@ class Restore {
     if (facts.occupied) await clearTarget(client);
     else await dropTemporaryUsers(client);
     await this.#mark('loading');
+    await removeOtherMarks(client, this.#input.runId);
     const kept = await takesUuids(client);
     if (!kept) this.#warnings.push('The target takes no collection UUIDs from outside: its collections have new ones.');
     const collections = new TargetCollections(client, kept ? 'keep' : 'fresh');
@@ -142,13 +143,15 @@ class Restore {
     await this.#phase('verify', () => this.#verify(collections, counts.touched, false));
     const usersAndRoles = this.#input.users ? await this.#phase('users', () => this.#mergeUsers()) : null;
     if (!this.#input.keepExpired) await this.#phase('verify', () => this.#expire(collections));
-    await this.#mark('finished');
-    await removeMark(client);
-    return this.#result(counts, indexes, usersAndRoles, kept);
+    await this.#mark('finishing');
+    const result = this.#result(counts, indexes, usersAndRoles, kept);
+    // Only now: what the barrier covers can no longer be lost with a primary, so that `loaded` is true wherever it is read.
+    await writeMark(client, { run: this.#input.runId, state: 'loaded', at: this.#deps.clock.now(), result });
+    return result;
   }
 
   /** Also the barrier: everything written before is on a majority when it resolves. @throws TargetUnreachable */
-  async #mark(state: string): Promise<void> {
+  async #mark(state: Exclude<RestoreMark['state'], 'loaded'>): Promise<void> {
     await writeMark(this.#deps.client, { run: this.#input.runId, state, at: this.#deps.clock.now() });
     await requireSameIncarnation(this.#deps.client, this.#prepared.facts);
   }
@@ -272,8 +275,9 @@ class Restore {
 
 /**
  * Restores one logical part to a running server, to exactly the restore time: everything that can be known beforehand
- * is proved first; then base, oplog, indexes, verification, users and roles, expiry. Until it succeeds the target
- * carries a mark; run again by the same run, it begins anew.
+ * is proved first; then base, oplog, indexes, verification, users and roles, expiry. The target carries a mark from the
+ * first write on; whoever wins the run's outcome takes it off (removeMark). Run again by the same run, it begins anew,
+ * unless the mark says that everything was done: then it says what was.
  * @throws of the checks, with nothing written: UnknownBackup, InvalidInput, TargetUnreachable, TargetNotSuitable,
  *   MissingPrivileges, TargetIsSource, TargetNotEmpty, ObjectNotFound, CorruptObject, UnsupportedFormat,
  *   UnsupportedOplogEntry, OplogGap, VerificationFailed; later: RestoreRejected, RestoreVerificationFailed,
@@ -281,6 +285,8 @@ class Restore {
  */
 export async function restorePart(input: RestorePartInput, deps: RestorePartDeps): Promise<RestoreResult> {
   const from = performance.now();
+  const loaded = await readLoaded(deps.client, input.runId);
+  if (loaded?.part === input.part) return loaded;
   const prepared = await prepare(input, deps);
   deps.signal.throwIfAborted();
   const restore = new Restore(input, deps, prepared, (performance.now() - from) / 1000);

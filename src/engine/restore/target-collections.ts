@@ -7,7 +7,7 @@ import { readFlag, readNumber } from '../bson/raw-values.ts';
 import { RawWriter } from '../bson/raw-writer.ts';
 import type { NamespaceStep } from '../replay/collection-map.ts';
 import { rawArray } from './raw-command.ts';
-import { markDatabase } from './restore-mark.ts';
+import { markDatabase, probeCollection } from './restore-mark.ts';
 import { atTarget } from './target-errors.ts';
 
 /** Documents that predate their validator are carried too (consistency rule 14). */
@@ -123,7 +123,7 @@ export class TargetCollections {
 export async function takesUuids(client: MongoClient): Promise<boolean> {
   const probe = new TargetCollections(client, 'keep');
   const uuid = randomUUID().replaceAll('-', '');
-  const ns = `${markDatabase}.probe`;
+  const ns = `${markDatabase}.${probeCollection}`;
   const idIndex = Buffer.from(BSON.serialize({ v: 2, key: { _id: 1 }, name: '_id_' }));
   try {
     await probe.create(uuid, ns, { options: Buffer.from(BSON.serialize({})), idIndex });

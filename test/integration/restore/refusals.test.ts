@@ -7,7 +7,7 @@ import type { Manifest } from '../../../src/domain/manifest.ts';
 import { writeMark } from '../../../src/engine/restore/restore-mark.ts';
 import { makeBackup } from '../../support/handmade-backup.ts';
 import { rawEntry, ui } from '../../support/oplog-entries.ts';
-import { connectRestorer, restoreBackup } from '../../support/restore-backup.ts';
+import { connectRestorer, markOf, restoreBackup } from '../../support/restore-backup.ts';
 import { onlyPart } from '../../support/take-backup.ts';
 
 let target: StandaloneServer;
@@ -119,7 +119,7 @@ describe('a damaged backup is refused before anything is written', () => {
 });
 
 it('restores a source that carries the mark of a restore which did not finish, without the mark', async () => {
-  const mark = { ns: 'holdfast_restore.mark', uuid: 9, documents: [{ _id: 'restore', run: 'old', state: 'loading' }] };
+  const mark = { ns: 'holdfast_restore.old', uuid: 9, documents: [{ _id: 'restore', run: 'old', state: 'loading' }] };
   const entries = [rawEntry(2, { op: 'd', ns: mark.ns, ui: ui(9), o: { _id: 'restore' } })];
   const marked = await makeBackup(store, { collections: [...collections, mark], entries });
   expect(await restoreBackup(client, store, marked)).toMatchObject({ collections: 2 });
@@ -141,8 +141,7 @@ describe('damage that the storage does not tell of', () => {
       name: 'CorruptObject',
       message: expect.stringMatching(new RegExp(`${pack?.key ?? ''}.*SHA-256`)) as string,
     });
-    const mark = await client.db('holdfast_restore').collection('mark').findOne();
-    expect(mark).toMatchObject({ run: 'restore-1', state: 'loading' });
+    expect(await markOf(client)).toMatchObject({ run: 'restore-1', state: 'loading' });
   });
 });
 
