@@ -14,6 +14,13 @@ export function collectLabel(text: string, labels: Readonly<Record<string, strin
   return { ...labels, [key]: text.slice(equals + 1) };
 }
 
+/** Which levels fit depends on the codec, which may be the config's. */
+export function parseLevel(text: string): number {
+  const value = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (value < 1 || value > 19) throw new InvalidArgumentError('Expected 1 to 19 for zstd, or 1 to 9 for gzip.');
+  return value;
+}
+
 export function parseParallel(text: string): number {
   const value = /^\d{1,2}$/.test(text) ? Number(text) : 0;
   if (value < 1 || value > 64) throw new InvalidArgumentError('Expected a whole number from 1 to 64.');

@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
+import { codecSchema } from '../../src/domain/backup-index.ts';
 import { methodSchema } from '../../src/domain/manifest.ts';
 import type { BackupRequest } from '../../src/domain/run.ts';
-import { collectLabel } from '../command-arguments.ts';
+import { collectLabel, parseLevel } from '../command-arguments.ts';
 import { followRun } from '../follow-run.ts';
 import { backupOfRun, renderBackupResult } from '../output/run-results.ts';
 import type { ProgramOptions } from '../command-runner.ts';
@@ -11,6 +12,8 @@ interface BackupFlags {
   readonly method?: BackupRequest['method'];
   readonly storage?: string;
   readonly label?: Record<string, string>;
+  readonly codec?: NonNullable<BackupRequest['compression']>['codec'];
+  readonly level?: number;
 }
 
 export function registerBackup(program: Command, { run }: ProgramOptions): void {
@@ -20,11 +23,17 @@ export function registerBackup(program: Command, { run }: ProgramOptions): void 
     .argument('[deployment]', 'may be left out where the config has one')
     .addOption(new Option('--method <method>', 'else chosen by rule').choices(methodSchema.options))
     .option('--storage <name>', "else the deployment's own")
+    .addOption(new Option('--codec <codec>', "else the deployment's own").choices(codecSchema.options))
+    .option('--level <n>', 'zstd: 1 to 19, gzip: 1 to 9, none: without', parseLevel)
     .option('--label <key=value>', 'written on the backup; repeatable', collectLabel)
     .option('--wait', 'until the run has ended; embedded mode always waits, because the run lives in this process')
     .action(async (deployment: string | undefined, flags: BackupFlags, command: Command) => {
       await run(command, (session) => backup(session, deployment, flags));
     });
+}
+
+function compressionOf({ codec, level }: BackupFlags): NonNullable<BackupRequest['compression']> {
+  return { ...(codec === undefined ? {} : { codec }), ...(level === undefined ? {} : { level }) };
 }
 
 async function backup(session: CommandSession, deployment: string | undefined, flags: BackupFlags): Promise<void> {
@@ -34,6 +43,7 @@ async function backup(session: CommandSession, deployment: string | undefined, f
     ...(flags.method === undefined ? {} : { method: flags.method }),
     ...(flags.storage === undefined ? {} : { storage: flags.storage }),
     ...(flags.label === undefined ? {} : { labels: flags.label }),
+    ...(flags.codec === undefined && flags.level === undefined ? {} : { compression: compressionOf(flags) }),
     requestedBy: requesterOf(session),
   });
   const status = await followRun(session, client, runId);

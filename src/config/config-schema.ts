@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { compressionSchema } from '../domain/compression.ts';
 import { methodSchema } from '../domain/manifest.ts';
 import { deploymentNamePattern } from '../domain/names.ts';
-import { compressionSchema, credentialsSourceSchema, memberPreferencesSchema } from '../domain/settings.ts';
+import { credentialsSourceSchema, memberPreferencesSchema } from '../domain/settings.ts';
 
 /** What is taken where the config file says nothing. Member and compression defaults stand with their schemas in src/domain/settings.ts. */
 export const configDefaults = { stage: 'local', stateDir: '.holdfast', parallel: 4 } as const;

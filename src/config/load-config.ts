@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
+import { compressionSchema } from '../domain/compression.ts';
 import {
-  compressionSchema,
   type CredentialsSource,
   type DeploymentSettings,
   memberPreferencesSchema,

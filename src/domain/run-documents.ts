@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { codecSchema } from './backup-index.ts';
 import { methodSchema } from './manifest.ts';
 import { backupPlanSchema, restoreRequestSchema } from './run.ts';
 
@@ -10,6 +11,7 @@ export const backupRunSchema = z.strictObject({
   deployment: z.string(),
   storage: z.string(),
   method: methodSchema.nullable(),
+  compression: z.strictObject({ codec: codecSchema, level: z.int() }),
   labels: z.record(z.string(), z.string()),
   requestedBy: z.string(),
 });

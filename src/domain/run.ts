@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { memberVerdictSchema, methodSchema } from './manifest.ts';
 import { codecSchema } from './backup-index.ts';
+import { compressionRequestSchema } from './compression.ts';
 import { timestampSchema } from './timestamp.ts';
 
 /** Documents of a run's folder in the state storage. */
@@ -12,6 +13,7 @@ export const backupRequestSchema = z.strictObject({
   deployment: z.string().optional(),
   method: methodSchema.optional(),
   storage: z.string().optional(),
+  compression: compressionRequestSchema.optional(),
   labels: z.record(z.string(), z.string()).optional(),
   requestedBy: z.string().optional(),
   idempotencyKey: z.string().optional(),
@@ -59,6 +61,7 @@ export const backupPlanSchema = z.strictObject({
   storage: z.string(),
   createdAt: z.iso.datetime(),
   codec: codecSchema,
+  /** 0 where the codec has none. */
   level: z.int(),
   parallel: z.int(),
   requestedBy: z.string(),

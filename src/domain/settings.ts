@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { codecSchema } from './backup-index.ts';
+import { compressionSchema } from './compression.ts';
 import { methodSchema } from './manifest.ts';
 import { deploymentNamePattern } from './names.ts';
 
@@ -26,11 +26,6 @@ export const memberPreferencesSchema = z.strictObject({
   maxLagSeconds: z.number().positive().default(20),
 });
 export type MemberPreferences = z.infer<typeof memberPreferencesSchema>;
-
-export const compressionSchema = z.strictObject({
-  codec: codecSchema.default('zstd'),
-  level: z.int().min(1).max(19).default(1),
-});
 
 export const deploymentSettingsSchema = z.strictObject({
   name: z.string().regex(deploymentNamePattern),

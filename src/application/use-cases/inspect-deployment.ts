@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chooseCompression } from '../../domain/compression.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { type BackupRequest, backupRequestSchema } from '../../domain/run.ts';
@@ -58,7 +59,7 @@ export async function inspectDeployment(
   return { deployment: run.deployment, duplicateOf: null };
 }
 
-/** @throws UnknownDeployment, UnknownStorage */
+/** @throws UnknownDeployment, UnknownStorage, InvalidInput */
 function completeRequest(request: BackupRequest, settings: Settings, startedAt: string): BackupRun {
   const deployment = deploymentOf(settings, request.deployment ?? onlyDeployment(settings));
   const storage = storageOf(settings, request.storage ?? deployment.storage).name;
@@ -69,6 +70,7 @@ function completeRequest(request: BackupRequest, settings: Settings, startedAt: 
     deployment: deployment.name,
     storage,
     method: request.method ?? null,
+    compression: chooseCompression(request.compression ?? {}, deployment.compression),
     labels: request.labels ?? {},
     requestedBy: request.requestedBy ?? 'unknown',
   };

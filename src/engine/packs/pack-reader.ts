@@ -52,7 +52,9 @@ export function joinFrames(frames: readonly IndexFrame[], maxBytes: number): Fra
 async function decompress(stored: Buffer, codec: Codec, rawLength: number): Promise<Buffer> {
   const limit = Math.max(1, rawLength);
   if (codec === 'none') return stored;
-  return codec === 'zstd' ? decompressZstdFrame(stored, limit, limit) : inflate(stored, { maxOutputLength: limit });
+  if (codec === 'zstd') return decompressZstdFrame(stored, limit, limit);
+  // In one piece, and one byte more, or Node makes a second piece to find that nothing is left.
+  return inflate(stored, { maxOutputLength: limit, chunkSize: Math.max(64, limit + 1) });
 }
 
 /** The number of documents, each with a length that fits: what is sent to a server is whole BSON documents. */

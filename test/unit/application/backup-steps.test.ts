@@ -7,7 +7,8 @@ import { maximumEvents } from '../../../local/states-language/history.ts';
 import { readDocument } from '../../../src/application/documents.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
-import { backupPlanSchema, restoreTimeSchema } from '../../../src/domain/run.ts';
+import { readBackupPlan } from '../../../src/application/run-folder.ts';
+import { backupPlanSchema, type BackupRequest, restoreTimeSchema } from '../../../src/domain/run.ts';
 import { workerTaskSchema } from '../../../src/domain/run-documents.ts';
 import { settingsSchema } from '../../../src/domain/settings.ts';
 import { acquire, begin, complete, fail, inspect, plan, reachCompletion } from '../../support/backup-steps.ts';
@@ -47,6 +48,19 @@ describe('Inspect Deployment', () => {
       message: expect.stringContaining('orders') as string,
     });
     await expect(inspect(world, 'run-1', { storage: 'nope' })).rejects.toMatchObject({ name: 'UnknownStorage' });
+  });
+
+  test('takes compression that was asked for in place of the deployment’s, and refuses what no codec does', async () => {
+    const planned = async (runId: string, request: BackupRequest) => {
+      await inspect(world, runId, request);
+      await plan(world, runId);
+      const { codec, level } = await readBackupPlan(world.state, runId);
+      return { codec, level };
+    };
+    expect(await planned('run-1', {})).toEqual({ codec: 'zstd', level: 1 });
+    expect(await planned('run-2', { compression: { codec: 'gzip' } })).toEqual({ codec: 'gzip', level: 6 });
+    const impossible = { compression: { codec: 'none', level: 3 } } as const;
+    await expect(inspect(world, 'run-3', impossible)).rejects.toMatchObject({ name: 'InvalidInput' });
   });
 
   test('recognises a request of the same key, and takes a retry of itself for none', async () => {

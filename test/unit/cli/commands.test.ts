@@ -18,6 +18,27 @@ describe('holdfast backup', () => {
     ]);
   });
 
+  it('hands a codec and a level over, each alone or both', async () => {
+    const compressionOf = async (...flags: string[]) => {
+      const client = fakeClient();
+      await runFake(['backup', ...flags], { client });
+      return (client.asked[0]?.[1] as { compression?: unknown } | undefined)?.compression;
+    };
+    expect(await compressionOf('--codec', 'gzip', '--level', '6')).toEqual({ codec: 'gzip', level: 6 });
+    expect(await compressionOf('--codec', 'none')).toEqual({ codec: 'none' });
+    expect(await compressionOf('--level', '19')).toEqual({ level: 19 });
+  });
+
+  it.each([
+    ['--codec', 'lz4', 'zstd, gzip, none'],
+    ['--level', '20', '1 to 19'],
+    ['--level', 'best', '1 to 19'],
+  ])('refuses %s %s and says what there is', async (flag, value, message) => {
+    const { code, stderr } = await runFake(['backup', flag, value]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
   it('says nothing that was not given, so that the defaults of the config decide', async () => {
     const client = fakeClient();
     await runFake(['backup'], { client });

@@ -45,7 +45,7 @@ describe('loadConfig', () => {
           uri: 'mongodb://a:1,b:2/?replicaSet=rs0',
           storage: 'laptop',
           member: { prefer: 'hidden', allowSecondary: true, allowPrimary: false, maxLagSeconds: 20 },
-          compression: { codec: 'zstd', level: 1 },
+          compression: { codec: 'zstd' },
           limits: { parallel: 4 },
         },
       },
@@ -91,7 +91,7 @@ deployments:
         allowPrimary: true,
         maxLagSeconds: 5,
       },
-      compression: { codec: 'none', level: 1 },
+      compression: { codec: 'none' },
       limits: { parallel: 8 },
     });
   });
@@ -127,6 +127,18 @@ deployments:
       expect(problem.expected, problem.path).not.toBe('');
       expect(problem.next, problem.path).not.toBe('');
     }
+  });
+
+  it.each([
+    ['compression: { codec: gzip, level: 12 }', 'given 12; expected a level that fits: gzip takes 1 to 9.'],
+    ['compression: { codec: none, level: 1 }', 'given 1; expected a level that fits: none takes none.'],
+    ['compression: { level: 22 }', 'given 22; expected number to be <=19.'],
+    ['compression: { codec: lz4 }', 'given lz4; expected'],
+  ])('says which levels a codec takes: %s', async (line, message) => {
+    await expect(load(withOrders(line))).rejects.toMatchObject({
+      name: 'InvalidConfig',
+      message: expect.stringContaining(message) as string,
+    });
   });
 
   it.each([

@@ -46,6 +46,24 @@ describe('decoding a frame', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
   });
 
+  it('refuses a frame without compression that has more bytes than it declares', async () => {
+    const [raw, declared] = [documents(6), documents(3)];
+    await expect(decodeFrame('k', frameOf(raw, declared), raw, 'none')).rejects.toEqual(corrupt(/bytes instead of/));
+  });
+
+  // Node's zlib gives the first of several zstd frames and says nothing of the others; of gzip members it gives all.
+  it.each(['zstd', 'gzip', 'none'] as const)('refuses a second frame after the first: %s', async (codec) => {
+    const raw = documents(3);
+    const stored = Buffer.concat([encode[codec](raw), encode[codec](documents(2))]);
+    await expect(decodeFrame('k', frameOf(stored, raw), stored, codec)).rejects.toEqual(corrupt(/k is damaged/));
+  });
+
+  it('refuses bytes after a gzip frame', async () => {
+    const raw = documents(3);
+    const stored = Buffer.concat([gzipSync(raw), Buffer.from('more')]);
+    await expect(decodeFrame('k', frameOf(stored, raw), stored, 'gzip')).rejects.toEqual(corrupt(/k is damaged/));
+  });
+
   it('refuses a frame with fewer bytes, another number of documents, or no BSON', async () => {
     const raw = documents(3);
     const less = frameOf(raw, raw, { rawLength: raw.length + 1 });
