@@ -15,6 +15,7 @@ import type { BackupPlan } from '../src/domain/run.ts';
 import type { WorkerTask } from '../src/domain/run-documents.ts';
 import { type TopologyPart, topologySchema } from '../src/domain/topology.ts';
 import { dumpPart, type DumpPartInput, type DumpPartResult } from '../src/engine/dump/dump-part.ts';
+import { makeMemberBrake } from './member-brake.ts';
 import { ProgressFile } from './progress-file.ts';
 
 /** Connections beside the ones that read collections: capture, its look-backs, the member's state. */
@@ -54,15 +55,20 @@ async function dump(
   const input = await describeDump(task, plan, deps);
   const store = deps.openStorage(storageOf(settings, plan.storage));
   const progress = new ProgressFile({ state, clock, logger, runId: plan.runId, part: task.part });
+  const deployment = deploymentOf(settings, plan.deployment);
+  const onChange = (state: string | null): void => {
+    progress.showBrake(state);
+  };
+  const { brake, warnings } = makeMemberBrake(input.member, deployment, { clock, logger, onChange });
   const client = await deps.openMember({
-    deployment: deploymentOf(settings, plan.deployment),
+    deployment,
     host: input.member,
     runId: plan.runId,
     connections: plan.parallel + otherConnections,
     signal,
   });
   try {
-    return await dumpPart(input, {
+    const result = await dumpPart(input, {
       client,
       store,
       clock,
@@ -72,7 +78,9 @@ async function dump(
         progress.report(work);
       },
       checkFence: () => requireStillWanted(task, plan, deps),
+      brake,
     });
+    return { ...result, base: { ...result.base, warnings: warnings() } };
   } finally {
     await progress.flush();
     await client.close();

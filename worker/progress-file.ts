@@ -27,6 +27,7 @@ export class ProgressFile {
   #written = -Infinity;
   #writing: Promise<void> | undefined;
   #latest: WorkDone | undefined;
+  #brake: string | null = null;
 
   constructor(options: ProgressFileOptions) {
     this.#options = options;
@@ -44,6 +45,12 @@ export class ProgressFile {
     this.#writing = this.#write(work, now).finally(() => {
       this.#writing = undefined;
     });
+  }
+
+  /** Shows what holds the work back; null for nothing. While it stands still nothing else is reported. */
+  showBrake(state: string | null): void {
+    this.#brake = state;
+    if (this.#latest !== undefined) this.report(this.#latest);
   }
 
   /** Writes what was reported last. */
@@ -67,6 +74,7 @@ export class ProgressFile {
       totalBytes,
       bytesPerSecond: rate,
       etaSeconds: etaSeconds(rawBytes, totalBytes, rate),
+      ...(this.#brake !== null && { brake: this.#brake }),
       updatedAt: new Date(now).toISOString(),
     };
     try {

@@ -1,22 +1,33 @@
 import type { ConfigReport, DeploymentCheck, StorageCheck } from '../../src/application/use-cases/check-config.ts';
 import type { FailureRecord } from '../../src/domain/failure.ts';
-import type { Settings } from '../../src/domain/settings.ts';
+import type { DeploymentSettings, Settings } from '../../src/domain/settings.ts';
 import { printable } from './printable.ts';
 import { renderFacts, renderTable } from './tables.ts';
+import { formatRate } from './units.ts';
 
 /** What a config file that is right says, after defaults. */
 export function renderSettings(path: string, settings: Settings): string {
   const deployments = Object.values(settings.deployments);
   const table = renderTable(
-    ['deployment', 'uri', 'method', 'storage'],
-    deployments.map(({ name, uri, method, storage }) => [
+    ['deployment', 'uri', 'method', 'storage', 'limits'],
+    deployments.map(({ name, uri, method, storage, limits, member }) => [
       name,
       uri,
       method ?? 'chosen by rule',
       `${storage}: ${settings.storages[storage]?.path ?? ''}`,
+      describeLimits(limits, member.maxLagSeconds),
     ]),
   );
   return `${printable(path)} is right.\n${table}`;
+}
+
+/** What bounds the load on the member that is read, one each line. */
+function describeLimits({ parallel, bandwidth }: DeploymentSettings['limits'], maxLagSeconds: number): string[] {
+  return [
+    `${parallel} ${parallel === 1 ? 'collection' : 'collections'} at once`,
+    bandwidth === undefined ? 'no bandwidth limit' : formatRate(bandwidth),
+    `lag ${maxLagSeconds} s`,
+  ];
 }
 
 /** What was found when the config was tried. */

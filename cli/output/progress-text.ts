@@ -17,6 +17,7 @@ export function progressText(progress: Progress): string {
     `${printable(progress.part)} ${printable(progress.phase)}: ${formatBytes(progress.rawBytes)}${ofTotal}`,
     `${formatCount(progress.documents)} documents`,
     formatRate(progress.bytesPerSecond),
+    ...(progress.brake === undefined ? [] : [printable(progress.brake)]),
     ...(progress.etaSeconds === null ? [] : [`${formatSeconds(progress.etaSeconds)} left`]),
   ].join(', ');
 }

@@ -48,7 +48,7 @@ export async function assembleManifest(plan: BackupPlan, context: ManifestContex
     featureCompatibilityVersion: topology.featureCompatibilityVersion,
     toolVersion: context.toolVersion,
     usersAndRoles: parts.some((part) => part.base.namespaces.some(({ ns }) => ns === 'admin.system.users')),
-    warnings: plan.parts.flatMap((part) => part.warnings),
+    warnings: [...plan.parts.flatMap((part) => part.warnings), ...parts.flatMap(({ base }) => base.warnings ?? [])],
     totals: totalsOf(parts, (context.finishedAt.getTime() - Date.parse(run.startedAt)) / 1000),
     parts,
   };

@@ -3,6 +3,7 @@ import { compressionSchema } from '../domain/compression.ts';
 import { methodSchema } from '../domain/manifest.ts';
 import { deploymentNamePattern } from '../domain/names.ts';
 import { credentialsSourceSchema, memberPreferencesSchema } from '../domain/settings.ts';
+import { bandwidthSchema } from './bandwidth.ts';
 
 /** What is taken where the config file says nothing. Member and compression defaults stand with their schemas in src/domain/settings.ts. */
 export const configDefaults = { stage: 'local', stateDir: '.holdfast', parallel: 4 } as const;
@@ -46,7 +47,15 @@ const deploymentSchema = z.strictObject({
     }),
   member: memberPreferencesSchema.optional().meta({ description: 'Which member may be read.' }),
   compression: compressionSchema.optional(),
-  limits: z.strictObject({ parallel: z.int().min(1).max(64).optional() }).optional(),
+  limits: z
+    .strictObject({
+      bandwidth: bandwidthSchema.optional().meta({
+        description: 'The most that is read from the member, such as 200MiB/s; all collections together.',
+      }),
+      parallel: z.int().min(1).max(64).optional().meta({ description: 'Collections that are read at once.' }),
+    })
+    .optional()
+    .meta({ description: 'Bounds of the load on the member that is read.' }),
 });
 
 /** The config file as people write it. */
@@ -79,7 +88,6 @@ export const laterKeys: Readonly<Record<string, readonly string[]>> = {
     'drills',
     'objectives',
   ],
-  'deployments.*.limits': ['bandwidth'],
 };
 
 /** Values of the same kind: `storages.*.type` and `deployments.*.method`. */

@@ -19,6 +19,7 @@ import {
   type ProblemWithoutPlace,
 } from './config-problems.ts';
 import { caFilesOf, configRuleProblems } from './config-rules.ts';
+import { parseBandwidth } from './bandwidth.ts';
 import { configDefaults, type ConfigFile, configFileSchema } from './config-schema.ts';
 
 /** A config of hundreds of deployments has some hundred KiB; more is a wrong file or a hostile one. */
@@ -101,7 +102,10 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
     member: given.member ?? memberPreferencesSchema.parse({}),
     compression: given.compression ?? compressionSchema.parse({}),
-    limits: { parallel: limits?.parallel ?? configDefaults.parallel },
+    limits: {
+      parallel: limits?.parallel ?? configDefaults.parallel,
+      ...(limits?.bandwidth !== undefined && { bandwidth: parseBandwidth(limits.bandwidth) }),
+    },
   };
 }
 

@@ -46,5 +46,7 @@ export const logicalBaseSchema = z.strictObject({
   applyFrom: opTimeSchema,
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
+  /** What was unusual while it was read, for people; none of it concerns what the base holds. */
+  warnings: z.array(z.string()).optional(),
 });
 export type LogicalBase = z.infer<typeof logicalBaseSchema>;

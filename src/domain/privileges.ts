@@ -31,6 +31,14 @@ const on = (db: string, collection: string, ...actions: string[]): Privilege => 
   actions,
 });
 
+/** The cache pressure of the member that is read is watched with it; a backup by a user without it is only less considerate. */
+const watchCache: Privilege = { resource: { cluster: true }, actions: ['serverStatus'] };
+
+/** What a backup can't be taken without: of the backup role all but what makes it more considerate. */
+export function requiredPrivileges(): readonly Privilege[] {
+  return backupRole().privileges.filter(({ actions }) => actions !== watchCache.actions);
+}
+
 /**
  * The role of the backup user. `{db: '', collection: ''}` covers no system collection, nothing of local and nothing of
  * config, so each of those is named. No action writes, locks or stops anything.
@@ -44,6 +52,7 @@ export function backupRole(): RoleDefinition {
         // useUUID: collections are read by UUID, so that a rename meanwhile does not matter.
         actions: ['replSetGetConfig', 'replSetGetStatus', 'getParameter', 'listDatabases', 'useUUID'],
       },
+      watchCache,
       on('', '', 'find', 'listCollections', 'listIndexes'),
       { resource: { db: '', system_buckets: '' }, actions: ['find', 'listIndexes'] },
       on('', 'system.js', 'find', 'listIndexes'),
@@ -112,10 +121,7 @@ export function describeResource(resource: PrivilegeResource): string {
  * The privileges of `needed` that the connected user lacks, as `<action> on <resource>`; empty when it has them all.
  * @param authInfo of `connectionStatus {showPrivileges: true}`.
  */
-export function missingPrivileges(
-  authInfo: AuthInfo,
-  needed: readonly Privilege[] = backupRole().privileges,
-): string[] {
+export function missingPrivileges(authInfo: AuthInfo, needed: readonly Privilege[] = requiredPrivileges()): string[] {
   const granted = authInfo.authenticatedUserPrivileges ?? [];
   return needed.flatMap(({ resource, actions }) =>
     actions

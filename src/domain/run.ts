@@ -106,6 +106,8 @@ export const progressSchema = z.strictObject({
   totalBytes: z.int().nullable(),
   bytesPerSecond: z.number(),
   etaSeconds: z.number().nullable(),
+  /** What holds the work back, for people: `slowed down: replication lag 31 s (limit 20 s)`. Left out for nothing. */
+  brake: z.string().optional(),
   updatedAt: z.iso.datetime(),
 });
 export type Progress = z.infer<typeof progressSchema>;

@@ -39,7 +39,11 @@ export const deploymentSettingsSchema = z.strictObject({
   tls: z.strictObject({ ca: z.string().optional() }).optional(),
   member: memberPreferencesSchema,
   compression: compressionSchema,
-  limits: z.strictObject({ parallel: z.int().min(1).max(64) }),
+  limits: z.strictObject({
+    parallel: z.int().min(1).max(64),
+    /** Bytes per second that are read from a member; left out for no limit. */
+    bandwidth: z.int().positive().optional(),
+  }),
 });
 export type DeploymentSettings = z.infer<typeof deploymentSettingsSchema>;
 

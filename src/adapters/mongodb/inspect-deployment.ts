@@ -2,7 +2,12 @@ import type { Document } from 'mongodb';
 import type { DeploymentInspector } from '../../application/ports/deployment-inspector.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { parseMongoUri } from '../../domain/mongodb-uri.ts';
-import { backupRole, missingPrivileges, type Privilege, standalonePrivileges } from '../../domain/privileges.ts';
+import {
+  missingPrivileges,
+  type Privilege,
+  requiredPrivileges,
+  standalonePrivileges,
+} from '../../domain/privileges.ts';
 import { requireSupportedVersion } from '../../domain/server-version.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
 import type { Topology } from '../../domain/topology.ts';
@@ -137,7 +142,7 @@ export class MongoDeploymentInspector implements DeploymentInspector {
   ): Promise<Topology> {
     const answered = seeds.filter(({ unreachable, hello }) => unreachable === null && hello?.['arbiterOnly'] !== true);
     for (const probe of answered) {
-      requirePrivileges(settings.name, probe, backupRole().privileges, context.credentials === undefined);
+      requirePrivileges(settings.name, probe, requiredPrivileges(), context.credentials === undefined);
     }
     if (answered.some(({ isShard }) => isShard)) return this.#sharded(seeds);
     const first = reporterOf(seeds);

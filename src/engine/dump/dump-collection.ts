@@ -95,6 +95,7 @@ async function readInto(
   try {
     for (let batch = await cursor.next(); batch; batch = await cursor.next()) {
       source.signal.throwIfAborted();
+      await source.brake?.take(batch.length, source.signal);
       await assembler.add(batch, cursor.resumeToken);
     }
     await assembler.flush();

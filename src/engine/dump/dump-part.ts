@@ -15,6 +15,7 @@ import { frameCompressor } from '../packs/frame-compressor.ts';
 import { FrameWriter } from '../packs/frame-writer.ts';
 import { writeIndex } from '../packs/index-writer.ts';
 import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
+import type { LoadBrake } from '../source/load-brake.ts';
 import { readDataIdentity, readMemberState, readServerVersion, type Source } from '../source/member-state.ts';
 import { type DumpedNamespace, dumpNamespaces, indexLines, namespaceSummary } from './dump-namespaces.ts';
 import { readPoint } from './read-point.ts';
@@ -61,6 +62,8 @@ export interface DumpPartDeps {
   readonly onProgress: (progress: DumpProgress) => void;
   /** Called before each pack and each slice. @throws LeaseLost */
   readonly checkFence: () => Promise<void>;
+  /** Watches the member while it is read; without: collections are read as fast as they come. */
+  readonly brake?: LoadBrake;
 }
 
 export interface DumpPartResult {
@@ -88,7 +91,8 @@ const sliceEveryMilliseconds = 30_000;
  */
 export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promise<DumpPartResult> {
   const startedAt = deps.clock.now().toISOString();
-  const source: Source = { client: deps.client, member: input.member, signal: deps.signal };
+  const { client, signal, brake } = deps;
+  const source: Source = { client, member: input.member, signal, brake };
   const identity = await readDataIdentity(source);
   const { capture, applyFrom } = await openCapture(input, deps, source);
   deps.logger.info('capture starts', { from: capture.from, applyFrom });
@@ -154,6 +158,7 @@ async function takeBase(
       ended.abort();
     },
     (signal) => captureUntil(ended.signal, input, deps, capture, { ...source, signal }),
+    async (signal) => deps.brake?.watch(ended.signal, { ...source, signal }),
   ]);
   if (!result) throw new HoldfastError('Internal', 'The dump ended without a result.');
   return result;

@@ -13,6 +13,8 @@ export interface Source {
   /** `host:port`, for messages. */
   readonly member: string;
   readonly signal: AbortSignal;
+  /** Bounds how fast collections are read; without: as fast as they come. The oplog is never held back. */
+  readonly brake?: { take(bytes: number, signal: AbortSignal): Promise<void> } | undefined;
 }
 
 export interface MemberState {
@@ -29,7 +31,8 @@ function opTimeOf(value: unknown): OpTime | undefined {
     : undefined;
 }
 
-async function command(source: Source, db: string, document: Document): Promise<Document> {
+/** Runs a command on the member. @throws the product's errors */
+export async function memberCommand(source: Source, db: string, document: Document): Promise<Document> {
   try {
     return await source.client.db(db).command(document, { signal: source.signal });
   } catch (error) {
@@ -51,7 +54,7 @@ export async function readSmallCollection(source: Source, db: string, find: Docu
  * @throws MemberStateChanged when it is no readable member of the set (any more), SourceUnreachable
  */
 export async function readMemberState(source: Source, replicaSet: string): Promise<MemberState> {
-  const hello = await command(source, 'admin', { hello: 1 });
+  const hello = await memberCommand(source, 'admin', { hello: 1 });
   const changed = (what: string) => new HoldfastError('MemberStateChanged', `${source.member} ${what}.`);
   if (hello['setName'] !== replicaSet) throw changed(`is not a member of ${replicaSet} now`);
   if (hello['secondary'] !== true && hello['isWritablePrimary'] !== true)
@@ -95,5 +98,5 @@ export async function oldestOpenTransaction(source: Source): Promise<OpTime | un
 
 /** The server's version, `6.0.5`. */
 export async function readServerVersion(source: Source): Promise<string> {
-  return String((await command(source, 'admin', { buildInfo: 1 }))['version']);
+  return String((await memberCommand(source, 'admin', { buildInfo: 1 }))['version']);
 }

@@ -3,7 +3,7 @@ import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/
 import { connectDirect } from '../../../src/adapters/mongodb/connect.ts';
 import { MongoDeploymentInspector } from '../../../src/adapters/mongodb/inspect-deployment.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
-import { backupRole, describeResource, type Privilege } from '../../../src/domain/privileges.ts';
+import { describeResource, type Privilege, requiredPrivileges } from '../../../src/domain/privileges.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import { estimateBytes, listNamespaces, readIndexes } from '../../../src/engine/dump/list-namespaces.ts';
 import { uuidValue } from '../../../src/engine/dump/uuid-value.ts';
@@ -96,7 +96,7 @@ describe('the backup role and nothing else', () => {
 });
 
 describe('a user that lacks one privilege', () => {
-  const pairs = backupRole().privileges.flatMap(({ resource, actions }) =>
+  const pairs = requiredPrivileges().flatMap(({ resource, actions }) =>
     actions.map((action) => ({ resource, action })),
   );
   const without = (lacking: (typeof pairs)[number]): Privilege[] =>

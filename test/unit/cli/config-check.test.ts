@@ -58,6 +58,11 @@ describe('holdfast config check --connect', () => {
     expect(JSON.parse(stdout)).toMatchObject({ report: bad });
   });
 
+  it('shows what bounds the load on the member that is read', async () => {
+    const { stdout } = await check(good);
+    for (const text of ['4 collections at once', 'no bandwidth limit', 'lag 20 s']) expect(stdout).toContain(text);
+  });
+
   it('connects to nothing without --connect', async () => {
     const { stdout } = await runFake(['config', 'check', '--config', config, '--output', 'json'], {
       checkConfig: () => Promise.reject(new Error('connected')),

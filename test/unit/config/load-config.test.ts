@@ -70,7 +70,7 @@ deployments:
     tls: { caFile: ca.pem }
     member: { prefer: secondary, host: "a:1", tag: use=backup, allowPrimary: true, maxLagSeconds: 5 }
     compression: { codec: none }
-    limits: { parallel: 8 }
+    limits: { parallel: 8, bandwidth: 1.5MiB/s }
 `,
       { '/etc/holdfast/ca.pem': '-----BEGIN CERTIFICATE-----\nabc\n' },
     );
@@ -92,7 +92,7 @@ deployments:
         maxLagSeconds: 5,
       },
       compression: { codec: 'none' },
-      limits: { parallel: 8 },
+      limits: { parallel: 8, bandwidth: 1_572_864 },
     });
   });
 
@@ -162,13 +162,32 @@ deployments:
     ['volumes: { discover: tags }', 'volumes'],
     ['mongodbVersion: "7.0"', 'mongodbVersion'],
     ['lock: true', 'lock'],
-    ['limits: { bandwidth: 200MiB/s }', 'limits.bandwidth'],
   ])('refuses what a later release will carry out, and says so: %s', async (line, key) => {
     const problems = await problemsOf(withOrders(line));
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatchObject({ path: `deployments.orders.${key}` });
     expect(problems[0]?.expected).toContain('this release does not carry it out yet');
   });
+
+  it.each([
+    ['200MiB/s', 209_715_200],
+    ['200 MB/s', 200_000_000],
+    ['1GiB/s', 1_073_741_824],
+    ['1048.576kB/s', 1_048_576],
+  ])('reads the bandwidth %s', async (text, bandwidth) => {
+    const settings = await load(withOrders(`limits: { bandwidth: ${text} }`));
+    expect(settings.deployments['orders']?.limits.bandwidth).toBe(bandwidth);
+  });
+
+  it.each(['200', '200MiB', '200Mib/s', '-1MiB/s', '1023KiB/s', '0MB/s', `${'9'.repeat(30)}GiB/s`, '[1]'])(
+    'refuses the bandwidth %s once, and says what one looks like',
+    async (text) => {
+      const problems = await problemsOf(withOrders(`limits: { bandwidth: ${text} }`));
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).toMatchObject({ path: 'deployments.orders.limits.bandwidth' });
+      expect(problems[0]?.expected).toContain('such as 200MiB/s');
+    },
+  );
 
   it.each([['network: {}'], ['method: physical'], ['method: snapshot']])('refuses %s likewise', async (line) => {
     const text = line.startsWith('network') ? `${line}\n${minimal}` : withOrders(line);

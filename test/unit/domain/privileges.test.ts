@@ -4,6 +4,7 @@ import {
   backupRole,
   missingPrivileges,
   type Privilege,
+  requiredPrivileges,
   restoreRole,
   roleCommands,
 } from '../../../src/domain/privileges.ts';
@@ -25,7 +26,7 @@ describe('missingPrivileges', () => {
   });
 
   it('names every privilege of a user that has none', () => {
-    const count = backupRole().privileges.reduce((sum, { actions }) => sum + actions.length, 0);
+    const count = requiredPrivileges().reduce((sum, { actions }) => sum + actions.length, 0);
     const missing = missingPrivileges({ authenticatedUsers: [] });
     expect(missing).toHaveLength(count);
     expect(new Set(missing).size).toBe(count);
@@ -77,9 +78,17 @@ describe('the roles', () => {
     const actions = new Set(backupRole().privileges.flatMap((privilege) => [...privilege.actions]));
     expect(
       [...actions].filter(
-        (action) => !/^(find|list\w+|collStats|getParameter|replSetGet(Config|Status)|useUUID)$/.test(action),
+        (action) =>
+          !/^(find|list\w+|collStats|getParameter|replSetGet(Config|Status)|serverStatus|useUUID)$/.test(action),
       ),
     ).toEqual([]);
+  });
+
+  it('ask for serverStatus, which a backup can do without', () => {
+    const actions = (privileges: readonly Privilege[]) => privileges.flatMap((privilege) => privilege.actions);
+    expect(actions(backupRole().privileges)).toContain('serverStatus');
+    expect(actions(requiredPrivileges())).not.toContain('serverStatus');
+    expect(requiredPrivileges()).toHaveLength(backupRole().privileges.length - 1);
   });
 
   it('are printed as mongosh commands, without a password', () => {

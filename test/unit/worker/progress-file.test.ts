@@ -50,6 +50,22 @@ test('a new phase is shown at once, and its rate is its own', async () => {
   });
 });
 
+test('what holds the work back is shown while nothing else is reported, and gone when it is over', async () => {
+  const state = new MemoryObjectStore();
+  const clock = new VirtualClock();
+  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0' });
+  const shown = () => readDocument(state, stateKeys.progress('run-1'), progressSchema);
+  file.report(work(9000));
+  await clock.advance(1000);
+  file.showBrake('stopped: replication lag 31 s (limit 20 s)');
+  await clock.settle();
+  expect(await shown()).toMatchObject({ brake: 'stopped: replication lag 31 s (limit 20 s)', rawBytes: 9000 });
+  await clock.advance(1000);
+  file.showBrake(null);
+  await clock.settle();
+  expect(await shown()).not.toHaveProperty('brake');
+});
+
 test('progress that cannot be written stops no work', async () => {
   const state = new MemoryObjectStore();
   state.put = () => Promise.reject(new TypeError('no disk'));
