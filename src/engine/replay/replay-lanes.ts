@@ -2,7 +2,7 @@ import { type MongoClient, MongoServerError } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { rawArrayBody } from '../restore/raw-command.ts';
-import { atTarget } from '../restore/target-errors.ts';
+import { atTarget, saysNoPrimary } from '../restore/target-errors.ts';
 
 /** One applyOps becomes one oplog entry of the target, which must fit into 16 MiB; a larger entry goes alone. */
 const maxBatchBytes = 4 * 1024 * 1024;
@@ -134,7 +134,7 @@ export class ReplayLanes {
       const at = results?.indexOf(false) ?? -1;
       return at < 0 ? undefined : { at, message: 'it was not applied' };
     } catch (error) {
-      if (!(error instanceof MongoServerError) || error.code === 13) throw error;
+      if (!(error instanceof MongoServerError) || error.code === 13 || saysNoPrimary(error.code)) throw error;
       const { applied = 1, results } = error.errorResponse as { applied?: number; results?: readonly boolean[] };
       const failed = results?.indexOf(false) ?? -1;
       return { at: failed >= 0 ? failed : applied - 1, message: error.message.slice(0, 300) };

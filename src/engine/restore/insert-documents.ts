@@ -5,7 +5,7 @@ import { documentLength } from '../bson/raw-document.ts';
 import { splitDocuments } from '../bson/raw-values.ts';
 import { idOf } from '../bson/raw-writer.ts';
 import { documentSequence, rawDocument } from './raw-command.ts';
-import { atTarget } from './target-errors.ts';
+import { atTarget, noPrimary, saysNoPrimary } from './target-errors.ts';
 
 /** Small enough that several connections stay within the worker's memory: a batch is copied twice on its way out. */
 const maxBatchBytes = 4 * 1024 * 1024;
@@ -48,6 +48,7 @@ const duplicateKey = 11_000;
 function checkReply(ns: string, documents: number, { n, writeErrors = [] }: InsertReply): number {
   const refused = writeErrors.find(({ code }) => code !== duplicateKey);
   if (refused) {
+    if (saysNoPrimary(refused.code)) throw noPrimary(`an insert into ${ns}`, refused.errmsg ?? '', refused.code);
     const text = `${(refused.errmsg ?? '').slice(0, 500)} (code ${refused.code ?? 0})`;
     throw new HoldfastError('RestoreRejected', `The target rejected a document of ${ns}: ${text}.`, {
       details: { ns, code: refused.code ?? 0, rejected: writeErrors.length },

@@ -11,6 +11,20 @@ const refusals: ReadonlyMap<number, ErrorName> = new Map([
   [13, 'MissingPrivileges'],
 ]);
 
+/** What a server answers that shuts down, or is no writable primary (any more): codes of the driver's SDAM specification. */
+const noPrimaryCodes: ReadonlySet<unknown> = new Set([91, 189, 10058, 10107, 11600, 11602, 13435, 13436]);
+
+/** That a server's error is not about what it was asked, but that it is not the one to be asked any more. */
+export const saysNoPrimary = (code: unknown): boolean => noPrimaryCodes.has(code);
+
+export function noPrimary(what: string, message: string, code: unknown, cause?: unknown): HoldfastError {
+  const text = `The target stopped being a writable primary during ${what}: ${message.slice(0, maxMessageLength)}`;
+  return new HoldfastError('TargetUnreachable', `${text} (code ${String(code)}).`, {
+    cause,
+    next: 'Restore again when the target is stable.',
+  });
+}
+
 /**
  * Names what the target refused. Its message may quote a document: it is cut, and never taken apart.
  * @param what e.g. `an insert into shop.orders`
@@ -18,6 +32,7 @@ const refusals: ReadonlyMap<number, ErrorName> = new Map([
 export function targetError(what: string, cause: unknown): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
   if (cause instanceof MongoServerError) {
+    if (saysNoPrimary(cause.code)) return noPrimary(what, cause.message, cause.code, cause);
     const message = cause.message.slice(0, maxMessageLength);
     const code = typeof cause.code === 'number' ? cause.code : 0;
     const name = refusals.get(code) ?? 'RestoreRejected';
