@@ -14,6 +14,12 @@ export function collectLabel(text: string, labels: Readonly<Record<string, strin
   return { ...labels, [key]: text.slice(equals + 1) };
 }
 
+/** Collects `--users-of DATABASE`, repeated. */
+export function collectDatabase(name: string, databases: readonly string[] = []): string[] {
+  if (name === '' || name.includes('.')) throw new InvalidArgumentError('Expected the name of a database.');
+  return [...databases, name];
+}
+
 /** Which levels fit depends on the codec, which may be the config's. */
 export function parseLevel(text: string): number {
   const value = /^\d{1,2}$/.test(text) ? Number(text) : 0;

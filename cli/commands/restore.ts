@@ -1,14 +1,17 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import type { RestoreRequest } from '../../src/domain/run.ts';
-import { parseCredentials, parseParallel, parseTargetUri } from '../command-arguments.ts';
+import { collectDatabase, parseCredentials, parseParallel, parseTargetUri } from '../command-arguments.ts';
 import { followRun } from '../follow-run.ts';
 import { printable } from '../output/printable.ts';
 import { renderRestoreResult } from '../output/run-results.ts';
 import type { ProgramOptions } from '../command-runner.ts';
 import { type CommandSession, requesterOf } from '../session.ts';
 
-type RestoreFlags = Pick<RestoreRequest, 'to' | 'credentials' | 'overwrite' | 'users' | 'keepExpired' | 'parallel'>;
+type RestoreFlags = Pick<RestoreRequest, 'to' | 'credentials' | 'overwrite' | 'keepExpired' | 'parallel'> & {
+  readonly users?: boolean;
+  readonly usersOf?: string[];
+};
 
 export function registerRestore(program: Command, { run }: ProgramOptions): void {
   program
@@ -18,7 +21,8 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
     .requiredOption('--to <uri>', 'the target, without user and password', parseTargetUri)
     .option('--credentials <source>', "the target's credentials: env:NAME or file:PATH", parseCredentials)
     .option('--overwrite <name>', "replace what the target holds: its replica set's name, or host:port of a standalone")
-    .option('--users', 'users and roles too')
+    .addOption(new Option('--users', 'users and roles too, everyone').conflicts('usersOf'))
+    .option('--users-of <database>', 'only users and roles of this database; repeatable', collectDatabase)
     .option('--keep-expired', 'leave TTL indexes switched off, so that nothing expires')
     .option('--parallel <n>', 'collections at once', parseParallel)
     .action(async (backup: string, flags: RestoreFlags, command: Command) => {
@@ -27,7 +31,7 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
 }
 
 async function restore(session: CommandSession, backup: string, flags: RestoreFlags): Promise<void> {
-  const { to, credentials, overwrite, users, keepExpired, parallel } = flags;
+  const { to, credentials, overwrite, usersOf, users = usersOf, keepExpired, parallel } = flags;
   if (overwrite !== undefined) await confirmOverwrite(session, overwrite);
   const client = await session.client();
   const { runId } = await client.startRestore({

@@ -30,15 +30,21 @@ const restoreOutputSchema = z.object({
   backupId: z.string(),
   restoreTime: timestampSchema.nullable(),
   documents: z.int(),
+  warnings: z.array(z.string()).default([]),
 });
 
 /** How a restore ended, with what its workflow returned. */
 export function renderRestoreResult(status: RunStatus, timeZone?: string): string {
   const output = restoreOutputSchema.safeParse(status.output);
   if (!output.success) return renderRun(status, timeZone);
-  const { backupId, restoreTime, documents } = output.data;
+  const { backupId, restoreTime, documents, warnings } = output.data;
   const to =
     restoreTime === null ? [] : [['restored to', formatMoment(timestampToDate(restoreTime), timeZone)] as const];
-  const facts = renderFacts([['backup', backupId], ...to, ['documents', `${formatCount(documents)} loaded`]]);
+  const facts = renderFacts([
+    ['backup', backupId],
+    ...to,
+    ['documents', `${formatCount(documents)} loaded`],
+    ...warnings.map((warning) => ['warning', warning] as const),
+  ]);
   return `${renderRun(status, timeZone)}\n\n${facts}`;
 }

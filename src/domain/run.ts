@@ -32,7 +32,8 @@ export const restoreRequestSchema = z.strictObject({
   credentials: z
     .union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() }), z.string()])
     .optional(),
-  users: z.boolean().optional(),
+  /** Everyone, or only users and roles of the databases that are named. */
+  users: z.union([z.boolean(), z.array(z.string().min(1).max(63)).min(1).max(1000)]).optional(),
   keepExpired: z.boolean().optional(),
   /** The target's name, typed: the replica set's name, or host:port of a standalone. */
   overwrite: z.string().optional(),

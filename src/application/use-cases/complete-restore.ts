@@ -13,10 +13,15 @@ import { type SettleDeps, settleRun } from '../settle-run.ts';
 
 export const completeRestoreInput = stepSchema.extend({ fence: z.int().min(1) });
 
+/** What a state hands on is small; all of them are in the result that the worker wrote. */
+const maxWarnings = 20;
+
 export interface CompleteRestoreOutput {
   readonly backupId: string;
   readonly restoreTime: Timestamp | null;
   readonly documents: number;
+  /** What differs from the source, for people: the first of them. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -41,7 +46,8 @@ export async function completeRestore(
   }
   await settleRun(runId, outcome, deps);
   const documents = results.reduce((total, result) => total + result.documents, 0);
-  return { backupId: plan.backupId, restoreTime: results[0]?.restoreTime ?? null, documents };
+  const warnings = results.flatMap((result) => result.warnings).slice(0, maxWarnings);
+  return { backupId: plan.backupId, restoreTime: results[0]?.restoreTime ?? null, documents, warnings };
 }
 
 /** A worker writes a part's result once it has verified the target. @throws ObjectNotFound */

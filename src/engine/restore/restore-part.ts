@@ -34,6 +34,8 @@ export interface RestorePartInput {
   readonly parallel: number;
   /** Restores users and roles too: everyone in the target is replaced but the restoring user. */
   readonly users: boolean;
+  /** With `users`: only those of these databases, everyone else in the target stays. */
+  readonly usersOf?: readonly string[] | undefined;
   /** Leaves every TTL off, so that nothing that has expired since is deleted. */
   readonly keepExpired: boolean;
   /** The target's name, typed: everything in it is deleted first. */
@@ -228,7 +230,7 @@ class Restore {
   }
 
   async #mergeUsers(): Promise<{ users: number; roles: number }> {
-    const { users, roles, warnings } = await mergeUsers(this.#deps.client);
+    const { users, roles, warnings } = await mergeUsers(this.#deps.client, this.#input.usersOf);
     this.#warnings.push(...warnings);
     // They were dropped with the merge: nothing after it may expect them.
     for (const [uuid, ns] of [...this.#finish.map.entries()])

@@ -62,7 +62,7 @@ describe('Complete Restore', () => {
       world.marked.delete(runId);
     });
     const first = await complete(looking, 'run-1', fence);
-    expect(first).toEqual({ backupId: 'b', restoreTime: { t: 9, i: 1 }, documents: 3 });
+    expect(first).toEqual({ backupId: 'b', restoreTime: { t: 9, i: 1 }, documents: 3, warnings: [] });
     expect(world.marked).toEqual(new Set());
     expect(await complete(world, 'run-1', fence)).toEqual(first);
   });

@@ -122,6 +122,22 @@ describe('holdfast restore', () => {
     ]);
   });
 
+  it('hands the databases of --users-of over, and takes it for no companion of --users', async () => {
+    const client = fakeClient();
+    const flags = ['--to', to, '--users-of', 'shop', '--users-of', 'crm'];
+    await runFake(['restore', backupId, ...flags], { client });
+    expect(client.asked[0]?.[1]).toMatchObject({ users: ['shop', 'crm'] });
+    expect((await runFake(['restore', backupId, ...flags, '--users'])).code).toBe(2);
+    expect((await runFake(['restore', backupId, '--to', to, '--users-of', 'shop.till'])).code).toBe(2);
+  });
+
+  it('says what differs from the source', async () => {
+    const output = { backupId, restoreTime: null, documents: 1, warnings: ['The target lacks roles.'] };
+    const client = fakeClient({ waitForRun: () => Promise.resolve(makeRun({ workflow: 'restore', output })) });
+    const { stdout } = await runFake(['restore', backupId, '--to', to], { client });
+    expect(stdout).toMatch(/^warning +The target lacks roles\.$/m);
+  });
+
   it('says what was restored, and to when', async () => {
     const output = { backupId, restoreTime: { t: 1_795_342_530, i: 7 }, documents: 12_345 };
     const client = fakeClient({ waitForRun: () => Promise.resolve(makeRun({ workflow: 'restore', output })) });
