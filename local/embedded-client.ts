@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { toStorageError } from '../src/adapters/directory/file-errors.ts';
 import { ownerOnly } from '../src/adapters/directory/owner-only.ts';
+import { makeFolders } from '../src/adapters/make-folders.ts';
 import type { BackupSummary, HoldfastClient, RunStatus } from '../src/application/ports/holdfast-client.ts';
 import type { RunHistory } from '../src/application/ports/run-history.ts';
 import { cancelRun } from '../src/application/use-cases/cancel-run.ts';
@@ -175,7 +175,7 @@ export class EmbeddedClient implements HoldfastClient {
 /** @throws StorageFull, StorageAccessDenied, StorageUnavailable */
 async function makeJournalFolder(journal: string): Promise<void> {
   try {
-    await mkdir(dirname(journal), { recursive: true, mode: ownerOnly.folder });
+    await makeFolders(dirname(journal), ownerOnly.folder);
   } catch (error) {
     throw toStorageError(error, { storage: 'of the state', key: journal, action: 'make the folder of' });
   }

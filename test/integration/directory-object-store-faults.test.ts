@@ -181,6 +181,12 @@ describe('a directory that may not be written', () => {
     expect(results?.[0]).toMatchObject({ message: expect.stringContaining('EROFS') as unknown });
   });
 
+  it('is StorageAccessDenied where no folder can be made, instead of trying for ever', async () => {
+    const wrong = new DirectoryObjectStore({ root: '/proc/holdfast/storage' });
+    await rejectsWith(wrong.put('a', bytes('x')), 'StorageAccessDenied');
+    await rejectsWith(wrong.putStream('a', chunks(bytes('x'))), 'StorageAccessDenied');
+  });
+
   it('is StorageAccessDenied when it is a file, for every operation', async () => {
     await writeFile(join(root, 'file'), 'not a directory');
     const wrong = new DirectoryObjectStore({ root: join(root, 'file') });

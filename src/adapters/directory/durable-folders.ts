@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { mkdir, open, realpath, rmdir, stat } from 'node:fs/promises';
+import { open, realpath, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { HoldfastError } from '../../domain/errors.ts';
+import { makeFolders } from '../make-folders.ts';
 import { errorCode } from './file-errors.ts';
 import { ownerOnly } from './owner-only.ts';
 
@@ -30,9 +31,10 @@ export class DurableFolders {
   async makeRoot(): Promise<void> {
     if (this.#realRoot !== undefined) return;
     try {
-      await mkdir(this.#root, { recursive: true, mode: ownerOnly.folder });
+      await makeFolders(this.#root, ownerOnly.folder);
     } catch (error) {
       if (errorCode(error) === 'EEXIST' || errorCode(error) === 'ENOTDIR') throw notADirectory(this.#root, error);
+      if (errorCode(error) === 'ENOENT') throw notMakeable(this.#root, error);
       throw error;
     }
     this.#realRoot = await realpath(this.#root);
@@ -48,7 +50,7 @@ export class DurableFolders {
       try {
         // Before mkdir would follow a link, and after it, when the whole folder exists.
         if (!(await this.refuseLinks(folder))) {
-          await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
+          await makeFolders(folder, ownerOnly.folder);
           await this.refuseLinks(folder);
         }
         await publish();
@@ -122,6 +124,13 @@ export class DurableFolders {
     }
     return folder === this.#root;
   }
+}
+
+function notMakeable(root: string, cause: unknown): HoldfastError {
+  return new HoldfastError('StorageAccessDenied', `The directory ${root} can't be made: its file system refuses.`, {
+    next: 'Correct the path of the storage in the config file: it lies in a file system that holds no files of yours.',
+    cause,
+  });
 }
 
 /** What to say when the root is a file. */

@@ -1,8 +1,9 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../../domain/errors.ts';
+import { makeFoldersNow } from '../make-folders.ts';
 import { ownerOnly } from './owner-only.ts';
 
 const sqliteBusy = 5;
@@ -95,7 +96,7 @@ function openForLocking(path: string): DatabaseSync {
  */
 function createEmpty(path: string): void {
   if (existsSync(path)) return;
-  mkdirSync(dirname(path), { recursive: true, mode: ownerOnly.folder });
+  makeFoldersNow(dirname(path), ownerOnly.folder);
   try {
     closeSync(openSync(path, 'wx', ownerOnly.file));
   } catch (error) {

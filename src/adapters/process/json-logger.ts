@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../application/ports/clock.ts';
 import type { LogFields, Logger } from '../../application/ports/logger.ts';
+import { makeFoldersNow } from '../make-folders.ts';
 import { redactText, toLogValue } from './redact.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
@@ -73,7 +74,7 @@ export function appendingTo(path: string): { readonly write: (line: string) => v
     write: (line) => {
       try {
         if (file === undefined) {
-          mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+          makeFoldersNow(dirname(path), 0o700);
           file = openSync(path, 'a', 0o600);
         }
         writeSync(file, line);

@@ -1,8 +1,9 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../application/ports/clock.ts';
 import type { EventPublisher } from '../../application/ports/event-publisher.ts';
 import type { Logger } from '../../application/ports/logger.ts';
+import { makeFolders } from '../make-folders.ts';
 import { toJsonLine } from './json-logger.ts';
 import { toLogValue } from './redact.ts';
 
@@ -24,7 +25,7 @@ export class LogEventPublisher implements EventPublisher {
     logger.info(detailType, detail);
     if (file === undefined) return;
     try {
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await makeFolders(dirname(file), 0o700);
       const time = clock.now().toISOString();
       // One append: lines of several processes do not mix.
       await appendFile(file, `${toJsonLine({ time, detailType, detail: toLogValue(detail) })}\n`, { mode: 0o600 });

@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { TaskCallbacks } from '../../application/ports/task-callbacks.ts';
 import { HoldfastError } from '../../domain/errors.ts';
+import { makeFoldersNow } from '../make-folders.ts';
 import { failureCause } from '../../domain/failure.ts';
 import {
   type WorkerAnswer,
@@ -178,7 +179,7 @@ function startChild({ entry, args = [], logFile }: WorkerProcessOptions): ChildP
 }
 
 function openLog(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFoldersNow(dirname(path), 0o700);
   return openSync(path, 'a', 0o600);
 }
 

@@ -86,6 +86,8 @@ function replaced(value: Json, path: readonly string[], by: (old: Json | undefin
   if (rest.length > 0) copy[key] = replaced(child, rest, by);
   else {
     const next = by(child);
+    // The path was made for the document before the first change: what is an array now has a length of its own.
+    if (Array.isArray(copy) && key === 'length') return copy;
     if (next === undefined) Reflect.deleteProperty(copy, key);
     else copy[key] = next;
   }
