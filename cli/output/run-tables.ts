@@ -41,7 +41,10 @@ export function renderRun(run: RunStatus, timeZone?: string): string {
     ...(run.endedAt === null
       ? []
       : [['ended', `${formatMoment(new Date(run.endedAt), timeZone)}, after ${duration(run)}`] as const]),
-    ...run.progress.map((progress) => ['progress', progressText(progress)] as const),
+    // The last progress of a run that succeeded says less than its result.
+    ...(run.status === 'succeeded' ? [] : run.progress).map(
+      (progress) => ['progress', progressText(progress)] as const,
+    ),
     ...(error === null
       ? []
       : ([

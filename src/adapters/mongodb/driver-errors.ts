@@ -31,9 +31,10 @@ function rootCause(error: unknown): unknown {
   return current;
 }
 
+/** Without the full stop at its end: it becomes a part of a sentence. */
 function textOf(error: unknown): string {
   const text = error instanceof AggregateError && error.message === '' ? String(error.errors[0]) : undefined;
-  return redactText(text ?? (error instanceof Error ? error.message : String(error)));
+  return redactText(text ?? (error instanceof Error ? error.message : String(error))).replace(/\.$/, '');
 }
 
 const explanations: readonly (readonly [RegExp, string])[] = [

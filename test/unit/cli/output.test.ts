@@ -172,4 +172,9 @@ describe('tables', () => {
       progress    rs0 dump: 768 MiB of 1 GiB (75%), 1,234,567 documents, 100 MiB/s, 2.5 s left"
     `);
   });
+
+  it('leaves the last progress of a run that succeeded out', () => {
+    const run = makeRun({ status: 'succeeded', progress: [makeProgress()] });
+    expect(renderRun(run, 'UTC')).not.toContain('progress');
+  });
 });
