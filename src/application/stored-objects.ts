@@ -3,7 +3,7 @@ import type { StoredObject } from '../domain/backup-index.ts';
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import { artifactKeys } from '../domain/names.ts';
-import type { ObjectInfo, ObjectStore } from './ports/object-store.ts';
+import type { ListedObject, ObjectStore } from './ports/object-store.ts';
 
 /** Checksums are read from the storage this many at a time. */
 const concurrency = 4;
@@ -29,7 +29,7 @@ export async function verifyStored(
   storage: ObjectStore,
   goOn: () => Promise<void>,
 ): Promise<void> {
-  const listed = new Map<string, ObjectInfo>();
+  const listed = new Map<string, ListedObject>();
   for await (const object of storage.list(partPrefix)) listed.set(object.key, object);
   const problems = await inParallel(expected, async (object) => {
     await goOn();
@@ -71,7 +71,7 @@ export async function requireStored(
 
 async function compareObject(
   expected: StoredObject,
-  found: ObjectInfo | undefined,
+  found: ListedObject | undefined,
   storage: ObjectStore,
 ): Promise<string[]> {
   if (found === undefined) return [`${expected.key}: missing`];

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { bytes, chunks, type Get, keysOf, rejectsWith } from './object-store-probes.ts';
 
 export function describeListing(store: Get): void {
-  it('lists in the order of the bytes of the keys, with sizes and etags', async () => {
+  it('lists in the order of the bytes of the keys, with sizes', async () => {
     const keys = [
       'a',
       'a-b',
@@ -20,7 +20,8 @@ export function describeListing(store: Get): void {
     const sorted = keys.map((key) => `list/${key}`).sort((x, y) => Buffer.compare(bytes(x), bytes(y)));
     for (const key of keys.toReversed()) await store().put(`list/${key}`, bytes(key));
     expect(await keysOf(store(), 'list/')).toEqual(sorted);
-    for await (const object of store().list('list/')) expect(object).toEqual(await store().head(object.key));
+    for await (const object of store().list('list/'))
+      expect(await store().head(object.key)).toMatchObject({ key: object.key, size: object.size });
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { type FileHandle, link, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type {
+  ListedObject,
   ObjectInfo,
   ObjectStore,
   StreamOptions,
@@ -111,13 +112,13 @@ export class DirectoryObjectStore implements ObjectStore {
     });
   }
 
-  async *list(prefix: string): AsyncIterable<ObjectInfo> {
+  async *list(prefix: string): AsyncIterable<ListedObject> {
     assertObjectPrefix(prefix);
     try {
       await this.#assertRoot();
       for await (const key of listKeys(this.#root, prefix, reservedFolder)) {
-        const found = await inspectObject(join(this.#root, key));
-        if (found) yield { key, ...found };
+        const stats = await lstatOrUndefined(join(this.#root, key));
+        if (stats?.isFile()) yield { key, size: stats.size };
       }
     } catch (error) {
       throw toStorageError(error, { storage: this.description, key: prefix, action: 'list' });

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type {
+  ListedObject,
   ObjectInfo,
   ObjectStore,
   StreamOptions,
@@ -78,12 +79,12 @@ export class MemoryObjectStore implements ObjectStore {
     return checksumOf((await this.#find(key)).body);
   }
 
-  async *list(prefix: string): AsyncIterable<ObjectInfo> {
+  async *list(prefix: string): AsyncIterable<ListedObject> {
     assertObjectPrefix(prefix);
     const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix)).sort(compareObjectKeys);
     for (const key of keys) {
       const found = await this.head(key);
-      if (found) yield found;
+      if (found) yield { key, size: found.size };
     }
   }
 

@@ -1,8 +1,12 @@
-/** What {@link ObjectStore} knows of an object without reading it. */
-export interface ObjectInfo {
+/** What a listing says of an object: no more than costs nothing for each of a million. */
+export interface ListedObject {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
+}
+
+/** What {@link ObjectStore} knows of an object without reading it. */
+export interface ObjectInfo extends ListedObject {
   /** Changes whenever the object does; opaque. */
   readonly etag: string;
 }
@@ -43,7 +47,7 @@ export interface ObjectStore {
   /** CRC-32 of what is stored, from the storage (S3: its stored checksum; directory: the file read again). @throws ObjectNotFound */
   checksum(key: string): Promise<string>;
   /** Objects whose keys start with `prefix`, in the order of their keys. */
-  list(prefix: string): AsyncIterable<ObjectInfo>;
+  list(prefix: string): AsyncIterable<ListedObject>;
   /** Deletes; a key that is not there counts as deleted. */
   delete(keys: readonly string[]): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { ObjectInfo, ObjectStore } from '../../application/ports/object-store.ts';
+import type { ListedObject, ObjectStore } from '../../application/ports/object-store.ts';
 import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
@@ -16,7 +16,7 @@ export interface StoredSlice {
 const usualHeaderBytes = 16 * 1024;
 
 /** Reads the header of one slice without reading its entries. @throws ObjectNotFound, CorruptObject, UnsupportedFormat */
-export async function readStoredSlice(store: ObjectStore, { key, size }: ObjectInfo): Promise<StoredSlice> {
+export async function readStoredSlice(store: ObjectStore, { key, size }: ListedObject): Promise<StoredSlice> {
   const start = await store.getRange(key, 0, Math.min(size, usualHeaderBytes));
   try {
     return { key, size, header: (await decodeSliceHeader(key, start)).header };
