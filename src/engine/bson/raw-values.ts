@@ -9,11 +9,6 @@ function expectType(element: RawElement, ...types: readonly number[]): void {
     throw new HoldfastError('CorruptSource', `The field ${element.name} has BSON type 0x${element.type.toString(16)}.`);
 }
 
-/** The driver hands out plain Uint8Arrays in places: the same memory as a Buffer. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 /** A view, not a copy, of an embedded document or array. @throws CorruptSource */
 export function subDocument(buffer: Buffer, element: RawElement): Buffer {
   expectType(element, bsonType.document, bsonType.array);

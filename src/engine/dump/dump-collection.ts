@@ -91,7 +91,7 @@ async function readInto(
     noCursorTimeout: true,
     $_requestResumeToken: true,
   };
-  const cursor = await openRawCursor(source.client, entry.db, find, { signal: source.signal });
+  const cursor = await openRawCursor(source.client, entry.db, find, { signal: source.signal, reuseMemory: true });
   try {
     for (let batch = await cursor.next(); batch; batch = await cursor.next()) {
       source.signal.throwIfAborted();

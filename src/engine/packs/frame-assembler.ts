@@ -16,6 +16,12 @@ export interface AssembledFrame {
   readonly position: Buffer | undefined;
 }
 
+function copyOf(batch: Buffer, start: number, length: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(length);
+  batch.copy(copy, 0, start, start + length);
+  return copy;
+}
+
 /** Copies documents out of the replies, once, into frames; checks the length of each. */
 export class FrameAssembler {
   readonly #ns: string;
@@ -44,7 +50,7 @@ export class FrameAssembler {
   }
 
   /**
-   * Takes over the documents of a batch.
+   * Takes over the documents of a batch, by copies: the batch is of no use any more when this resolves.
    * @param batch a BSON array, as {@link RawCursor} hands it out
    * @param position where a scan goes on behind the batch
    * @throws CorruptSource when an element is no document or a length does not fit
@@ -62,7 +68,7 @@ export class FrameAssembler {
         await this.flush();
         at = start + length;
         if (at >= end) this.#position = position;
-        await this.#hand(batch.subarray(start, start + length), 1);
+        await this.#hand(copyOf(batch, start, length), 1);
         continue;
       }
       at = this.#copyWhile(batch, at, end);

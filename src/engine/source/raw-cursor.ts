@@ -1,7 +1,10 @@
 import { type ClientSession, type Document, Long, type MongoClient } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
-import { elements, type RawElement } from '../bson/raw-document.ts';
-import { asBuffer, readInt64, readString } from '../bson/raw-values.ts';
+import { elements, findElement, type RawElement } from '../bson/raw-document.ts';
+import { readInt64, readString } from '../bson/raw-values.ts';
+import { commandSection } from '../wire/op-msg.ts';
+import type { WireConnection, WireReply } from '../wire/wire-connection.ts';
+import { giveBackWireConnection, takeWireConnection } from '../wire/wire-connections.ts';
 
 /** Documents as the server sends them. The only thing that knows how they travel: another transport replaces this file. */
 export interface RawCursor {
@@ -11,7 +14,7 @@ export interface RawCursor {
    * The next batch as one BSON array, not decoded and not copied out of the reply; undefined after the last. The
    * server is asked for the batch after it before this resolves, so that it works while the caller does (but not when
    * batches are very large).
-   * @throws what the driver throws, after which the cursor is of no use; the signal's reason when aborted
+   * @throws MongoServerError, MongoNetworkError, after which the cursor is of no use; the signal's reason when aborted
    */
   next(): Promise<Buffer | undefined>;
   /**
@@ -28,13 +31,20 @@ export interface RawCursorOptions {
   readonly signal: AbortSignal;
   /** Bytes that a batch should have: the number of documents asked for follows their size. The server's limit is 16 MiB. */
   readonly batchBytes?: number;
+  /**
+   * A batch is of no use any more when the next one is asked for: its memory is used again, which spares the collector
+   * all that is read. By default a batch is the caller's for good.
+   */
+  readonly reuseMemory?: boolean;
 }
 
-interface Reply {
+interface Batch {
   readonly id: bigint;
   readonly ns: string;
-  readonly batch: Buffer;
+  /** A BSON array, in the memory of the reply. */
+  readonly documents: Buffer;
   readonly resumeToken: Buffer | undefined;
+  readonly release: () => void;
 }
 
 /** Enough for most collections to come whole with the first reply, little enough to learn the documents' size cheaply. */
@@ -47,50 +57,77 @@ const maxGrowth = 16;
 const maxBatchesAhead = 2;
 const killTimeoutMS = 3000;
 
-function parseReply(reply: Document): Reply {
-  const cursor = asBuffer(reply['cursor'] as Uint8Array);
+function parseReply({ body, release }: WireReply): Batch {
+  const cursor = findElement(body, 'cursor');
   let batch: RawElement | undefined;
   let id: bigint | undefined;
   let ns: string | undefined;
   let token: RawElement | undefined;
-  for (const element of elements(cursor)) {
+  for (const element of cursor ? elements(body, cursor.value) : []) {
     if (element.name === 'firstBatch' || element.name === 'nextBatch') batch = element;
     else if (element.name === 'postBatchResumeToken') token = element;
-    else if (element.name === 'id') id = readInt64(cursor, element);
-    else if (element.name === 'ns') ns = readString(cursor, element);
+    else if (element.name === 'id') id = readInt64(body, element);
+    else if (element.name === 'ns') ns = readString(body, element);
   }
   if (!batch || id === undefined || ns === undefined)
     throw new HoldfastError('CorruptSource', 'A cursor reply has no batch, id or namespace.');
-  // A view would keep the whole reply in memory.
-  const resumeToken = token && Buffer.from(cursor.subarray(token.value, token.end));
-  return { id, ns, batch: cursor.subarray(batch.value, batch.end), resumeToken };
+  // Kept for longer than the memory of the reply.
+  const resumeToken = token && Buffer.from(body.subarray(token.value, token.end));
+  return { id, ns, documents: body.subarray(batch.value, batch.end), resumeToken, release };
 }
 
-class DriverRawCursor implements RawCursor {
+/** A command by one connection, in one session; works on members of every state. */
+class SessionCommands {
+  readonly client: MongoClient;
+  readonly session: ClientSession;
+  readonly connection: WireConnection;
+  readonly #signal: AbortSignal;
+
+  constructor(client: MongoClient, session: ClientSession, connection: WireConnection, signal: AbortSignal) {
+    this.client = client;
+    this.session = session;
+    this.connection = connection;
+    this.#signal = signal;
+  }
+
+  async run(db: string, command: Document): Promise<Batch> {
+    // What the driver sends on a direct connection: any member may answer.
+    const where = { lsid: this.session.id, $db: db, $readPreference: { mode: 'primaryPreferred' } };
+    return parseReply(await this.connection.request([commandSection({ ...command, ...where })], this.#signal));
+  }
+
+  /** @param ended whether nothing of the session is left on the server */
+  async end(ended: boolean): Promise<void> {
+    if (!ended) await killSession(this.client, this.session);
+    giveBackWireConnection(this.client, this.connection);
+    await this.session.endSession().catch(() => undefined);
+  }
+}
+
+class WireRawCursor implements RawCursor {
   readonly ns: string;
-  readonly #client: MongoClient;
-  readonly #session: ClientSession;
-  readonly #options: RawCursorOptions;
+  readonly #commands: SessionCommands;
   readonly #db: string;
   readonly #collection: string;
-  #id: bigint;
-  #batchSize: number;
   readonly #batchBytes: number;
+  readonly #reuseMemory: boolean;
+  #id: bigint;
+  #batchSize = firstBatchSize;
   /** The batch that is here, or on its way. */
-  #pending: Promise<Reply> | undefined;
+  #pending: Promise<Batch> | undefined;
+  /** The batch that the caller has until it asks for the next. */
+  #handedOut: Batch | undefined;
   #resumeToken: Buffer | undefined;
   #closed = false;
 
-  constructor(client: MongoClient, session: ClientSession, first: Reply, options: RawCursorOptions) {
-    this.#client = client;
-    this.#session = session;
-    this.#options = options;
+  constructor(commands: SessionCommands, first: Batch, options: RawCursorOptions) {
+    this.#commands = commands;
     this.#batchBytes = options.batchBytes ?? defaultBatchBytes;
+    this.#reuseMemory = options.reuseMemory ?? false;
     this.ns = first.ns;
     const dot = first.ns.indexOf('.');
     this.#db = first.ns.slice(0, dot);
     this.#collection = first.ns.slice(dot + 1);
-    this.#batchSize = firstBatchSize;
     this.#id = first.id;
     this.#adapt(first);
     this.#pending = Promise.resolve(first);
@@ -101,35 +138,39 @@ class DriverRawCursor implements RawCursor {
   }
 
   async next(): Promise<Buffer | undefined> {
+    this.#handedOut?.release();
+    this.#handedOut = undefined;
     this.#pending ??= this.#ask();
     if (!this.#pending) return undefined;
-    const { batch, resumeToken } = await this.#pending;
-    this.#resumeToken = resumeToken;
+    const batch = await this.#pending;
+    this.#resumeToken = batch.resumeToken;
+    if (this.#reuseMemory) this.#handedOut = batch;
     // Two replies of 16 MiB at a time for each scan would be most of a worker's memory.
-    this.#pending = batch.length > maxBatchesAhead * this.#batchBytes ? undefined : this.#ask();
+    const ahead = batch.documents.length <= maxBatchesAhead * this.#batchBytes;
+    this.#pending = ahead ? this.#ask() : undefined;
+    return batch.documents;
+  }
+
+  #ask(): Promise<Batch> | undefined {
+    if (this.#id === 0n || this.#closed) return undefined;
+    const batch = this.#getMore();
+    // Whoever calls next awaits it; until then a rejection must not count as unhandled.
+    batch.catch(() => undefined);
     return batch;
   }
 
-  #ask(): Promise<Reply> | undefined {
-    if (this.#id === 0n || this.#closed) return undefined;
-    const reply = this.#getMore();
-    // Whoever calls next awaits it; until then a rejection must not count as unhandled.
-    reply.catch(() => undefined);
-    return reply;
-  }
-
-  async #getMore(): Promise<Reply> {
+  async #getMore(): Promise<Batch> {
     const command = { getMore: Long.fromBigInt(this.#id), collection: this.#collection, batchSize: this.#batchSize };
-    const reply = parseReply(await runRaw(this.#client, this.#db, command, this.#session, this.#options.signal));
-    this.#id = reply.id;
-    this.#adapt(reply);
-    return reply;
+    const batch = await this.#commands.run(this.#db, command);
+    this.#id = batch.id;
+    this.#adapt(batch);
+    return batch;
   }
 
-  /** A reply that is not the last has as many documents as were asked for, unless the server's limit cut it. */
-  #adapt(reply: Reply): void {
-    if (reply.id === 0n) return;
-    const wanted = Math.ceil((this.#batchSize * this.#batchBytes) / reply.batch.length);
+  /** A batch that is not the last has as many documents as were asked for, unless the server's limit cut it. */
+  #adapt({ id, documents }: Batch): void {
+    if (id === 0n) return;
+    const wanted = Math.ceil((this.#batchSize * this.#batchBytes) / documents.length);
     this.#batchSize = Math.max(1, Math.min(wanted, this.#batchSize * maxGrowth, maxBatchSize));
   }
 
@@ -138,8 +179,8 @@ class DriverRawCursor implements RawCursor {
     this.#closed = true;
     await this.#pending?.catch(() => undefined);
     this.#pending = undefined;
-    if (this.#id !== 0n) await killSession(this.#client, this.#session);
-    await this.#session.endSession().catch(() => undefined);
+    this.#handedOut = undefined;
+    await this.#commands.end(this.#id === 0n);
   }
 }
 
@@ -156,21 +197,11 @@ async function killSession(client: MongoClient, session: ClientSession): Promise
     .catch(() => undefined);
 }
 
-function runRaw(
-  client: MongoClient,
-  db: string,
-  command: Document,
-  session: ClientSession,
-  signal: AbortSignal,
-): Promise<Document> {
-  // With raw, the driver hands out embedded documents as views of the reply: `cursor` is one Buffer (driver 7.9.0).
-  return client.db(db).command(command, { raw: true, session, signal });
-}
-
 /**
  * Opens a cursor by a command that answers with one (`find`, `aggregate`, `listIndexes`, `listCollections`), in a session
  * of its own that is not causal: a causal one would wait for writes that a locked or lagging member does not have.
- * @throws what the driver throws; the signal's reason when aborted
+ * @param client one that is connected to its server directly
+ * @throws MongoServerError, MongoNetworkError; the signal's reason when aborted
  */
 export async function openRawCursor(
   client: MongoClient,
@@ -178,14 +209,15 @@ export async function openRawCursor(
   command: Document,
   options: RawCursorOptions,
 ): Promise<RawCursor> {
+  const connection = await takeWireConnection(client, options.signal);
   const session = client.startSession({ causalConsistency: false });
+  const commands = new SessionCommands(client, session, connection, options.signal);
   try {
     const sized = 'find' in command ? { batchSize: firstBatchSize, ...command } : { ...command };
-    const reply = parseReply(await runRaw(client, db, withCommandFirst(command, sized), session, options.signal));
-    return new DriverRawCursor(client, session, reply, options);
+    const first = await commands.run(db, withCommandFirst(command, sized));
+    return new WireRawCursor(commands, first, options);
   } catch (error) {
-    if (options.signal.aborted) await killSession(client, session);
-    await session.endSession().catch(() => undefined);
+    await commands.end(!options.signal.aborted);
     throw error;
   }
 }

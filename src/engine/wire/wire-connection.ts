@@ -1,0 +1,123 @@
+import { MongoNetworkError } from 'mongodb';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { AuthenticatedSocket } from './authenticated-socket.ts';
+import { messagePrefix, replyBody, requireOk } from './op-msg.ts';
+import { ReplyReader } from './reply-reader.ts';
+
+export interface WireReply {
+  /** The reply's document, in memory of the connection. */
+  readonly body: Buffer;
+  /** Lets the connection use the memory again: `body` is of no use any more. */
+  readonly release: () => void;
+}
+
+interface Pending {
+  readonly requestId: number;
+  readonly resolve: (reply: WireReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const maxRequestId = 0x7fffffff;
+
+/** One connection to one server, for one command at a time, whose replies are neither decoded nor copied. */
+export class WireConnection {
+  readonly address: string;
+  readonly #socket: AuthenticatedSocket['socket'];
+  readonly #reader: ReplyReader;
+  #requests = 0;
+  #pending: Pending | undefined;
+  #failure: Error | undefined;
+
+  constructor({ socket, address, deliverTo }: AuthenticatedSocket) {
+    this.address = address;
+    this.#socket = socket;
+    const fail = (error: Error): void => {
+      this.fail(error);
+    };
+    this.#reader = new ReplyReader((message) => {
+      this.#settle(message);
+    }, fail);
+    socket.on('error', (cause) => {
+      fail(new MongoNetworkError(cause.message, { cause }));
+    });
+    socket.on('close', () => {
+      fail(new MongoNetworkError(`connection to ${address} closed`));
+    });
+    deliverTo(this.#reader);
+    if (socket.destroyed) fail(new MongoNetworkError(`connection to ${address} closed`));
+  }
+
+  /** Whether it can be used for a further command. */
+  get isUsable(): boolean {
+    return this.#failure === undefined && this.#pending === undefined;
+  }
+
+  /**
+   * Sends a command and waits for its reply, as long as the server takes.
+   * @param sections see op-msg.ts; they must not change before this settles
+   * @throws MongoServerError when the command failed, after which the connection is still of use; MongoNetworkError, and
+   * the signal's reason when aborted, after which it is closed
+   */
+  request(sections: readonly Buffer[], signal: AbortSignal): Promise<WireReply> {
+    return new Promise<WireReply>((resolve, reject) => {
+      signal.throwIfAborted();
+      if (this.#failure) throw this.#failure;
+      if (this.#pending)
+        throw new HoldfastError('Internal', `A connection to ${this.address} was used twice at a time.`);
+      const requestId = (this.#requests = (this.#requests % maxRequestId) + 1);
+      const onAbort = (): void => {
+        this.fail(signal.reason as Error);
+      };
+      const done = <T>(settle: (value: T) => void) => {
+        return (value: T): void => {
+          signal.removeEventListener('abort', onAbort);
+          settle(value);
+        };
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#pending = { requestId, resolve: done(resolve), reject: done(reject) };
+      this.#socket.cork();
+      for (const part of [messagePrefix(requestId, sections), ...sections]) this.#socket.write(part);
+      this.#socket.uncork();
+    });
+  }
+
+  #settle(message: Buffer): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    const release = (): void => {
+      this.#reader.giveBack(message);
+    };
+    let body: Buffer;
+    try {
+      body = replyBody(message, pending?.requestId ?? 0);
+    } catch (error) {
+      this.#pending = pending;
+      this.fail(error as Error);
+      return;
+    }
+    try {
+      requireOk(body);
+      pending?.resolve({ body, release });
+    } catch (error) {
+      pending?.reject(error as Error);
+      release();
+    }
+  }
+
+  /** Closes it; a command that waits for its reply fails with that error. */
+  fail(error: Error): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    this.#socket.destroy();
+    this.#reader.forgetMemory();
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.reject(error);
+  }
+
+  /** Nobody uses it for now. */
+  rest(): void {
+    this.#reader.forgetMemory();
+  }
+}
