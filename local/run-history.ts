@@ -1,4 +1,4 @@
-import { isHoldfastError } from '../src/domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../src/domain/errors.ts';
 import { type FailureRecord, nameFailure } from '../src/domain/failure.ts';
 import { stateKeys } from '../src/domain/names.ts';
 import type { ObjectStore } from '../src/application/ports/object-store.ts';
@@ -16,8 +16,9 @@ export class JournalRunHistory implements RunHistory {
 
   async find(runId: string): Promise<RunRecord | undefined> {
     try {
-      const { body } = await this.#state.get(stateKeys.journal(runId));
-      return recordOf(parseJournal(body.toString('utf8')));
+      const key = stateKeys.journal(runId);
+      const { body } = await this.#state.get(key);
+      return recordOf(parseJournal(body.toString('utf8')), `${key} in ${this.#state.description}`);
     } catch (error) {
       if (isHoldfastError(error, 'ObjectNotFound')) return undefined;
       throw error;
@@ -25,7 +26,8 @@ export class JournalRunHistory implements RunHistory {
   }
 }
 
-function recordOf(events: readonly HistoryEvent[]): RunRecord | undefined {
+/** @param where for messages */
+function recordOf(events: readonly HistoryEvent[], where: string): RunRecord | undefined {
   const [first] = events;
   const workflow = detail(first, 'executionStarted', 'stateMachine');
   if (first === undefined || (workflow !== 'backup' && workflow !== 'restore')) return undefined;
@@ -38,9 +40,17 @@ function recordOf(events: readonly HistoryEvent[]): RunRecord | undefined {
     endedAt: ended === undefined ? null : new Date(ended.timestamp),
     status: statusOf(ended),
     state: currentState(events),
-    output: typeof output === 'string' ? (JSON.parse(output) as unknown) : null,
+    output: typeof output === 'string' ? parseOutput(output, where) : null,
     error: errorOf(ended),
   };
+}
+
+function parseOutput(output: string, where: string): unknown {
+  try {
+    return JSON.parse(output) as unknown;
+  } catch (cause) {
+    throw new HoldfastError('CorruptObject', `${where} has an output that is not JSON`, { cause });
+  }
 }
 
 function statusOf(ended: HistoryEvent | undefined): RunRecord['status'] {
@@ -66,16 +76,23 @@ function currentState(events: readonly HistoryEvent[]): string | null {
   );
   const relevant = cleanUp < 0 ? events : events.slice(0, cleanUp);
   const tasks = relevant.filter(({ type }) => type === 'TaskStateEntered').map(enteredName);
-  const left = relevant
-    .filter(({ type }) => type === 'TaskStateExited')
-    .map((event) => detail(event, 'stateExited', 'name'));
-  const open = tasks.filter((name, index) => countOf(tasks.slice(0, index + 1), name) > countOf(left, name));
-  const name = open[0] ?? tasks.at(-1);
+  const left = new Map<unknown, number>();
+  for (const event of relevant.filter(({ type }) => type === 'TaskStateExited')) {
+    const name = detail(event, 'stateExited', 'name');
+    left.set(name, (left.get(name) ?? 0) + 1);
+  }
+  const name = firstOpen(tasks, left) ?? tasks.at(-1);
   return typeof name === 'string' ? name : null;
 }
 
-function countOf(names: readonly unknown[], wanted: unknown): number {
-  return names.filter((name) => name === wanted).length;
+/** The first task that was entered more often, up to there, than it was left. */
+function firstOpen(tasks: readonly unknown[], left: ReadonlyMap<unknown, number>): unknown {
+  const entered = new Map<unknown, number>();
+  return tasks.find((name) => {
+    const times = (entered.get(name) ?? 0) + 1;
+    entered.set(name, times);
+    return times > (left.get(name) ?? 0);
+  });
 }
 
 function enteredName(event: HistoryEvent): unknown {

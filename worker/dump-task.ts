@@ -14,6 +14,7 @@ import { artifactKeys, stateKeys } from '../src/domain/names.ts';
 import type { BackupPlan } from '../src/domain/run.ts';
 import type { WorkerTask } from '../src/domain/run-documents.ts';
 import { type TopologyPart, topologySchema } from '../src/domain/topology.ts';
+import { findLeftOutCollections } from '../src/engine/dump/left-out-collections.ts';
 import { dumpPart, type DumpPartInput, type DumpPartResult } from '../src/engine/dump/dump-part.ts';
 import { makeMemberBrake } from './member-brake.ts';
 import { ProgressFile } from './progress-file.ts';
@@ -68,6 +69,7 @@ async function dump(
     signal,
   });
   try {
+    const leftOut = await findLeftOutCollections({ client, member: input.member, signal });
     const result = await dumpPart(input, {
       client,
       store,
@@ -80,7 +82,7 @@ async function dump(
       checkFence: () => requireStillWanted(task, plan, deps),
       brake,
     });
-    return { ...result, base: { ...result.base, warnings: warnings() } };
+    return { ...result, base: { ...result.base, warnings: [...leftOut, ...warnings()] } };
   } finally {
     await progress.flush();
     await client.close();

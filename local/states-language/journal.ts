@@ -102,12 +102,17 @@ export function parseJournal(text: string): readonly HistoryEvent[] {
   return events;
 }
 
+/** Whether a line has what readers rely on: another one is damaged, and taken for torn. */
+function isEvent(value: unknown): value is HistoryEvent {
+  if (typeof value !== 'object' || value === null) return false;
+  const { type, timestamp } = value as Readonly<Record<string, unknown>>;
+  return typeof type === 'string' && typeof timestamp === 'string' && !Number.isNaN(Date.parse(timestamp));
+}
+
 function parseEvent(line: string): HistoryEvent | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null && 'id' in value && 'type' in value
-      ? (value as HistoryEvent)
-      : undefined;
+    return isEvent(value) ? value : undefined;
   } catch {
     return undefined;
   }

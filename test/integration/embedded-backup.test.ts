@@ -26,6 +26,11 @@ let client: HoldfastClient;
 beforeAll(async () => {
   servers = await startEmbeddedSet();
   await seedDocuments(servers.set, 48);
+  await servers.set
+    .client()
+    .db('config')
+    .collection('mine')
+    .insertOne({}, { writeConcern: { w: 2 } });
 });
 afterAll(async () => {
   await servers.stop();
@@ -50,7 +55,10 @@ async function backUp(): Promise<Manifest> {
   expect(error).toBeNull();
   expect(status).toBe('succeeded');
   const [newest] = await client.listBackups({});
-  return client.describeBackup(newest?.backupId ?? '');
+  const manifest = await client.describeBackup(newest?.backupId ?? '');
+  // It may hold one of the brake as well.
+  expect(manifest.warnings[0]).toMatch(/config\.mine is not in the backup/);
+  return manifest;
 }
 
 let undisturbed: ReturnType<typeof contentOf> | undefined;

@@ -85,6 +85,9 @@ export async function listNamespaces(source: Source): Promise<CatalogEntry[]> {
   return found;
 }
 
+/** What dataSize answers for a name that was a collection's a moment ago and is a view's now. */
+const becameView = serverCode.commandNotSupportedOnView;
+
 /**
  * Expected raw bytes of a collection, from the server's counters: an estimate, for progress and for what to read first.
  * @returns 0 when the server does not say
@@ -95,7 +98,7 @@ export async function estimateBytes(source: Source, ns: string): Promise<number>
     const command = { dataSize: ns, estimate: true };
     return Number((await source.client.db(db).command(command, { signal: source.signal }))['size']);
   } catch (error) {
-    if (isServerError(error, serverCode.namespaceNotFound, serverCode.unauthorized)) return 0;
+    if (isServerError(error, serverCode.namespaceNotFound, serverCode.unauthorized, becameView)) return 0;
     throw sourceError(error, source.member, `estimating the size of ${ns}`);
   }
 }

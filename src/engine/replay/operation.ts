@@ -30,7 +30,7 @@ export type Operation =
   | { readonly kind: 'dropIndex'; readonly ns: string; readonly uuid: string; readonly name: string }
   | { readonly kind: 'collMod'; readonly ns: string; readonly uuid: string; readonly o: Buffer }
   | { readonly kind: 'emptyCapped'; readonly ns: string; readonly uuid: string }
-  /** An index build that began or ended without an index, a no-op: nothing to do, by its own rule. */
+  /** An index build that began or ended without an index, a no-op, a dbCheck: nothing to do, by its own rule. */
   | { readonly kind: 'nothing'; readonly ns: string };
 
 /** The fields of an entry that make an operation; those of an applyOps element have no ts of their own. */
@@ -131,6 +131,8 @@ const commands: Readonly<Record<string, (reader: Reader) => Operation>> = {
     specs: [specOfCreateIndexes(r.o)],
   }),
   startIndexBuild: (r) => ({ kind: 'nothing', ns: r.target('startIndexBuild') }),
+  // What a member compares its data with (batch) and where that began and ended: it changes nothing.
+  dbCheck: (r) => ({ kind: 'nothing', ns: r.source.ns }),
   abortIndexBuild: (r) => ({ kind: 'nothing', ns: r.target('abortIndexBuild') }),
   commitIndexBuild: (r) => ({
     kind: 'createIndexes',
@@ -199,13 +201,19 @@ function readElement(raw: Buffer): Source {
   return source;
 }
 
-function* readApplyOps(o: Buffer, ts: Timestamp): Generator<Operation> {
+/** A document of MongoDB is nested 200 levels at most, and an applyOps in another one takes four of them. */
+const maxNestedApplyOps = 50;
+
+/** @param depth of the applyOps that this one is in */
+function* readApplyOps(o: Buffer, ts: Timestamp, depth = 0): Generator<Operation> {
   for (const element of elements(o)) {
     if (element.name !== 'applyOps') continue;
     for (const raw of arrayDocuments(o, element)) {
       const source = readElement(raw);
-      if (source.op === 'c' && source.o && firstName(source.o) === 'applyOps') yield* readApplyOps(source.o, ts);
-      else yield readOperation(source, ts);
+      const isNested = source.op === 'c' && source.o && firstName(source.o) === 'applyOps';
+      if (!isNested) yield readOperation(source, ts);
+      else if (depth < maxNestedApplyOps) yield* readApplyOps(source.o, ts, depth + 1);
+      else throw unsupported(source, ts, `its applyOps are nested more than ${maxNestedApplyOps} deep`);
     }
   }
 }

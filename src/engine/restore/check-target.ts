@@ -4,6 +4,7 @@ import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
 import { type AuthInfo, missingPrivileges, restoreRole } from '../../domain/privileges.ts';
 import { temporaryRoles, temporaryUsers } from '../replay/carried-namespaces.ts';
 import { markDatabase, readMark, type RestoreMark } from './restore-mark.ts';
+import { runParallel } from './run-parallel.ts';
 import { atTarget } from './target-errors.ts';
 
 export interface TargetCheck {
@@ -191,13 +192,17 @@ export async function checkTarget(client: MongoClient, check: TargetCheck): Prom
   };
 }
 
+/** A server drops a database in some ten milliseconds, of which it mostly waits for its disk. */
+const parallelDrops = 4;
+
 /** Empties a target that {@link checkTarget} let pass although it was occupied: everything but admin's own, config and local. */
 export async function clearTarget(client: MongoClient): Promise<void> {
-  for (const occupant of [...(await readOccupants(client)), temporaryUsers, temporaryRoles]) {
+  const occupants = [...(await readOccupants(client)), temporaryUsers, temporaryRoles];
+  await runParallel(occupants, parallelDrops, async (occupant) => {
     const [db = '', ...coll] = occupant.split('.');
     await atTarget(`the removal of ${occupant}`, async () => {
       if (coll.length === 0) await client.db(db).dropDatabase();
       else await client.db(db).dropCollection(coll.join('.'));
     });
-  }
+  });
 }

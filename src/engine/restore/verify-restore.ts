@@ -106,7 +106,7 @@ export async function verifyRestore(
     if (collection) expected.set(ns, { uuid, collection });
     else differences.push(`${ns} is in the target and not in the catalogue`);
   }
-  const listed = await listTarget(deps.client, expected);
+  const listed = await listTarget(deps.client, expected, input.parallel);
   for (const ns of listed.keys())
     if (!expected.has(ns) && !ns.startsWith('admin.')) differences.push(`${ns} is in the target and not in the backup`);
   await runParallel(expected, input.parallel, async ([ns, { uuid, collection }]) => {
@@ -135,7 +135,11 @@ function failed(differences: readonly string[]): HoldfastError {
   });
 }
 
-async function listTarget(client: MongoClient, expected: ReadonlyMap<string, Expected>): Promise<Map<string, Listed>> {
+async function listTarget(
+  client: MongoClient,
+  expected: ReadonlyMap<string, Expected>,
+  parallel: number,
+): Promise<Map<string, Listed>> {
   const reply = await atTarget('a list of its databases', () =>
     client.db('admin').command({ listDatabases: 1, nameOnly: true }),
   );
@@ -143,7 +147,9 @@ async function listTarget(client: MongoClient, expected: ReadonlyMap<string, Exp
   const wanted = new Set([...expected.keys()].map((ns) => splitNamespace(ns).db));
   const names = new Set([...present.filter((name) => !ownDatabases.has(name)), ...wanted]);
   const listed = new Map<string, Listed>();
-  for (const db of names) for (const item of await listDatabase(client, db)) listed.set(`${db}.${item.name}`, item);
+  await runParallel(names, parallel, async (db) => {
+    for (const item of await listDatabase(client, db)) listed.set(`${db}.${item.name}`, item);
+  });
   return listed;
 }
 

@@ -2,6 +2,8 @@ import type { CollectionInfo } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
+import { findLeftOutCollections } from '../../../src/engine/dump/left-out-collections.ts';
+import { estimateBytes } from '../../../src/engine/dump/list-namespaces.ts';
 import type { DumpPartResult } from '../../../src/engine/dump/dump-part.ts';
 import { readSlices } from '../../../src/engine/oplog/read-slices.ts';
 import { readOplogEntry } from '../../../src/engine/oplog/oplog-entry.ts';
@@ -92,6 +94,28 @@ describe('what a dump of the fixture holds', () => {
         .matchAll(/\x10([b0])\0/g),
     ].map(([, name]) => name);
     expect(names).toEqual(['b', '0']);
+  });
+
+  test('a collection that became a view since it was listed has no size, and does not end the dump', async () => {
+    const source = { client: hidden(), member: set.hidden.host, signal: new AbortController().signal };
+    const [view] = (await hidden().db('shop').listCollections({ type: 'view' }).toArray()).map(({ name }) => name);
+    expect(await estimateBytes(source, `shop.${view ?? ''}`)).toBe(0);
+    await expect(
+      hidden()
+        .db('shop')
+        .command({ dataSize: `shop.${view ?? ''}` }),
+    ).rejects.toMatchObject({ code: 166 });
+  });
+
+  test('collections of config that are not the server’s are named as left out', async () => {
+    const source = { client: hidden(), member: set.hidden.host, signal: new AbortController().signal };
+    expect(await findLeftOutCollections(source)).toEqual([]);
+    const config = set.client().db('config');
+    for (const name of ['mine', 'settings']) await config.collection(name).insertOne({}, { writeConcern: { w: 2 } });
+    expect(await findLeftOutCollections(source)).toEqual([
+      expect.stringMatching(/: config\.mine is not in the backup/),
+    ]);
+    for (const name of ['mine', 'settings']) await config.collection(name).drop();
   });
 
   test('packs and index agree with what the storage says of them', async () => {

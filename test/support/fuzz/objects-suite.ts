@@ -4,11 +4,10 @@ import fc from 'fast-check';
 import { BSON } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
-import { readDocument, sha256Hex } from '../../../src/application/documents.ts';
+import { sha256Hex } from '../../../src/application/documents.ts';
 import type { Codec, IndexFrame } from '../../../src/domain/backup-index.ts';
 import { type Manifest, manifestSchema } from '../../../src/domain/manifest.ts';
 import { parseManifest, sealManifest } from '../../../src/domain/manifest-seal.ts';
-import { planSchema, runRequestSchema } from '../../../src/domain/run-documents.ts';
 import { decodeSlice } from '../../../src/engine/oplog/slice-format.ts';
 import { readIndex } from '../../../src/engine/packs/index-reader.ts';
 import { decodeFrame } from '../../../src/engine/packs/pack-reader.ts';
@@ -165,29 +164,10 @@ function describeSlices(budget: FuzzBudget): void {
   });
 }
 
-function describeDocuments(budget: FuzzBudget): void {
-  const key = 'runs/run-1/plan.json';
-  const plan = { schemaVersion: 1, kind: 'backup', runId: 'r', labels: { a: 'b' }, parts: [{ name: 'rs0' }] };
-  const seed = Buffer.from(JSON.stringify(plan));
-
-  describe('documents of the state storage', () => {
-    it.each([planSchema, runRequestSchema])('are what their schema says, or refused', async (schema) => {
-      await fuzz(budget, fc.oneof(mutated(seed), garbage, mutatedJson(plan).map(encode)), async (bytes) => {
-        const store = new MemoryObjectStore();
-        await store.put(key, bytes);
-        await typedOutcome(() => readDocument(store, key, schema), damagedOrNewer, key);
-      });
-    });
-  });
-}
-
-const encode = (value: Json): Buffer => Buffer.from(JSON.stringify(value));
-
 /** Everything that a restore reads from a storage. */
 export function describeObjectsFuzz(budget: FuzzBudget): void {
   describeFrames(budget);
   describeIndex(budget);
   describeManifest(budget);
   describeSlices(budget);
-  describeDocuments(budget);
 }

@@ -23,6 +23,7 @@ describe('what an oplog entry does', () => {
     ['startIndexBuild', { startIndexBuild: 'c' }, { kind: 'nothing' }],
     ['abortIndexBuild', { abortIndexBuild: 'c' }, { kind: 'nothing' }],
     ['collMod', { collMod: 'c', validator: {} }, { kind: 'collMod', ns: 'db.c' }],
+    ['dbCheck', { dbCheck: 'db.c', type: 'batch', md5: '0' }, { kind: 'nothing' }],
     ['emptycapped', { emptycapped: 'c' }, { kind: 'emptyCapped', ns: 'db.c' }],
   ])('reads %s', (_name, o, expected) => {
     expect(command(o)).toMatchObject(expected);
@@ -41,6 +42,22 @@ describe('what an oplog entry does', () => {
     const nested = { op: 'c', ns: 'admin.$cmd', o: { applyOps: [insert] } };
     const operations = read({ op: 'c', ns: 'admin.$cmd', o: { applyOps: [insert, nested] } });
     expect(operations.map(({ kind }) => kind)).toEqual(['insert', 'insert']);
+  });
+
+  it('refuses applyOps that are nested deeper than any server writes, instead of following them', () => {
+    const nest = (depth: number) => {
+      let o: Document = { applyOps: [{ op: 'i', ns: 'db.c', ui: ui(1), o: { _id: 1 } }] };
+      for (let level = 0; level < depth; level++) o = { applyOps: [{ op: 'c', ns: 'admin.$cmd', o }] };
+      return { op: 'c', ns: 'admin.$cmd', o };
+    };
+    expect(read(nest(50))).toHaveLength(1);
+    for (const depth of [51, 1000])
+      expect(() => read(nest(depth))).toThrow(
+        expect.objectContaining({
+          name: 'UnsupportedOplogEntry',
+          message: expect.stringContaining('nested more than 50 deep') as string,
+        }) as Error,
+      );
   });
 
   it('leaves alone what was done to local and config', () => {
