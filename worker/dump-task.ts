@@ -16,6 +16,7 @@ import type { WorkerTask } from '../src/domain/run-documents.ts';
 import { type TopologyPart, topologySchema } from '../src/domain/topology.ts';
 import { findLeftOutCollections } from '../src/engine/dump/left-out-collections.ts';
 import { dumpPart, type DumpPartInput, type DumpPartResult } from '../src/engine/dump/dump-part.ts';
+import { requireMember } from '../src/engine/source/require-member.ts';
 import { makeMemberBrake } from './member-brake.ts';
 import { ProgressFile } from './progress-file.ts';
 
@@ -69,7 +70,9 @@ async function dump(
     signal,
   });
   try {
-    const leftOut = await findLeftOutCollections({ client, member: input.member, signal });
+    const member = { client, member: input.member, signal };
+    await requireMember(member, input);
+    const leftOut = await findLeftOutCollections(member);
     const result = await dumpPart(input, {
       client,
       store,

@@ -13,6 +13,7 @@ import type { BackupPlan } from '../domain/run.ts';
 import { opTimeSchema } from '../domain/timestamp.ts';
 import { topologySchema } from '../domain/topology.ts';
 import { captureTo, type CaptureToInput } from '../engine/oplog/capture-to.ts';
+import { type PlannedSet, requireMember } from '../engine/source/require-member.ts';
 
 interface CapturePartContext {
   readonly state: ObjectStore;
@@ -28,7 +29,8 @@ export function makeCapturePart(context: CapturePartContext): CaptureOplogDeps['
     const settings = await readConfig(state, plan.runId);
     const deployment = deploymentOf(settings, plan.deployment);
     const { fence } = await requireHeldLease(state, plan);
-    const input = await describeCapture(capture, fence, state);
+    const set = await plannedSet(plan, capture.part, state);
+    const input = await describeCapture(capture, { fence, replicaSet: set.replicaSet }, state);
     const signal = capture.signal ?? new AbortController().signal;
     const client = await connectDirect({
       host: input.member,
@@ -42,6 +44,7 @@ export function makeCapturePart(context: CapturePartContext): CaptureOplogDeps['
         await requireHeldLease(state, plan, fence);
       };
       const store = openStorage(storageOf(settings, plan.storage));
+      await requireMember({ client, member: input.member, signal }, set);
       const result = await captureTo(input, { client, store, signal, checkFence });
       if (!result.reached)
         logger.info('capture waits', { runId: plan.runId, part: capture.part, for: result.waitingFor });
@@ -54,7 +57,7 @@ export function makeCapturePart(context: CapturePartContext): CaptureOplogDeps['
 
 async function describeCapture(
   { plan, part, restoreTime }: PartCapture,
-  fence: number,
+  known: Pick<CaptureToInput, 'fence' | 'replicaSet'>,
   state: ObjectStore,
 ): Promise<CaptureToInput> {
   const base = await readDocument(state, stateKeys.base(plan.runId, part), logicalBaseSchema);
@@ -65,15 +68,14 @@ async function describeCapture(
     point: await readDocument(state, stateKeys.point(plan.runId, part), opTimeSchema),
     restoreTime,
     member: base.member,
-    replicaSet: await replicaSetOf(plan, part, state),
     runId: plan.runId,
-    fence,
+    ...known,
   };
 }
 
-async function replicaSetOf(plan: BackupPlan, part: string, state: ObjectStore): Promise<string> {
+async function plannedSet(plan: BackupPlan, part: string, state: ObjectStore): Promise<PlannedSet> {
   const topology = await readDocument(state, stateKeys.topology(plan.runId), topologySchema);
-  const name = topology.parts.find((candidate) => candidate.name === part)?.replicaSet;
-  if (name !== undefined && name !== null) return name;
+  const { replicaSet, replicaSetId } = topology.parts.find((candidate) => candidate.name === part) ?? {};
+  if (replicaSet && replicaSetId) return { replicaSet, replicaSetId };
   throw new HoldfastError('Internal', `the part ${part} of run ${plan.runId} is no replica set`);
 }

@@ -169,10 +169,25 @@ describe('the worker', () => {
     expect(seconds).toBeGreaterThanOrEqual(8000);
   });
 
-  test('waits some minutes for a member that restarts', async () => {
-    const { result, seconds } = await runWorkflow('backup', failing('LaunchWorker', 'SourceUnreachable', 8));
-    expect(result.status).toBe('SUCCEEDED');
-    expect(seconds).toBeGreaterThan(240);
+  describe.each(['SourceUnreachable', 'MemberStateChanged'])('whose member is away (%s)', (name) => {
+    test('waits for it for half an hour', async () => {
+      const { result, seconds } = await runWorkflow('backup', failing('LaunchWorker', name, 20));
+      expect(result.status).toBe('SUCCEEDED');
+      expect(seconds).toBeGreaterThan(1800);
+    });
+
+    test('for good ends the run by that name, and within the hour', async () => {
+      const { result, calls, seconds } = await runWorkflow('backup', failing('LaunchWorker', name));
+      expect(result).toMatchObject({ status: 'FAILED', error: name });
+      expect(calls.slice(-3)).toEqual(cleanUp);
+      expect(seconds).toBeLessThan(3600);
+    });
+
+    test('waits for as long while the rest of the oplog is captured', async () => {
+      const { result, seconds } = await runWorkflow('backup', failing('CaptureOplog', name, 20));
+      expect(result.status).toBe('SUCCEEDED');
+      expect(seconds).toBeGreaterThan(1800);
+    });
   });
 
   test('that is lost every time ends the run as WorkerLost after five tries', async () => {

@@ -20,6 +20,8 @@ export interface ConnectDirectOptions extends ConnectOptions {
   /** host:port of the one server to talk to, whatever its state: also a hidden member. */
   readonly host: string;
   readonly settings: Pick<DeploymentSettings, 'uri' | 'tls'>;
+  /** How long an answer may stay out, or stop, before the connection counts as lost; milliseconds. */
+  readonly silenceLimitMS?: number;
 }
 
 export interface ConnectToOptions extends ConnectOptions {
@@ -31,6 +33,12 @@ export interface ConnectToOptions extends ConnectOptions {
 }
 
 const defaultSelectionTimeout = 5_000;
+/**
+ * What a backup asks for is answered in milliseconds, and in some seconds by a disk that is slow: two minutes without a
+ * byte are a connection that a firewall forgot. (Servers that do not answer at all are noticed by the driver's monitor, in
+ * connectTimeoutMS and 10 s.) Targets have no such limit: building an index takes hours.
+ */
+const defaultSilenceLimit = 120_000;
 
 function authOptions(uri: MongoUri, credentials: Secret | undefined): MongoClientOptions {
   if (credentials === undefined) return {};
@@ -98,7 +106,8 @@ async function open(
 export async function connectDirect(options: ConnectDirectOptions): Promise<MongoClient> {
   const { host, settings, signal } = options;
   const uri = parseMongoUri(settings.uri);
-  const direct = { ...clientOptions(uri, settings.tls, options), directConnection: true };
+  const socketTimeoutMS = options.silenceLimitMS ?? defaultSilenceLimit;
+  const direct = { ...clientOptions(uri, settings.tls, options), directConnection: true, socketTimeoutMS };
   return open(`mongodb://${host}/`, direct, { host, role: 'source' }, signal);
 }
 

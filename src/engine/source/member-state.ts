@@ -49,6 +49,13 @@ export async function readSmallCollection(source: Source, db: string, find: Docu
   }
 }
 
+/** `RECOVERING`, `STARTUP2`, `ROLLBACK`, …: `hello` does not tell them apart. */
+async function stateName(source: Source): Promise<string> {
+  const status = await memberCommand(source, 'admin', { replSetGetStatus: 1, initialSync: 0 }).catch(() => undefined);
+  const members = (status?.['members'] ?? []) as { self?: boolean; stateStr?: string }[];
+  return members.find(({ self }) => self === true)?.stateStr ?? 'in an unknown state';
+}
+
 /**
  * Where the member stands (`hello`).
  * @throws MemberStateChanged when it is no readable member of the set (any more), SourceUnreachable
@@ -58,7 +65,7 @@ export async function readMemberState(source: Source, replicaSet: string): Promi
   const changed = (what: string) => new HoldfastError('MemberStateChanged', `${source.member} ${what}.`);
   if (hello['setName'] !== replicaSet) throw changed(`is not a member of ${replicaSet} now`);
   if (hello['secondary'] !== true && hello['isWritablePrimary'] !== true)
-    throw changed('is neither primary nor secondary now');
+    throw changed(`is ${await stateName(source)} now, neither primary nor secondary`);
   const { opTime, majorityOpTime } = (hello['lastWrite'] ?? {}) as Document;
   const lastApplied = opTimeOf(opTime);
   const majority = opTimeOf(majorityOpTime);

@@ -64,7 +64,8 @@ async function expectFailure(restoring: Promise<unknown>, message: RegExp, at: R
 }
 
 const ordersLoaded = () => expect.poll(() => orders().countDocuments(), { timeout: 60_000 }).toBe(documents.length);
-const stepDown = () => client().db('admin').command({ replSetStepDown: 600, secondaryCatchUpPeriodSecs: 0, force: true });
+const stepDown = () =>
+  client().db('admin').command({ replSetStepDown: 600, secondaryCatchUpPeriodSecs: 0, force: true });
 const stepUp = () => client().db('admin').command({ replSetFreeze: 0 });
 
 describe('a target', () => {
@@ -114,7 +115,7 @@ describe('a target', () => {
     await using through = new MongoClient(`mongodb://${proxy.host}/?directConnection=true`);
     before('packs', 2, () => {
       void proxy.hold(1_000_000).then(() => {
-        proxy.cut();
+        proxy.drop();
       });
       return Promise.resolve();
     });
