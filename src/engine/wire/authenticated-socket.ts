@@ -27,6 +27,8 @@ export interface AuthenticatedSocket {
   readonly socket: Socket;
   /** `host:port` as the driver's events name the server. */
   readonly address: string;
+  /** Milliseconds without a byte after which a command that waits for its reply has lost its connection; 0 for no limit. */
+  readonly silenceLimit: number;
   /** Begins to read: everything that comes goes to the sink. */
   readonly deliverTo: (sink: ByteSink) => void;
 }
@@ -108,7 +110,8 @@ export async function openAuthenticatedSocket(
     const { socket, messageStream } = await connect({ ...options, ...own, hostAddress, authProviders });
     signal.throwIfAborted();
     socket.unpipe(messageStream);
-    return { socket, address, deliverTo: plain?.deliverTo ?? deliverFrom(socket) };
+    const silenceLimit = options.socketTimeoutMS;
+    return { socket, address, silenceLimit, deliverTo: plain?.deliverTo ?? deliverFrom(socket) };
   } catch (error) {
     plain?.socket.destroy();
     signal.throwIfAborted();

@@ -1,4 +1,4 @@
-import { MongoNetworkError } from 'mongodb';
+import { MongoNetworkError, MongoNetworkTimeoutError } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { AuthenticatedSocket } from './authenticated-socket.ts';
 import { messagePrefix, replyBody, requireOk } from './op-msg.ts';
@@ -23,14 +23,16 @@ const maxRequestId = 0x7fffffff;
 export class WireConnection {
   readonly address: string;
   readonly #socket: AuthenticatedSocket['socket'];
+  readonly #silenceLimit: number;
   readonly #reader: ReplyReader;
   #requests = 0;
   #pending: Pending | undefined;
   #failure: Error | undefined;
 
-  constructor({ socket, address, deliverTo }: AuthenticatedSocket) {
+  constructor({ socket, address, silenceLimit, deliverTo }: AuthenticatedSocket) {
     this.address = address;
     this.#socket = socket;
+    this.#silenceLimit = silenceLimit;
     const fail = (error: Error): void => {
       this.fail(error);
     };
@@ -39,6 +41,9 @@ export class WireConnection {
     }, fail);
     socket.on('error', (cause) => {
       fail(new MongoNetworkError(cause.message, { cause }));
+    });
+    socket.on('timeout', () => {
+      fail(new MongoNetworkTimeoutError(`nothing came from ${address} for ${silenceLimit} ms`));
     });
     socket.on('close', () => {
       fail(new MongoNetworkError(`connection to ${address} closed`));
@@ -53,7 +58,8 @@ export class WireConnection {
   }
 
   /**
-   * Sends a command and waits for its reply, as long as the server takes.
+   * Sends a command and waits for its reply, as long as the server takes; where the client has a `socketTimeoutMS`, no
+   * longer than that without a byte.
    * @param sections see op-msg.ts; they must not change before this settles
    * @throws MongoServerError when the command failed, after which the connection is still of use; MongoNetworkError, and
    * the signal's reason when aborted, after which it is closed
@@ -76,6 +82,7 @@ export class WireConnection {
       };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#pending = { requestId, resolve: done(resolve), reject: done(reject) };
+      if (this.#silenceLimit > 0) this.#socket.setTimeout(this.#silenceLimit);
       this.#socket.cork();
       for (const part of [messagePrefix(requestId, sections), ...sections]) this.#socket.write(part);
       this.#socket.uncork();
@@ -85,6 +92,7 @@ export class WireConnection {
   #settle(message: Buffer): void {
     const pending = this.#pending;
     this.#pending = undefined;
+    if (this.#silenceLimit > 0) this.#socket.setTimeout(0);
     const release = (): void => {
       this.#reader.giveBack(message);
     };

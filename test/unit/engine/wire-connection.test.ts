@@ -100,6 +100,7 @@ function connection() {
   const wire = new WireConnection({
     socket: socket as unknown as Socket,
     address: 'db:27017',
+    silenceLimit: 0,
     deliverTo: (to) => (sink = to),
   });
   const ask = (signal = never) => wire.request([commandSection({ ping: 1, $db: 'admin' })], signal);
