@@ -68,6 +68,12 @@ export const errorRegistry = {
     'No usable mongod was found.',
     'Put a mongod on the PATH, or name one by HOLDFAST_MONGOD.',
   ),
+  S3ServerUnavailable: entry(
+    'HF-1011',
+    'usage',
+    'No S3 server for the demo or the tests could be had.',
+    'Install Python 3.10 or later with pip; `npm run setup` says more.',
+  ),
 
   SourceUnreachable: entry(
     'HF-2001',
@@ -184,6 +190,18 @@ export const errorRegistry = {
     'Nothing to do: another attempt wrote it.',
   ),
   PreconditionFailed: entry('HF-4006', 'storage', 'An object changed since it was read.', 'Read it again.'),
+  StorageNotSuitable: entry(
+    'HF-4007',
+    'storage',
+    'The storage cannot keep what backups rest on.',
+    'Use another storage: conditional writes must be honoured, and what is written must be readable at once.',
+  ),
+  StorageNotFound: entry(
+    'HF-4008',
+    'storage',
+    'The bucket of a storage is not there.',
+    'Correct the storage in the config file, or make the bucket.',
+  ),
 
   VerificationFailed: entry(
     'HF-5001',

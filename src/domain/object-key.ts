@@ -15,6 +15,17 @@ export function assertObjectKey(key: string): void {
   if (problem) refuse('key', key, problem);
 }
 
+/** Whether {@link assertObjectKey} would take it. */
+export function isObjectKey(key: string): boolean {
+  return (keyProblem(key) ?? key.split('/').map(segmentProblem).find(Boolean)) === undefined;
+}
+
+/** @throws InvalidInput unless both are whole numbers from 0 */
+export function assertObjectRange(key: string, offset: number, length: number): void {
+  if (Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0) return;
+  throw new HoldfastError('InvalidInput', `The range of "${key}" is wrong: ${length} bytes from ${offset}.`);
+}
+
 /**
  * The same for a prefix, whose last segment may be any beginning of one; the empty prefix means everything.
  * @throws InvalidInput

@@ -10,7 +10,7 @@ import type {
   WrittenObject,
 } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { assertObjectKey, assertObjectPrefix } from '../../domain/object-key.ts';
+import { assertObjectKey, assertObjectPrefix, assertObjectRange } from '../../domain/object-key.ts';
 import { DurableFolders, notADirectory } from './durable-folders.ts';
 import { errorCode, toStorageError } from './file-errors.ts';
 import { FileLock } from './file-lock.ts';
@@ -76,7 +76,7 @@ export class DirectoryObjectStore implements ObjectStore {
   }
 
   async getRange(key: string, offset: number, length: number, options: StreamOptions = {}): Promise<Buffer> {
-    assertRange(key, offset, length);
+    assertObjectRange(key, offset, length);
     options.signal?.throwIfAborted();
     return this.#read(key, async (handle) => {
       const { size } = await handle.stat();
@@ -274,11 +274,6 @@ export class DirectoryObjectStore implements ObjectStore {
       throw toStorageError(error, { storage: this.description, key, action });
     }
   }
-}
-
-function assertRange(key: string, offset: number, length: number): void {
-  if (Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0) return;
-  throw new HoldfastError('InvalidInput', `The range of "${key}" is wrong: ${length} bytes from ${offset}.`);
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- a stream of one

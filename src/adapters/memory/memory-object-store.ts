@@ -8,7 +8,7 @@ import type {
   WrittenObject,
 } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { assertObjectKey, assertObjectPrefix, compareObjectKeys } from '../../domain/object-key.ts';
+import { assertObjectKey, assertObjectPrefix, assertObjectRange, compareObjectKeys } from '../../domain/object-key.ts';
 import { abortableSource } from '../abortable-source.ts';
 
 interface StoredObject {
@@ -57,9 +57,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   async getRange(key: string, offset: number, length: number, options: StreamOptions = {}): Promise<Buffer> {
     assertObjectKey(key);
-    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
-      throw new HoldfastError('InvalidInput', `The range of "${key}" is wrong: ${length} bytes from ${offset}.`);
-    }
+    assertObjectRange(key, offset, length);
     options.signal?.throwIfAborted();
     const { body } = await this.#find(key);
     if (offset + length > body.length) {

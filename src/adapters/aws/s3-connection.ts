@@ -1,0 +1,74 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { AccessKey, S3Patience, S3Place } from './s3-place.ts';
+
+type Sdk = typeof import('@aws-sdk/client-s3');
+
+/** The SDK and a client of it. */
+export interface S3Session {
+  readonly sdk: Sdk;
+  readonly client: S3Client;
+}
+
+/** An access key is asked for again after this long, so that one that was rotated is taken up. Milliseconds. */
+const keyLifetime = 300_000;
+
+/** More than the connections of the largest `limits.parallel`, each with its parts in flight. */
+const maxSockets = 256;
+
+/** Opens its client at the first request: a program that needs no S3 never loads the SDK. */
+export class S3Connection {
+  readonly #place: S3Place;
+  readonly #patience: S3Patience;
+  readonly #readKey: (() => Promise<AccessKey>) | undefined;
+  #session: Promise<S3Session> | undefined;
+
+  /** @param readKey asked again every five minutes; the SDK's own chain (environment, profile, role) when left out */
+  constructor(place: S3Place, patience: S3Patience, readKey?: () => Promise<AccessKey>) {
+    this.#place = place;
+    this.#patience = patience;
+    this.#readKey = readKey;
+  }
+
+  async session(): Promise<S3Session> {
+    return (this.#session ??= this.#open());
+  }
+
+  /** Ends its connections; requests under way fail. */
+  async close(): Promise<void> {
+    const session = await this.#session?.catch(() => undefined);
+    this.#session = undefined;
+    session?.client.destroy();
+  }
+
+  async #open(): Promise<S3Session> {
+    const { region, endpoint, forcePathStyle, ca } = this.#place;
+    const { connectMs, idleMs } = this.#patience;
+    const readKey = this.#readKey;
+    const sdk = await import('@aws-sdk/client-s3');
+    const agent = { keepAlive: true, maxSockets };
+    const client = new sdk.S3Client({
+      region,
+      ...(endpoint !== undefined && { endpoint }),
+      ...(forcePathStyle !== undefined && { forcePathStyle }),
+      ...(readKey && {
+        credentials: async () => ({ ...(await readKey()), expiration: new Date(Date.now() + keyLifetime) }),
+      }),
+      // What may be sent again, and what a lost answer meant, is decided in S3Requests.
+      maxAttempts: 1,
+      // Checksums are computed and compared here, over the whole object, so that the SDK adds none of its own.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      // It would open a new connection for every part.
+      expectContinueHeader: false,
+      requestHandler: {
+        connectionTimeout: connectMs,
+        socketTimeout: idleMs,
+        httpAgent: new HttpAgent(agent),
+        httpsAgent: new HttpsAgent({ ...agent, ...(ca !== undefined && { ca }) }),
+      },
+    });
+    return { sdk, client };
+  }
+}
