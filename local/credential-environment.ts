@@ -1,6 +1,9 @@
 import type { CredentialsSource, Settings } from '../src/domain/settings.ts';
 
-/** The environment variables that config and requests name as credentials: all that workers get of this process's environment. */
+/**
+ * The environment variables that config and requests name as credentials: all that workers get of this process's environment.
+ * A storage that names none is opened by the SDK's own chain, which reads variables that begin with AWS_.
+ */
 export class CredentialEnvironment {
   readonly values: Record<string, string | undefined> = {};
 
@@ -8,6 +11,12 @@ export class CredentialEnvironment {
     for (const { credentials, restoreCredentials } of Object.values(settings.deployments)) {
       this.add(credentials);
       this.add(restoreCredentials);
+    }
+    for (const storage of Object.values(settings.storages)) {
+      if (storage.type !== 's3') continue;
+      this.add(storage.credentials);
+      if (!storage.credentials)
+        for (const env of Object.keys(process.env)) if (env.startsWith('AWS_')) this.add({ env });
     }
   }
 

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../src/domain/errors.ts';
+import { parseDemoArguments } from './demo/demo-storage.ts';
 import { runDemo } from './demo/run-demo.ts';
 import { openScreen } from './demo/screen.ts';
 
@@ -19,10 +20,11 @@ const interrupted = new Promise<never>((_, reject) => {
 });
 
 async function main(): Promise<number> {
-  const demo = runDemo(openScreen(process.stdout, silence.signal), things);
-  // After an interrupt nobody waits for it any more, and it fails because its servers go.
-  demo.catch(() => undefined);
   try {
+    const kind = parseDemoArguments(process.argv.slice(2));
+    const demo = runDemo(openScreen(process.stdout, silence.signal), things, kind);
+    // After an interrupt nobody waits for it any more, and it fails because its servers go.
+    demo.catch(() => undefined);
     await Promise.race([demo, interrupted]);
     return 0;
   } catch (error) {

@@ -47,8 +47,8 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<HoldfastCl
 function connectParts(settings: Settings, clock: SystemClock, logger: Logger): EmbeddedClient {
   const stateDir = resolve(settings.stateDir);
   const state = new DirectoryObjectStore({ root: stateDir, description: `state directory ${stateDir}` });
-  const storages = new LocalStorages();
   const credentials = new CredentialEnvironment(settings);
+  const storages = new LocalStorages();
   // The engine calls the use cases, which start workers, which answer the engine.
   const engine: { executions?: EmbeddedExecutions } = {};
   const workers = new ForkWorkerLauncher({
@@ -121,10 +121,11 @@ async function sweepTemporaryFiles(
   storages: LocalStorages,
   logger: Logger,
 ): Promise<void> {
-  const stores = [state, ...Object.values(settings.storages).map((storage) => storages.open(storage))];
-  for (const store of stores) {
+  // A bucket doesn't tell what is left from what is being written now: there, each run that is settled cleans up its own.
+  const directories = Object.values(settings.storages).filter(({ type }) => type === 'directory');
+  for (const store of [state, ...directories.map((storage) => storages.open(storage))]) {
     try {
-      await store.sweepTemporaryFiles();
+      await store.discardUnfinished('');
     } catch (error) {
       logger.warn('temporary files could not be swept', { storage: store.description, reason: String(error) });
     }

@@ -44,3 +44,8 @@ run(
   [join(root, 'local', 'servers', 'install-mongod.ts')],
   'no mongod could be had; the sources tried are listed above',
 );
+
+// The S3 server of the tests; the demo installs it itself when it is asked for S3.
+if (process.argv.includes('--test-servers')) {
+  run(node, [join(root, 'local', 'servers', 'install-moto.ts')], 'no S3 server could be had; the reason is above');
+}

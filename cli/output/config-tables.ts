@@ -1,6 +1,6 @@
 import type { ConfigReport, DeploymentCheck, StorageCheck } from '../../src/application/use-cases/check-config.ts';
 import type { FailureRecord } from '../../src/domain/failure.ts';
-import type { DeploymentSettings, Settings } from '../../src/domain/settings.ts';
+import { type DeploymentSettings, type Settings, storagePlace } from '../../src/domain/settings.ts';
 import { printable } from './printable.ts';
 import { renderFacts, renderTable } from './tables.ts';
 import { formatRate } from './units.ts';
@@ -10,13 +10,16 @@ export function renderSettings(path: string, settings: Settings): string {
   const deployments = Object.values(settings.deployments);
   const table = renderTable(
     ['deployment', 'uri', 'method', 'storage', 'limits'],
-    deployments.map(({ name, uri, method, storage, limits, member }) => [
-      name,
-      uri,
-      method ?? 'chosen by rule',
-      `${storage}: ${settings.storages[storage]?.path ?? ''}`,
-      describeLimits(limits, member.maxLagSeconds),
-    ]),
+    deployments.map(({ name, uri, method, storage, limits, member }) => {
+      const found = settings.storages[storage];
+      return [
+        name,
+        uri,
+        method ?? 'chosen by rule',
+        `${storage}: ${found ? storagePlace(found) : ''}`,
+        describeLimits(limits, member.maxLagSeconds),
+      ];
+    }),
   );
   return `${printable(path)} is right.\n${table}`;
 }

@@ -8,13 +8,17 @@ export interface DemoConfig {
   readonly stateDir: string;
 }
 
-/** The config file as a user would write it. */
-export async function writeConfig(directory: string, { set, credentialsFile }: DemoSource): Promise<DemoConfig> {
+/** The config file as a user would write it. @param storage as it stands under `storages` */
+export async function writeConfig(
+  directory: string,
+  { set, credentialsFile }: DemoSource,
+  storage: object,
+): Promise<DemoConfig> {
   const stateDir = join(directory, 'state');
   const configPath = join(directory, 'holdfast.config.yaml');
   const config = {
     stateDir,
-    storages: { laptop: { type: 'directory', path: join(directory, 'backups') } },
+    storages: { demo: storage },
     deployments: { shop: { uri: set.uri, credentials: { file: credentialsFile } } },
   };
   await writeFile(configPath, stringify(config));

@@ -9,6 +9,7 @@ import { makeOwnDirectory, removeOwnDirectory } from '../servers/reaper.ts';
 import { directClient } from '../servers/root-user.ts';
 import { type DemoConfig, writeConfig } from './demo-config.ts';
 import { type DemoSource, startSource } from './demo-source.ts';
+import { type DemoStorageKind, startDemoStorage } from './demo-storage.ts';
 import { type DemoTarget, restoreUser, startTarget } from './demo-target.ts';
 import { showMembers, showRestored } from './run-documents.ts';
 import { explainFreezing, prove } from './proof.ts';
@@ -82,12 +83,13 @@ async function restore(
 }
 
 /** The whole demo. @throws HoldfastError whatever goes wrong, a difference between source and restored server included. */
-export async function runDemo(screen: Screen, things: AsyncDisposableStack): Promise<void> {
+export async function runDemo(screen: Screen, things: AsyncDisposableStack, kind: DemoStorageKind): Promise<void> {
   const start = performance.now();
   const directory = await makeOwnDirectory('demo');
   things.defer(() => removeOwnDirectory(directory));
+  const storage = await startDemoStorage(kind, screen, directory, things);
   const source = await startSource(screen, directory, things);
-  const config = await writeConfig(directory, source);
+  const config = await writeConfig(directory, source, storage);
   const client = await openEmbedded({ configPath: config.configPath, logger: screenLogger(screen) });
   things.defer(() => client.close());
   const manifest = await backUp(screen, { client, config }, source);

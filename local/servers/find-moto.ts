@@ -52,7 +52,7 @@ async function install(packages: string): Promise<void> {
 
 /**
  * The packages from the project's cache; pip brings them when they are not there.
- * @throws HoldfastError S3ServerUnavailable with the reason
+ * @throws HoldfastError ObjectServerUnavailable with the reason
  */
 export async function findMoto(log: (line: string) => void = () => undefined): Promise<FoundMoto> {
   try {
@@ -64,6 +64,8 @@ export async function findMoto(log: (line: string) => void = () => undefined): P
     log(`moto from the project's cache: ${packages}`);
     return { python, packages };
   } catch (error) {
-    throw new HoldfastError('S3ServerUnavailable', `moto could not be installed: ${lastLine(error)}`, { cause: error });
+    throw new HoldfastError('ObjectServerUnavailable', `moto could not be installed: ${lastLine(error)}`, {
+      cause: error,
+    });
   }
 }

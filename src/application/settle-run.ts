@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
+import { asHoldfastError } from '../domain/failure.ts';
 import { type Manifest, manifestSchema } from '../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
 import { mayDelete, mayUnmarkTarget, mayWriteManifest } from '../domain/outcome.ts';
@@ -36,6 +37,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     } else if (mayDelete(outcome)) {
       deletedObjects = await deleteBackupObjects(plan, storage, deps);
     }
+    await discardUnfinished(plan, storage, deps);
   } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
   await markSettled(runId, deletedObjects, deps);
 }
@@ -92,6 +94,16 @@ async function deleteSuperseded(manifest: Manifest, storage: ObjectStore): Promi
   }
   await storage.delete(superseded);
   return superseded.length;
+}
+
+/** What killed workers were in the middle of writing. A user who may not look for it is warned; the backup is none the worse. */
+async function discardUnfinished(plan: BackupPlan, storage: ObjectStore, deps: SettleDeps): Promise<void> {
+  try {
+    await storage.discardUnfinished(artifactKeys.backup(plan.deployment, plan.backupId));
+  } catch (error) {
+    const { message } = asHoldfastError(error);
+    deps.logger.warn('unfinished objects could not be removed', { runId: plan.runId, reason: message });
+  }
 }
 
 /** Everything that a failed or cancelled run wrote. A manifest there means another run's backup: it is never touched. */

@@ -47,7 +47,9 @@ export function composeWorker(
   const clock = new SystemClock();
   const logger = new JsonLogger({ clock, fields: { runId, pid: process.pid } });
   const state = new DirectoryObjectStore({ root: stateDir, description: `state directory ${stateDir}` });
-  const storages = new LocalStorages();
+  // For the AWS SDK's own chain, which reads nothing else; set from inside, it is not in what the system shows of a process.
+  for (const [name, value] of Object.entries(environment)) if (name.startsWith('AWS_')) process.env[name] = value;
+  const storages = new LocalStorages({ environment });
   const openMember = async (member: MemberConnection): Promise<MongoClient> =>
     connectDirect({
       host: member.host,

@@ -81,7 +81,7 @@ function unknownKeyProblem(parent: ConfigPath, key: string, known: readonly stri
 
 function expectedOf(issue: z.core.$ZodIssue, path: ConfigPath): string {
   if (/credentials$/i.test(String(path.at(-1)))) return '{ env: NAME }, { file: PATH } or a Secrets Manager ARN';
-  if (issue.code === 'invalid_union' && issue.discriminator !== undefined) return 'directory';
+  if (issue.code === 'invalid_union' && issue.discriminator !== undefined) return 'directory or s3';
   return issue.message.replace(/^(Invalid (input|option)|Too (small|big)): /, '');
 }
 

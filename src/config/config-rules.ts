@@ -4,6 +4,7 @@ import { type MongoUri, parseMongoUri, redactUri } from '../domain/mongodb-uri.t
 import { z } from 'zod';
 import { type ConfigPath, nearestWord, type ProblemWithoutPlace } from './config-problems.ts';
 import { configDefaults, laterValues } from './config-schema.ts';
+import { storageRuleInput, storageRuleProblems } from './storage-rules.ts';
 
 /** What a schema cannot say: rules over several keys, each a function from the file to its problems. */
 
@@ -11,10 +12,7 @@ const text = z.string().optional().catch(undefined);
 const ruleInputSchema = z
   .object({
     stateDir: text,
-    storages: z
-      .record(z.string(), z.object({ path: text }).catch({}))
-      .optional()
-      .catch(undefined),
+    storages: z.record(z.string(), storageRuleInput).optional().catch(undefined),
     deployments: z
       .record(
         z.string(),
@@ -171,12 +169,18 @@ export function configRuleProblems(root: unknown, folder: string): ProblemWithou
     ...(storages.length === 0 ? [] : storageProblem(storages, name, deployment.storage)),
     ...methodProblem(name, deployment.method),
   ]);
-  return [...empty, ...deployments, ...overlapProblems(file, folder)];
+  return [...empty, ...deployments, ...overlapProblems(file, folder), ...storageRuleProblems(file.storages ?? {})];
 }
 
-/** The CA files that the file names, by deployment. */
-export function caFilesOf(root: unknown): [deployment: string, caFile: string][] {
-  return Object.entries(ruleInputSchema.parse(root).deployments ?? {}).flatMap(([name, { tls }]) =>
-    tls?.caFile === undefined ? [] : [[name, tls.caFile]],
-  );
+/** The CA files that the file names, with their places in it. */
+export function caFilesOf(root: unknown): { readonly path: ConfigPath; readonly given: string }[] {
+  const { deployments = {}, storages = {} } = ruleInputSchema.parse(root);
+  const named = [
+    ...Object.entries(deployments).map(([name, { tls }]) => ({
+      path: ['deployments', name, 'tls', 'caFile'],
+      given: tls?.caFile,
+    })),
+    ...Object.entries(storages).map(([name, { caFile }]) => ({ path: ['storages', name, 'caFile'], given: caFile })),
+  ];
+  return named.flatMap(({ path, given }) => (given === undefined ? [] : [{ path, given }]));
 }

@@ -6,7 +6,13 @@ import { credentialsSourceSchema, memberPreferencesSchema } from '../domain/sett
 import { bandwidthSchema } from './bandwidth.ts';
 
 /** What is taken where the config file says nothing. Member and compression defaults stand with their schemas in src/domain/settings.ts. */
-export const configDefaults = { stage: 'local', stateDir: '.holdfast', parallel: 4 } as const;
+export const configDefaults = {
+  stage: 'local',
+  stateDir: '.holdfast',
+  parallel: 4,
+  /** What servers other than AWS are asked with, which mostly know one region. */
+  endpointRegion: 'us-east-1',
+} as const;
 
 const named = <Value extends z.ZodType>(value: Value, what: string) =>
   z.record(
@@ -21,6 +27,36 @@ const storageSchema = z.discriminatedUnion('type', [
       path: z.string().min(1).meta({ description: 'Folder for the artifacts; relative to this file.' }),
     })
     .meta({ description: 'A folder of this machine, or mounted by it.' }),
+  z
+    .strictObject({
+      type: z.literal('s3'),
+      bucket: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/, 'expected the name of a bucket'),
+      prefix: z
+        .string()
+        .regex(/^[\w.!*'()-]+(\/[\w.!*'()-]+)*\/?$/, "expected segments of a-z, A-Z, 0-9, and _.!*'()-, joined by /")
+        .optional()
+        .meta({ description: 'Before every key: holdfast/. A storage needs a place of its own in the bucket.' }),
+      region: z
+        .string()
+        .regex(/^[a-z0-9-]+$/, 'expected a region such as eu-central-1')
+        .optional()
+        .meta({ description: 'Of the bucket; may be left out beside endpoint.' }),
+      endpoint: z.string().optional().meta({
+        description: "https://HOST[:PORT] of a server that speaks S3's API; AWS when left out.",
+      }),
+      forcePathStyle: z.boolean().optional().meta({
+        description: 'ENDPOINT/BUCKET/KEY, as MinIO wants it; default: true beside endpoint.',
+      }),
+      caFile: z.string().min(1).optional().meta({ description: "PEM of the endpoint's CA; relative to this file." }),
+      credentials: credentialsSourceSchema.optional().meta({
+        description:
+          "Where the access key comes from: { env: NAME } or { file: PATH }. The AWS SDK's chain when left out: environment, profile, role.",
+      }),
+      kmsKey: z.string().min(1).optional().meta({
+        description: 'Id, alias or ARN of the KMS key that objects are encrypted with; default: as the bucket says.',
+      }),
+    })
+    .meta({ description: "A bucket of S3, or of a server that speaks S3's API." }),
 ]);
 
 const deploymentSchema = z.strictObject({
@@ -88,10 +124,14 @@ export const laterKeys: Readonly<Record<string, readonly string[]>> = {
     'drills',
     'objectives',
   ],
+  // Objects are locked for as long as their backup is retained: there is no lock without retention.
+  'storages.*': ['objectLock'],
 };
 
 /** Values of the same kind: `storages.*.type` and `deployments.*.method`. */
 export const laterValues: Readonly<Record<string, readonly string[]>> = {
-  'storages.*.type': ['s3', 'azure'],
+  'storages.*.type': ['azure'],
+  // The stack of a later release makes a key.
+  'storages.*.kmsKey': ['create'],
   'deployments.*.method': ['snapshot', 'physical'],
 };

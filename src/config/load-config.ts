@@ -10,6 +10,7 @@ import {
   memberPreferencesSchema,
   type Settings,
   settingsSchema,
+  type StorageSettings,
 } from '../domain/settings.ts';
 import {
   type ConfigPath,
@@ -21,6 +22,7 @@ import {
 import { caFilesOf, configRuleProblems } from './config-rules.ts';
 import { parseBandwidth } from './bandwidth.ts';
 import { configDefaults, type ConfigFile, configFileSchema } from './config-schema.ts';
+import { prefixFolder } from './storage-rules.ts';
 
 /** A config of hundreds of deployments has some hundred KiB; more is a wrong file or a hostile one. */
 const maxConfigBytes = 1 << 20;
@@ -66,17 +68,24 @@ function lineOf(document: Document, counter: LineCounter, path: ConfigPath): num
 }
 
 /** The keys that the schema has where an object stands: what "did you mean" chooses from. */
-function knownKeys(path: ConfigPath): string[] {
+function knownKeys(path: ConfigPath, root: unknown): string[] {
   let schema: unknown = configFileSchema;
-  for (const key of path) schema = schemaBelow(unwrap(schema), key);
-  const object = unwrap(schema);
+  let value = root;
+  for (const key of path) {
+    schema = schemaBelow(unwrap(schema, value), key);
+    value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  }
+  const object = unwrap(schema, value);
   return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
 }
 
-function unwrap(schema: unknown): unknown {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return unwrap(schema.unwrap());
-  if (schema instanceof z.ZodDiscriminatedUnion) return schema.options[0];
-  return schema;
+/** @param value what the file has there: of alternatives, its `type` says which is meant */
+function unwrap(schema: unknown, value: unknown): unknown {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return unwrap(schema.unwrap(), value);
+  if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
+  const options = schema.options as readonly z.ZodObject<{ type: z.ZodLiteral }>[];
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+  return options.find((option) => option.shape.type.value === type) ?? options[0];
 }
 
 function schemaBelow(schema: unknown, key: string | number): unknown {
@@ -109,18 +118,40 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
   };
 }
 
+function toStorage(
+  name: string,
+  file: ConfigFile['storages'][string],
+  folder: string,
+  ca: string | undefined,
+): StorageSettings {
+  if (file.type === 'directory') return { name, type: 'directory', path: resolve(folder, file.path) };
+  const { bucket, prefix = '', region, endpoint, forcePathStyle, credentials, kmsKey } = file;
+  return {
+    name,
+    type: 's3',
+    bucket,
+    prefix: prefixFolder(prefix),
+    region: region ?? configDefaults.endpointRegion,
+    ...(endpoint !== undefined && { endpoint }),
+    forcePathStyle: forcePathStyle ?? endpoint !== undefined,
+    ...(ca !== undefined && { ca }),
+    ...(credentials && { credentials: absoluteCredentials(credentials, folder) }),
+    ...(kmsKey !== undefined && { kmsKey }),
+  };
+}
+
 function caProblem(text: string): string | undefined {
   if (text.includes('PRIVATE KEY')) return 'certificates only: this file holds a private key';
   return text.includes('-----BEGIN CERTIFICATE-----') ? undefined : 'a PEM certificate';
 }
 
-/** The CA files of all deployments, by deployment; a file that is none is noted as a problem. */
+/** The CA files of deployments and storages, by their place in the file; a file that is none is noted as a problem. */
 async function readCaFiles(root: unknown, folder: string, read: ReadTextFile, problems: ProblemWithoutPlace[]) {
   const texts = new Map<string, string>();
-  for (const [name, given] of caFilesOf(root)) {
+  for (const { path, given } of caFilesOf(root)) {
     const note = (expected: string) =>
       problems.push({
-        path: ['deployments', name, 'tls', 'caFile'],
+        path,
         given,
         expected,
         next: 'Name a PEM file with the certificate of your CA.',
@@ -128,7 +159,7 @@ async function readCaFiles(root: unknown, folder: string, read: ReadTextFile, pr
     try {
       const text = await read(resolve(folder, given));
       const problem = caProblem(text);
-      if (problem === undefined) texts.set(name, text);
+      if (problem === undefined) texts.set(path.join('.'), text);
       else note(problem);
     } catch (error) {
       note(`a file that can be read (${reasonOf(error)})`);
@@ -143,13 +174,16 @@ function toSettings(file: ConfigFile, folder: string, ca: ReadonlyMap<string, st
     stage: file.stage ?? configDefaults.stage,
     stateDir: resolve(folder, file.stateDir ?? configDefaults.stateDir),
     storages: Object.fromEntries(
-      Object.entries(file.storages).map(([name, { type, path }]) => [
+      Object.entries(file.storages).map(([name, storage]) => [
         name,
-        { name, type, path: resolve(folder, path) },
+        toStorage(name, storage, folder, ca.get(`storages.${name}.caFile`)),
       ]),
     ),
     deployments: Object.fromEntries(
-      Object.keys(file.deployments).map((name) => [name, toDeployment(name, file, folder, ca.get(name))]),
+      Object.keys(file.deployments).map((name) => [
+        name,
+        toDeployment(name, file, folder, ca.get(`deployments.${name}.tls.caFile`)),
+      ]),
     ),
   };
 }
@@ -221,7 +255,9 @@ export async function loadConfig(path: string, read: ReadTextFile = readFromDisk
   };
   const root = toValue(document, file, counter);
   const parsed = configFileSchema.safeParse(root);
-  const problems = (parsed.error?.issues ?? []).flatMap((issue) => problemsOfIssue(issue, root, knownKeys));
+  const problems = (parsed.error?.issues ?? []).flatMap((issue) =>
+    problemsOfIssue(issue, root, (path) => knownKeys(path, root)),
+  );
   problems.push(...configRuleProblems(root, folder));
   const ca = await readCaFiles(root, folder, read, problems);
   if (!parsed.success || problems.length > 0) throw fail(problems);

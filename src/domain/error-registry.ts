@@ -68,7 +68,7 @@ export const errorRegistry = {
     'No usable mongod was found.',
     'Put a mongod on the PATH, or name one by HOLDFAST_MONGOD.',
   ),
-  S3ServerUnavailable: entry(
+  ObjectServerUnavailable: entry(
     'HF-1011',
     'usage',
     'No S3 server for the demo or the tests could be had.',

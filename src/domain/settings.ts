@@ -49,8 +49,30 @@ export type DeploymentSettings = z.infer<typeof deploymentSettingsSchema>;
 
 export const storageSettingsSchema = z.discriminatedUnion('type', [
   z.strictObject({ name: z.string(), type: z.literal('directory'), path: z.string() }),
+  z.strictObject({
+    name: z.string(),
+    type: z.literal('s3'),
+    bucket: z.string(),
+    /** Empty, or ends with "/". */
+    prefix: z.string(),
+    region: z.string(),
+    endpoint: z.string().optional(),
+    forcePathStyle: z.boolean(),
+    /** The PEM text of `caFile`. */
+    ca: z.string().optional(),
+    credentials: credentialsSourceSchema.optional(),
+    kmsKey: z.string().optional(),
+  }),
 ]);
 export type StorageSettings = z.infer<typeof storageSettingsSchema>;
+export type S3StorageSettings = Extract<StorageSettings, { type: 's3' }>;
+
+/** Where a storage is, for people: `directory /backups`, `s3://bucket/prefix/ at https://minio:9000`. */
+export function storagePlace(storage: StorageSettings): string {
+  if (storage.type === 'directory') return `directory ${storage.path}`;
+  const { bucket, prefix, endpoint } = storage;
+  return `s3://${bucket}/${prefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
+}
 
 /** The whole config after loading: what a run copies to its folder. Holds no secret. */
 export const settingsSchema = z.strictObject({

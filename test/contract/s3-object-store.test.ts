@@ -1,9 +1,12 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { type MotoServer, startMoto } from '../../local/servers/moto-server.ts';
 import { S3ObjectStore } from '../../src/adapters/aws/s3-object-store.ts';
 import { describeObjectStoreContract } from './object-store-contract.ts';
 
 const readKey = () => Promise.resolve({ accessKeyId: 'test', secretAccessKey: 'test' });
+
+// Thousands of requests to a server that serves them one at a time.
+vi.setConfig({ testTimeout: 120_000 });
 
 let moto: MotoServer;
 beforeAll(async () => {

@@ -95,7 +95,7 @@ describe('a killed writer', () => {
       seen++;
     }
     expect(seen).toBeGreaterThan(rounds);
-    await store.sweepTemporaryFiles();
+    await store.discardUnfinished('');
     expect(await readdir(join(root, '.holdfast-store/partial'))).toHaveLength(1);
   });
 
@@ -123,7 +123,7 @@ describe('a killed writer', () => {
     expect(await keysOf(store, '.hold')).toEqual([]);
     await store.put('next/object', bytes('x'));
     expect(await readdir(partial)).toHaveLength(2);
-    expect(await store.sweepTemporaryFiles()).toBe(0);
+    expect(await store.discardUnfinished('')).toBe(0);
     proceed.resolve(undefined);
     expect((await writing).size).toBe(12);
     await live.close();
@@ -159,7 +159,7 @@ describe('a full disk', () => {
     expect(put).toEqual(named('StorageFull'));
     expect(small).toBe('won');
     expect(await keysOf(store)).toEqual(['full/small']);
-    await store.sweepTemporaryFiles();
+    await store.discardUnfinished('');
     expect(existsSync(join(root, '.holdfast-store/partial'))).toBe(true);
   });
 });

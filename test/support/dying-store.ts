@@ -30,6 +30,8 @@ export function dyingStore(store: ObjectStore, life: Lifetime): ObjectStore {
     head: (...args) => live(() => store.head(...args)),
     checksum: (...args) => live(() => store.checksum(...args)),
     delete: (...args) => live(() => store.delete(...args)),
+    discardUnfinished: (...args) => live(() => store.discardUnfinished(...args)),
+    requireSuitable: (...args) => live(() => store.requireSuitable(...args)),
     async *list(prefix) {
       await live(() => Promise.resolve());
       yield* store.list(prefix);

@@ -98,7 +98,8 @@ export async function filesBelow(root: string): Promise<string[]> {
 export const storageFiles = (settings: Settings): Promise<string[]> => filesBelow(storagePath(settings));
 
 export function storagePath(settings: Settings): string {
-  return settings.storages['local']?.path ?? '';
+  const storage = settings.storages['local'];
+  return storage?.type === 'directory' ? storage.path : '';
 }
 
 const stateFile = (settings: Settings, key: string): Promise<string> => readFile(join(settings.stateDir, key), 'utf8');

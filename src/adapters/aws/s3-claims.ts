@@ -57,9 +57,9 @@ export async function resolveClaim(
   const there = await lookAt(requests, action.key);
   if (there?.metadata[tokenName] === claim.token) return there;
   if ('aborted' in outcome) throw outcome.aborted;
-  if (!lost) throw requests.error(failure, action);
-  if (doubtful && there?.metadata[overName] !== claim.over) throw undecided(action.key, requests);
-  throw beaten(claim, action.key, requests);
+  // Another one wrote over the very thing that this write was to write over: it won, and late attempts of ours will lose.
+  if (there?.metadata[overName] === claim.over || (lost && !doubtful)) throw beaten(claim, action.key, requests);
+  throw lost ? undecided(action.key, requests) : requests.error(failure, action);
 }
 
 /** Whether the object that is there now was written under this claim. */

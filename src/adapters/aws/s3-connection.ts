@@ -1,14 +1,12 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { S3Client } from '@aws-sdk/client-s3';
+import type * as Sdk from '@aws-sdk/client-s3';
 import type { AccessKey, S3Patience, S3Place } from './s3-place.ts';
-
-type Sdk = typeof import('@aws-sdk/client-s3');
 
 /** The SDK and a client of it. */
 export interface S3Session {
-  readonly sdk: Sdk;
-  readonly client: S3Client;
+  readonly sdk: typeof Sdk;
+  readonly client: Sdk.S3Client;
 }
 
 /** An access key is asked for again after this long, so that one that was rotated is taken up. Milliseconds. */

@@ -56,9 +56,9 @@ const certificates = /^(ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE
 const lasting = new Set([501, 507]);
 
 interface SdkError {
-  readonly name?: unknown;
-  readonly code?: unknown;
-  readonly message?: unknown;
+  readonly name?: string;
+  readonly code?: string;
+  readonly message?: string;
   readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
   readonly $response?: { readonly headers?: Readonly<Record<string, string | undefined>> };
   readonly Region?: unknown;
@@ -69,13 +69,13 @@ export function readFailure(thrown: unknown): S3Failure {
   if (thrown instanceof ReportedFailure) return thrown.failure;
   const error = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as SdkError;
   const status = error.$metadata?.httpStatusCode;
-  const name = String(error.name ?? 'UnknownError');
-  const code = status === undefined || !isServiceCode(name) ? String(error.code ?? name) : name;
+  const name = error.name ?? 'UnknownError';
+  const code = status === undefined || !isServiceCode(name) ? (error.code ?? name) : name;
   const bucketRegion = error.$response?.headers?.['x-amz-bucket-region'] ?? error.Region;
   return {
     code,
     status,
-    said: shorten(String(error.message ?? thrown)),
+    said: shorten(error.message ?? String(thrown)),
     requestId: error.$metadata?.requestId,
     region: typeof bucketRegion === 'string' ? bucketRegion : undefined,
     ...judge(name, code, status),

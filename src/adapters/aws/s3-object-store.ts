@@ -16,7 +16,7 @@ import { type AccessKey, type S3Patience, type S3Place, usualPatience } from './
 import { readRange, readWhole, storedCrc32 } from './s3-reads.ts';
 import { S3Requests } from './s3-requests.ts';
 import { S3StreamWrites } from './s3-stream-writes.ts';
-import { requireConditionalCompletion } from './s3-suitability.ts';
+import { requireExactConditions } from './s3-suitability.ts';
 import { abortUnfinished } from './s3-unfinished-uploads.ts';
 import { writeWhole } from './s3-whole-writes.ts';
 
@@ -101,7 +101,7 @@ export class S3ObjectStore implements ObjectStore {
 
   async requireSuitable(key: string): Promise<void> {
     this.#assertKey(key);
-    await requireConditionalCompletion(this.#requests, key);
+    await requireExactConditions(this.#requests, key);
   }
 
   /** Keeps an object from being deleted; needs a bucket with Object Lock. A lock can be prolonged, not shortened. */

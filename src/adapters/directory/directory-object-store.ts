@@ -132,11 +132,20 @@ export class DirectoryObjectStore implements ObjectStore {
     for (const [folder, key] of folders) await this.#at(key, 'delete', () => this.#folders.prune(folder));
   }
 
-  /** Removes what processes that were killed while writing have left. @returns the number of those processes */
-  async sweepTemporaryFiles(): Promise<number> {
+  /**
+   * Removes what processes that were killed while writing have left, whatever they wrote: here the kernel tells who is
+   * gone. @returns the number of those processes
+   */
+  async discardUnfinished(prefix: string): Promise<number> {
+    assertObjectPrefix(prefix);
     return this.#at(reservedFolder, 'sweep', async () =>
       (await lstatOrUndefined(join(this.#root, reservedFolder))) ? this.#partial.sweep() : 0,
     );
+  }
+
+  /** Nothing to try: the kernel's link(2), rename(2) and fcntl(2) decide, and a write says when they can't. */
+  requireSuitable(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Gives back the locks and removes this store's own folder for temporary files. The store must be idle. */

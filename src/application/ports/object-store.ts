@@ -50,4 +50,14 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<ListedObject>;
   /** Deletes; a key that is not there counts as deleted. */
   delete(keys: readonly string[]): Promise<void>;
+  /**
+   * Removes what writers that are gone have left below `prefix` without ever finishing it: it is in no listing and takes
+   * room. Only for a prefix to which nobody writes now. @returns how many there were
+   */
+  discardUnfinished(prefix: string): Promise<number>;
+  /**
+   * Tries what this kind of storage may promise and not keep, on objects whose keys begin with `key` and that it deletes.
+   * @throws StorageNotSuitable
+   */
+  requireSuitable(key: string): Promise<void>;
 }

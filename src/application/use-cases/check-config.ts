@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { HoldfastError } from '../../domain/errors.ts';
+import type { ErrorName } from '../../domain/error-registry.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { asHoldfastError, type FailureRecord, failureRecord } from '../../domain/failure.ts';
 import { chooseMember, type MemberVerdict } from '../../domain/member-choice.ts';
 import { chooseMethod, type MethodChoice } from '../../domain/method-choice.ts';
@@ -56,17 +57,51 @@ export interface ConfigReport {
 
 const probeBody = Buffer.from('written by holdfast config check; may be deleted\n');
 
+/** Writes, reads, lists and removes, and breaks the conditions on which leases and commits rest: each must be refused. */
 async function probeStorage(store: ObjectStore): Promise<void> {
   const key = artifactKeys.probe(randomUUID());
-  await store.put(key, probeBody, { ifNoneMatch: '*' });
+  const { etag } = await store.put(key, probeBody, { ifNoneMatch: '*' });
   try {
     const { body } = await store.get(key);
     if (!body.equals(probeBody)) {
       throw new HoldfastError('VerificationFailed', `${store.description} returned other bytes than were written.`);
     }
+    if (!(await lists(store, key))) throw unsuitable(store, 'does not list an object that was just written');
+    await requireRefusal(store, 'ObjectExists', 'replaces an object that must only be created (If-None-Match)', () =>
+      store.put(key, Buffer.from('created twice'), { ifNoneMatch: '*' }),
+    );
+    await store.put(key, Buffer.from('replaced'), { ifMatch: etag });
+    await requireRefusal(store, 'PreconditionFailed', 'replaces an object that has changed (If-Match)', () =>
+      store.put(key, Buffer.from('replaced twice'), { ifMatch: etag }),
+    );
+    await store.requireSuitable(`${key}-suitable`);
   } finally {
     await store.delete([key]);
   }
+}
+
+async function lists(store: ObjectStore, key: string): Promise<boolean> {
+  for await (const object of store.list(key)) if (object.key === key) return true;
+  return false;
+}
+
+async function requireRefusal(
+  store: ObjectStore,
+  refusal: ErrorName,
+  otherwise: string,
+  write: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (isHoldfastError(error, refusal)) return;
+    throw error;
+  }
+  throw unsuitable(store, otherwise);
+}
+
+function unsuitable(store: ObjectStore, what: string): HoldfastError {
+  return new HoldfastError('StorageNotSuitable', `${store.description} ${what}.`);
 }
 
 async function checkStorage(name: string, open: () => ObjectStore): Promise<StorageCheck> {

@@ -100,7 +100,7 @@ deployments:
     const problems = await problemsOf(`stage: Prod
 storages:
   laptop: { type: directory, path: ./backups }
-  cloud: { type: s3, bucket: b }
+  cloud: { type: azure, account: acme }
 deployments:
   orders:
     uri: mongodb://a/
@@ -231,7 +231,7 @@ deployments:
 
   it('accepts folders side by side whose names begin alike', async () => {
     const text = `stateDir: /x/a\n${minimal.replace('path: ./backups', 'path: /x/ab')}`;
-    expect((await load(text)).storages['laptop']?.path).toBe('/x/ab');
+    expect((await load(text)).storages['laptop']).toMatchObject({ path: '/x/ab' });
   });
 
   it('demands a choice where there are several storages', async () => {

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { HoldfastError } from '../../../src/domain/errors.ts';
+import { checkConfig } from '../../../src/application/use-cases/check-config.ts';
+import { LocalStorages } from '../../../src/composition/local-storages.ts';
+import type { Settings } from '../../../src/domain/settings.ts';
+import { toLogValue } from '../../../src/adapters/process/redact.ts';
+import type { S3ObjectStore } from '../../../src/adapters/aws/s3-object-store.ts';
+import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
+import { bytes, chunks, keysOf, rejectsWith } from '../../contract/object-store-probes.ts';
+import { FaultProxy } from '../../support/fault-proxy.ts';
+import { bucket, type S3ThroughProxy, startS3ThroughProxy } from '../../support/s3-through-proxy.ts';
+
+let s3: S3ThroughProxy;
+let store: S3ObjectStore;
+beforeAll(async () => {
+  s3 = await startS3ThroughProxy();
+  store = s3.store();
+});
+afterAll(() => s3.stop());
+beforeEach(() => {
+  s3.proxy.reset();
+});
+
+async function errorOf(work: Promise<unknown>): Promise<HoldfastError> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(HoldfastError);
+  return error as HoldfastError;
+}
+
+const canaryToken = `CANARYtoken${'x'.repeat(60)}`;
+
+test.each([
+  [403, 'AccessDenied', 'StorageAccessDenied', /s3:PutObject on arn:aws:s3:::artifacts\/holdfast\/\*/],
+  [403, 'InvalidAccessKeyId', 'StorageAccessDenied', /access key/],
+  [403, 'SignatureDoesNotMatch', 'StorageAccessDenied', /secret/],
+  [400, 'ExpiredToken', 'StorageAccessDenied', /Renew the credentials/],
+  [403, 'RequestTimeTooSkewed', 'StorageAccessDenied', /clock/],
+  [404, 'NoSuchBucket', 'StorageNotFound', /bucket/],
+  [301, 'PermanentRedirect', 'InvalidConfig', /region/],
+  [400, 'KMS.DisabledException', 'StorageAccessDenied', /Enable the key/],
+  [400, 'KMS.NotFoundException', 'StorageAccessDenied', /kmsKey/],
+  [503, 'SlowDown', 'StorageUnavailable', /Check the storage/],
+  [500, 'InternalError', 'StorageUnavailable', /Check the storage/],
+  [507, 'XMinioStorageFull', 'StorageFull', /Free space/],
+  [501, 'NotImplemented', 'StorageNotSuitable', /conditional writes/],
+  [400, 'BadDigest', 'CorruptObject', /proxies/],
+])('%i %s is %s, and says what to do', async (status, code, name, next) => {
+  const message = `no, ${canaryToken}`;
+  s3.proxy.order({ kind: 'answer', status, code, message }, 'PutObject', Infinity);
+  const error = await errorOf(store.put('refused', bytes('x')));
+  expect(error.name).toBe(name);
+  expect(error.next).toMatch(next);
+  expect(error.message).toContain('"primary"');
+  expect(error.message).toContain('refused');
+  const everything = error.message + error.next + inspect(error, { depth: 9 }) + JSON.stringify(toLogValue(error));
+  expect(everything).not.toContain('CANARY');
+});
+
+test('a refusal by the rules of the key is told from one by the rules of the bucket', async () => {
+  const message = 'User: arn:aws:iam::1:user/x is not authorized to perform: kms:GenerateDataKey';
+  s3.proxy.order({ kind: 'answer', status: 403, code: 'AccessDenied', message }, 'PutObject');
+  expect((await errorOf(store.put('refused', bytes('x')))).next).toMatch(/kms:GenerateDataKey and kms:Decrypt/);
+});
+
+test('what is refused is not tried again', async () => {
+  s3.proxy.order({ kind: 'answer', status: 403, code: 'AccessDenied' }, () => true, Infinity);
+  await rejectsWith(store.get('refused'), 'StorageAccessDenied');
+  expect(s3.proxy.seen).toHaveLength(1);
+});
+
+test('403 in the middle of a large object leaves nothing', async () => {
+  const allowed = ({ operation, url }: { operation: string; url: string }) =>
+    operation === 'UploadPart' && !url.includes('partNumber=1&') && !url.endsWith('partNumber=1');
+  s3.proxy.order({ kind: 'answer', status: 403, code: 'AccessDenied' }, allowed, Infinity);
+  const parts = Array.from({ length: 4 }, () => Buffer.alloc(8 * 1024 * 1024));
+  await rejectsWith(store.putStream('midway', chunks(...parts)), 'StorageAccessDenied');
+  expect(await s3.direct.discardUnfinished('')).toBe(0);
+  expect(await s3.direct.head('midway')).toBeUndefined();
+});
+
+test('a bucket that is gone is not an object that is absent', async () => {
+  const gone = s3.store({ bucket: 'nowhere' });
+  await rejectsWith(gone.head('a'), 'StorageNotFound');
+  await rejectsWith(gone.get('a'), 'StorageNotFound');
+  await rejectsWith(gone.delete(['a']), 'StorageNotFound');
+  await rejectsWith(keysOf(gone), 'StorageNotFound');
+  await rejectsWith(gone.putStream('a', chunks(bytes('x'))), 'StorageNotFound');
+});
+
+test('a server that is not there says to check the endpoint', async () => {
+  const nobody = s3.store({ endpoint: 'http://127.0.0.1:9', patience: { attempts: 2 } });
+  const error = await errorOf(nobody.get('a'));
+  expect([error.name, error.next]).toEqual(['StorageUnavailable', expect.stringContaining('endpoint')]);
+});
+
+test('keys of a batch that cannot be deleted are named, after those that can be tried again', async () => {
+  await s3.direct.put('batch/1', bytes('1'));
+  // One key more than the storage takes, so that there are two requests.
+  const keys = Array.from({ length: 1001 }, (_, n) => `batch/${n}`);
+  await store.delete(keys);
+  expect(s3.proxy.count('DeleteObjects')).toBe(2);
+  expect(await keysOf(s3.direct, 'batch/')).toEqual([]);
+});
+
+test('what a killed process left of an upload is found by its prefix and removed', async () => {
+  s3.proxy.order({ kind: 'silence' }, 'UploadPart', Infinity);
+  const abandoned = s3.store({ patience: { idleMs: 120_000 } });
+  const writing = abandoned.putStream('runs/a/pack', chunks(Buffer.alloc(9 * 1024 * 1024)));
+  writing.catch(() => undefined);
+  await expect.poll(() => s3.proxy.count('UploadPart'), { timeout: 30_000 }).toBeGreaterThan(0);
+  expect(await s3.direct.discardUnfinished('runs/b/')).toBe(0);
+  expect(await s3.direct.discardUnfinished('runs/a/')).toBe(1);
+  expect(await s3.direct.discardUnfinished('')).toBe(0);
+  await abandoned.close();
+});
+
+test('objects are encrypted with the key of the config', async () => {
+  const encrypted = s3.store({ kmsKey: 'arn:aws:kms:us-east-1:1:key/k' });
+  await encrypted.put('kms/small', bytes('x'));
+  await encrypted.putStream('kms/large', chunks(Buffer.alloc(9 * 1024 * 1024)));
+  const begun = s3.proxy.seen.filter(({ operation }) => /^(PutObject|CreateMultipartUpload)$/.test(operation));
+  expect(begun).toHaveLength(2);
+  for (const { headers } of begun) {
+    expect(headers).toMatchObject({
+      'x-amz-server-side-encryption': 'aws:kms',
+      'x-amz-server-side-encryption-aws-kms-key-id': 'arn:aws:kms:us-east-1:1:key/k',
+      'x-amz-server-side-encryption-bucket-key-enabled': 'true',
+    });
+  }
+});
+
+test('a certificate of an own CA is trusted when it is named, and no other', async () => {
+  const pem = (name: string) => readFileSync(join(import.meta.dirname, '../../support/tls', name), 'utf8');
+  const proxy = await FaultProxy.start(s3.moto.endpoint, { cert: pem('server.pem'), key: pem('server.pem') });
+  const endpoint = `https://localhost:${proxy.port}`;
+  const trusting = s3.store({ endpoint, ca: pem('ca.pem') });
+  await trusting.put('tls/one', bytes('x'));
+  const error = await errorOf(s3.store({ endpoint }).get('tls/one'));
+  expect([error.name, error.next]).toEqual(['StorageUnavailable', expect.stringContaining('caFile')]);
+  await trusting.close();
+  await proxy.close();
+});
+
+test('no secret is in what is logged of a store', () => {
+  expect(inspect(store, { depth: 9 })).not.toContain('CANARY');
+});
+
+async function check(endpoint: string) {
+  const storages = new LocalStorages({ environment: { KEY: 'id:secret' } });
+  const s3Settings = {
+    name: 'cloud',
+    type: 's3',
+    bucket,
+    prefix: 'check/',
+    region: 'us-east-1',
+    forcePathStyle: true,
+  } as const;
+  const settings: Settings = {
+    ...{ schemaVersion: 1, stage: 'test', stateDir: '/nowhere', deployments: {} },
+    storages: { cloud: { ...s3Settings, endpoint, credentials: { env: 'KEY' } } },
+  };
+  const inspector = { inspect: () => Promise.reject(new TypeError('no deployment here')) };
+  const deps = { inspector, openStorage: storages.open.bind(storages), state: new MemoryObjectStore() };
+  const { storages: checked } = await checkConfig(settings, deps);
+  await storages.close();
+  return checked.find(({ name }) => name === 'cloud')?.problem;
+}
+
+test('config check writes, races and cleans up', async () => {
+  expect(await check(s3.proxy.endpoint)).toBeNull();
+  expect(await keysOf(s3.direct)).not.toContainEqual(expect.stringContaining('_check'));
+});
+
+test('config check refuses a storage that ignores If-None-Match, or If-Match', async () => {
+  s3.proxy.dropHeaders('if-none-match');
+  expect(await check(s3.proxy.endpoint)).toMatchObject({
+    name: 'StorageNotSuitable',
+    message: expect.stringContaining('If-None-Match') as string,
+  });
+  s3.proxy.reset();
+  s3.proxy.dropHeaders('if-match');
+  expect(await check(s3.proxy.endpoint)).toMatchObject({
+    name: 'StorageNotSuitable',
+    message: expect.stringContaining('If-Match') as string,
+  });
+});
