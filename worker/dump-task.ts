@@ -14,8 +14,9 @@ import { artifactKeys, stateKeys } from '../src/domain/names.ts';
 import type { BackupPlan } from '../src/domain/run.ts';
 import type { WorkerTask } from '../src/domain/run-documents.ts';
 import { type TopologyPart, topologySchema } from '../src/domain/topology.ts';
+import type { DumpPartInput } from '../src/engine/dump/dump-input.ts';
+import { dumpPart, type DumpPartResult } from '../src/engine/dump/dump-part.ts';
 import { findLeftOutCollections } from '../src/engine/dump/left-out-collections.ts';
-import { dumpPart, type DumpPartInput, type DumpPartResult } from '../src/engine/dump/dump-part.ts';
 import { requireMember } from '../src/engine/source/require-member.ts';
 import { makeMemberBrake } from './member-brake.ts';
 import { ProgressFile } from './progress-file.ts';
@@ -84,6 +85,7 @@ async function dump(
       },
       checkFence: () => requireStillWanted(task, plan, deps),
       brake,
+      checkpoints: { store: state, prefix: stateKeys.checkpoints(plan.runId, task.part) },
     });
     return { ...result, base: { ...result.base, warnings: [...leftOut, ...warnings()] } };
   } finally {

@@ -39,12 +39,20 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     }
     await discardUnfinished(plan, storage, deps);
   } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
+  await deleteCheckpoints(runId, deps);
   await markSettled(runId, deletedObjects, deps);
 }
 
 async function unmarkTarget({ runId, request, deployment }: RestorePlan, deps: SettleDeps): Promise<void> {
   const settings = await readConfig(deps.state, runId);
   await deps.unmarkTarget({ request, deployment, settings, runId, signal: undefined });
+}
+
+/** Nobody goes on with a run that is over. */
+async function deleteCheckpoints(runId: string, { state }: StepDeps): Promise<void> {
+  const keys: string[] = [];
+  for await (const { key } of state.list(stateKeys.checkpointsOfRun(runId))) keys.push(key);
+  await state.delete(keys);
 }
 
 /**

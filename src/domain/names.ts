@@ -19,6 +19,9 @@ export const stateKeys = {
   cancel: (runId: string) => `runs/${runId}/cancel`,
   point: (runId: string, part: string) => `runs/${runId}/points/${part}.json`,
   base: (runId: string, part: string) => `runs/${runId}/bases/${part}.json`,
+  checkpointsOfRun: (runId: string) => `runs/${runId}/checkpoints/`,
+  /** Where the bases of a part leave how far they came: below it one folder for each base that was begun. */
+  checkpoints: (runId: string, part: string) => `runs/${runId}/checkpoints/${part}/`,
   restoreTime: (runId: string) => `runs/${runId}/restore-time.json`,
   preparedManifest: (runId: string) => `runs/${runId}/manifest.json`,
   restoreResult: (runId: string, part: string) => `runs/${runId}/restored/${part}.json`,
@@ -52,6 +55,21 @@ export const artifactKeys = {
 /** The name of a pack within its part: `<attempt>-<n>`. */
 export function packName(attempt: number, n: number): string {
   return `${String(attempt).padStart(4, '0')}-${String(n).padStart(5, '0')}`;
+}
+
+/** The key of a record, from 1 on, of the base that an attempt began. @param prefix `stateKeys.checkpoints` */
+export function checkpointKey(prefix: string, base: number, record: number): string {
+  return `${checkpointBasePrefix(prefix, base)}${String(record).padStart(8, '0')}.ndjson.zst`;
+}
+
+export function checkpointBasePrefix(prefix: string, base: number): string {
+  return `${prefix}${String(base).padStart(4, '0')}/`;
+}
+
+/** @returns undefined for a key that is no record's */
+export function parseCheckpointKey(prefix: string, key: string): { base: number; record: number } | undefined {
+  const [, base, record] = /^(\d{4,})\/(\d{8,})\.ndjson\.zst$/.exec(key.slice(prefix.length)) ?? [];
+  return base === undefined || record === undefined ? undefined : { base: Number(base), record: Number(record) };
 }
 
 export const deploymentNamePattern = /^[a-z][a-z0-9-]{0,30}$/;

@@ -5,12 +5,8 @@ import type { Logger } from '../../src/application/ports/logger.ts';
 import type { ObjectStore, StreamOptions, WrittenObject } from '../../src/application/ports/object-store.ts';
 import { artifactKeys } from '../../src/domain/names.ts';
 import type { Timestamp } from '../../src/domain/timestamp.ts';
-import {
-  type DumpPartDeps,
-  type DumpPartInput,
-  type DumpPartResult,
-  dumpPart,
-} from '../../src/engine/dump/dump-part.ts';
+import type { DumpPartDeps, DumpPartInput } from '../../src/engine/dump/dump-input.ts';
+import { type DumpPartResult, dumpPart } from '../../src/engine/dump/dump-part.ts';
 import { splitDocuments } from '../../src/engine/bson/raw-values.ts';
 import { captureTo, type CaptureToInput, type CaptureToResult } from '../../src/engine/oplog/capture-to.ts';
 import { type BackupIndex, readIndex } from '../../src/engine/packs/index-reader.ts';

@@ -1,70 +1,17 @@
-import type { MongoClient } from 'mongodb';
-import type { Clock } from '../../application/ports/clock.ts';
-import type { Logger } from '../../application/ports/logger.ts';
-import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { Codec } from '../../domain/backup-index.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import type { LogicalBase } from '../../domain/base.ts';
-import { HoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import type { OpTime } from '../../domain/timestamp.ts';
-import type { OplogCapture } from '../oplog/capture.ts';
 import type { CapturedSlice } from '../oplog/read-chain.ts';
-import { startCapture } from '../oplog/start-capture.ts';
-import { ByteBudget } from '../packs/byte-budget.ts';
-import { frameCompressor } from '../packs/frame-compressor.ts';
-import { FrameWriter } from '../packs/frame-writer.ts';
 import { writeIndex } from '../packs/index-writer.ts';
-import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
-import type { LoadBrake } from '../source/load-brake.ts';
-import { readDataIdentity, readMemberState, readServerVersion, type Source } from '../source/member-state.ts';
-import { type DumpedNamespace, dumpNamespaces, indexLines, namespaceSummary } from './dump-namespaces.ts';
+import type { WrittenPack } from '../packs/pack-writer.ts';
+import { readDataIdentity, readMemberState, type Source } from '../source/member-state.ts';
+import { beginBase, type BegunBase } from './begin-base.ts';
+import type { DumpPartDeps, DumpPartInput } from './dump-input.ts';
+import type { DumpedNamespace } from './dump-namespaces.ts';
+import { indexLines, namespaceSummary } from './index-lines.ts';
 import { readPoint } from './read-point.ts';
-import { runTogether } from './run-together.ts';
-
-export interface DumpPartInput {
-  readonly backupId: string;
-  readonly runId: string;
-  readonly deployment: string;
-  readonly part: string;
-  /** Artifact key prefix of the part, `/` at its end. */
-  readonly partPrefix: string;
-  readonly attempt: number;
-  readonly fence: number;
-  readonly codec: Codec;
-  readonly level: number;
-  /** Collections that are read at once. */
-  readonly parallel: number;
-  /** `host:port`. */
-  readonly member: string;
-  readonly replicaSet: string;
-  readonly replicaSetId: string;
-  readonly toolVersion: string;
-}
-
-export interface DumpProgress {
-  readonly phase: 'dump' | 'capture';
-  readonly documents: number;
-  readonly rawBytes: number;
-  readonly storedBytes: number;
-  /** Expected raw bytes, by the server's counters; null until the catalog has been read. */
-  readonly totalBytes: number | null;
-}
-
-export interface DumpPartDeps {
-  /** A direct connection to the member. */
-  readonly client: MongoClient;
-  /** The artifact storage. */
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly signal: AbortSignal;
-  /** Called after every frame: throttle what is costly. */
-  readonly onProgress: (progress: DumpProgress) => void;
-  /** Called before each pack and each slice. @throws LeaseLost */
-  readonly checkFence: () => Promise<void>;
-  /** Watches the member while it is read; without: collections are read as fast as they come. */
-  readonly brake?: LoadBrake;
-}
+import { takeBase } from './take-base.ts';
 
 export interface DumpPartResult {
   readonly base: LogicalBase;
@@ -75,38 +22,47 @@ export interface DumpPartResult {
   readonly usersAndRoles: boolean;
 }
 
-/** Raw bytes between the reply and the storage: a few frames, or two documents of the greatest size. */
-const inFlightBytes = 32 * 1024 * 1024;
-const captureEveryMilliseconds = 1000;
-/** A slice that does not fill is written after this time, so that a lost worker has lost little. */
-const sliceEveryMilliseconds = 30_000;
-
 /**
  * Takes the logical base of one part from one member, and that member's oplog meanwhile. Only the two together are
- * consistent, from `point` on (design: consistency.md 1, 3-10). When it fails nothing half-written is left: packs that
- * were complete remain, and are in no index.
+ * consistent, from `point` on (design: consistency.md 1, 3-10). Goes on where an earlier attempt of the run stopped. When
+ * it fails nothing half-written is left: packs that are complete remain, are in no index, and are what the next attempt
+ * goes on behind.
  * @throws MemberStateChanged, FeatureCompatibilityVersionChanged, SourceUnreachable (all retryable as a new attempt),
  * OplogRolledOver, OplogGap, CorruptSource, MissingPrivileges, LeaseLost, VerificationFailed, the storage's errors, and
  * the signal's reason when aborted
  */
 export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promise<DumpPartResult> {
-  const startedAt = deps.clock.now().toISOString();
-  const { client, signal, brake } = deps;
-  const source: Source = { client, member: input.member, signal, brake };
-  const identity = await readDataIdentity(source);
-  const { capture, applyFrom } = await openCapture(input, deps, source);
-  deps.logger.info('capture starts', { from: capture.from, applyFrom });
-
-  const { namespaces, packs, leftOut } = await takeBase(input, deps, source, capture);
-  const point = await readPoint(async () => (await readMemberState(source, input.replicaSet)).lastApplied, {
-    member: input.member,
-    leftOut,
-    clock: deps.clock,
-    signal: deps.signal,
+  const lost = new AbortController();
+  const signal = AbortSignal.any([deps.signal, lost.signal]);
+  const source: Source = { client: deps.client, member: input.member, signal, brake: deps.brake };
+  const begun = await beginBase(input, deps, source, (error) => {
+    lost.abort(error);
   });
-  if ((await readDataIdentity(source)) !== identity)
-    throw new HoldfastError('MemberStateChanged', `${input.member} was rolled back or resynced while it was read.`);
-  await capture.advance((await readMemberState(source, input.replicaSet)).majority, true, source.signal);
+  const { capture, applyFrom } = begun;
+  deps.logger.info('capture starts', { from: capture.from, applyFrom });
+  try {
+    return await completeBase(input, deps, source, begun);
+  } catch (error) {
+    // Whoever went on with this base would come to the same entry of the oplog again.
+    if (isHoldfastError(error, 'FeatureCompatibilityVersionChanged', 'OplogGap', 'OplogRolledOver'))
+      await begun.checkpoint?.discard();
+    throw error;
+  }
+}
+
+async function completeBase(
+  input: DumpPartInput,
+  deps: DumpPartDeps,
+  source: Source,
+  begun: BegunBase,
+): Promise<DumpPartResult> {
+  const { member, replicaSet } = input;
+  const { capture, applyFrom, startedAt } = begun;
+  const { namespaces, packs, leftOut } = await takeBase(input, deps, source, begun);
+  const readLastApplied = async () => (await readMemberState(source, replicaSet)).lastApplied;
+  const point = await readPoint(readLastApplied, { member, leftOut, clock: deps.clock, signal: source.signal });
+  const majority = await requireSameData(begun, input, source);
+  await capture.advance(majority, true, source.signal);
   deps.logger.info('base is complete', { point, capturedTo: capture.capturedTo });
 
   const index = await storeIndex(input, deps, packs, namespaces);
@@ -114,7 +70,7 @@ export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promis
     schemaVersion: 1,
     method: 'logical',
     attempt: input.attempt,
-    member: input.member,
+    member,
     codec: input.codec,
     index,
     packs: packs.map(({ key, size, crc32, sha256 }) => ({ key, size, crc32, sha256 })),
@@ -128,91 +84,14 @@ export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promis
   return { base, point, slices: [...capture.slices], usersAndRoles: hasUsersOrRoles(namespaces) };
 }
 
-interface TakenBase {
-  readonly namespaces: DumpedNamespace[];
-  readonly packs: WrittenPack[];
-  /** Whether a collection of the catalog was dropped before it was read. */
-  readonly leftOut: boolean;
-}
-
-async function openCapture(input: DumpPartInput, deps: DumpPartDeps, source: Source) {
-  const serverVersion = await readServerVersion(source);
-  const origin = { member: input.member, serverVersion, run: input.runId, fence: input.fence };
-  const oplogPrefix = artifactKeys.oplog(input.partPrefix);
-  const target = { store: deps.store, oplogPrefix, origin, checkFence: deps.checkFence };
-  return startCapture(source, target, input.replicaSet);
-}
-
-/** Reads all collections, while the oplog is captured beside. The first failure of either ends both. */
-async function takeBase(
-  input: DumpPartInput,
-  deps: DumpPartDeps,
-  source: Source,
-  capture: OplogCapture,
-): Promise<TakenBase> {
-  const ended = new AbortController();
-  let result: TakenBase | undefined;
-  await runTogether(deps.signal, [
-    async (signal) => {
-      result = await dumpIntoPacks(input, deps, { ...source, signal });
-      ended.abort();
-    },
-    (signal) => captureUntil(ended.signal, input, deps, capture, { ...source, signal }),
-    async (signal) => deps.brake?.watch(ended.signal, { ...source, signal }),
-  ]);
-  if (!result) throw new HoldfastError('Internal', 'The dump ended without a result.');
-  return result;
-}
-
-async function captureUntil(
-  ended: AbortSignal,
-  input: DumpPartInput,
-  deps: DumpPartDeps,
-  capture: OplogCapture,
-  source: Source,
-): Promise<void> {
-  let written = deps.clock.now().getTime();
-  while (!ended.aborted) {
-    const { majority } = await readMemberState(source, input.replicaSet);
-    const due = deps.clock.now().getTime() - written >= sliceEveryMilliseconds;
-    if (due) written = deps.clock.now().getTime();
-    await capture.advance(majority, due, source.signal);
-    await deps.clock.sleep(captureEveryMilliseconds, AbortSignal.any([ended, source.signal])).catch(() => undefined);
-    source.signal.throwIfAborted();
-  }
-}
-
-async function dumpIntoPacks(input: DumpPartInput, deps: DumpPartDeps, source: Source): Promise<TakenBase> {
-  const { store, checkFence } = deps;
-  const { partPrefix, attempt } = input;
-  const packs = new PackWriter({ store, partPrefix, attempt, signal: source.signal, checkFence });
-  const budget = new ByteBudget(inFlightBytes);
-  const compress = frameCompressor(input.codec, input.level);
-  const counters = { documents: 0, rawBytes: 0 };
-  let totalBytes: number | null = null;
-  let leftOut = false;
-  const report = (): void => {
-    deps.onProgress({ phase: 'dump', ...counters, storedBytes: packs.storedBytes, totalBytes });
-  };
-  try {
-    const namespaces = await dumpNamespaces({
-      source,
-      parallel: input.parallel,
-      counters,
-      newFrameWriter: (onFailure) => new FrameWriter({ compress, packs, budget, onFailure, onFrame: report }),
-      onTotal: (bytes) => {
-        totalBytes = bytes;
-        report();
-      },
-      onLeftOut: () => {
-        leftOut = true;
-      },
-    });
-    return { namespaces, packs: await packs.finish(), leftOut };
-  } catch (error) {
-    await packs.abort(error);
-    throw error;
-  }
+/** @returns the majority point now. @throws MemberStateChanged when what was read may be of two histories (rule 5) */
+async function requireSameData(begun: BegunBase, input: DumpPartInput, source: Source): Promise<OpTime> {
+  const changed = (what: string) =>
+    new HoldfastError('MemberStateChanged', `${input.member} was ${what} while it was read.`);
+  if ((await readDataIdentity(source)) !== begun.identity) throw changed('rolled back or resynced');
+  const { majority, process } = await readMemberState(source, input.replicaSet);
+  if (process !== begun.process) throw changed('restarted');
+  return majority;
 }
 
 async function storeIndex(

@@ -2,6 +2,7 @@
 export class ByteBudget {
   readonly #limit: number;
   #used = 0;
+  #idle: (() => void)[] = [];
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
 
   constructor(limit: number) {
@@ -16,7 +17,13 @@ export class ByteBudget {
     return () => {
       this.#used -= bytes;
       this.#grantWaiting();
+      if (this.#used === 0) for (const resolve of this.#idle.splice(0)) resolve();
     };
+  }
+
+  /** Resolves when everything that was taken has been given back. */
+  async whenIdle(): Promise<void> {
+    if (this.#used > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   #fits(bytes: number): boolean {

@@ -27,21 +27,26 @@ export class FrameWriter {
     this.#options = options;
   }
 
-  /** Resolves as soon as there is room for the next frame. `raw` belongs to the writer from then on. */
-  async write(raw: Buffer, documents: number): Promise<void> {
+  /**
+   * Resolves as soon as there is room for the next frame. `raw` belongs to the writer from then on.
+   * @param onPlaced told where the frame lies, once it has its place
+   */
+  async write(raw: Buffer, documents: number, onPlaced?: (frame: WrittenFrame) => void): Promise<void> {
     const release = await this.#options.budget.acquire(raw.length);
-    const frame = this.#store(raw, documents).finally(release);
+    const frame = this.#store(raw, documents, onPlaced).finally(release);
     frame.catch(this.#options.onFailure);
     this.#frames.push(frame);
   }
 
-  async #store(raw: Buffer, documents: number): Promise<WrittenFrame> {
+  async #store(raw: Buffer, documents: number, onPlaced?: (frame: WrittenFrame) => void): Promise<WrittenFrame> {
     const rawLength = raw.length;
     const stored = await this.#options.compress(raw);
     const sha256 = hash('sha256', stored, 'hex');
     const place = await this.#options.packs.append(stored);
+    const frame = { ...place, length: stored.length, rawLength, documents, sha256 };
+    onPlaced?.(frame);
     this.#options.onFrame();
-    return { ...place, length: stored.length, rawLength, documents, sha256 };
+    return frame;
   }
 
   /** All frames, in scan order, when each has its place. @throws what a pack throws */

@@ -15,6 +15,10 @@ export interface PackWriterOptions {
   readonly checkFence: () => Promise<void>;
   /** A pack is closed before it grows beyond; one frame alone may be larger. */
   readonly maxBytes?: number;
+  /** A pack that is older is closed before the next frame: what a lost worker loses is bounded in time as well. */
+  readonly maxMilliseconds?: number;
+  /** Told of each pack that the storage has whole. */
+  readonly onStored?: (pack: WrittenPack) => void;
 }
 
 /** Where a frame lies. */
@@ -36,6 +40,8 @@ interface OpenPack {
   readonly key: string;
   readonly channel: ByteChannel;
   readonly sha256: Hash;
+  /** By `performance.now`. */
+  readonly begun: number;
   crc32: number;
   size: number;
   /** Settles when the storage has the whole pack. */
@@ -43,6 +49,7 @@ interface OpenPack {
 }
 
 const defaultMaxBytes = 128 * 1024 * 1024;
+const defaultMaxMilliseconds = 60_000;
 const queuedBytes = 8 * 1024 * 1024;
 
 /** Lines frames up into packs, one pack at a time, streamed to the storage while they come. */
@@ -78,7 +85,7 @@ export class PackWriter {
 
   async #append(frame: Buffer): Promise<FramePlace> {
     if (this.#failure) throw this.#failure;
-    if (this.#open && this.#open.size + frame.length > this.#maxBytes) await this.#close(this.#open);
+    if (this.#open && this.#isFull(this.#open, frame.length)) await this.#close(this.#open);
     const pack = (this.#open ??= await this.#begin());
     const offset = pack.size;
     pack.size += frame.length;
@@ -87,6 +94,11 @@ export class PackWriter {
     pack.sha256.update(frame);
     await pack.channel.push(frame);
     return { pack: pack.name, offset };
+  }
+
+  #isFull(pack: OpenPack, more: number): boolean {
+    const age = performance.now() - pack.begun;
+    return pack.size + more > this.#maxBytes || age > (this.#options.maxMilliseconds ?? defaultMaxMilliseconds);
   }
 
   async #begin(): Promise<OpenPack> {
@@ -102,12 +114,15 @@ export class PackWriter {
       key,
       channel,
       sha256: createHash('sha256'),
+      begun: performance.now(),
       crc32: 0,
       size: 0,
       stored: written.then((object) => {
         const sum = crc32Hex(pack.crc32);
         requireWritten(object, pack.size, sum);
-        return { name, key, size: pack.size, crc32: sum, sha256: pack.sha256.digest('hex') };
+        const stored = { name, key, size: pack.size, crc32: sum, sha256: pack.sha256.digest('hex') };
+        this.#options.onStored?.(stored);
+        return stored;
       }),
     };
     // Whoever waits for room must learn that the storage gave up.

@@ -1,6 +1,6 @@
-import { type Document, type MongoClient, Timestamp as BsonTimestamp } from 'mongodb';
+import { type Document, type MongoClient, ObjectId, Timestamp as BsonTimestamp } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
-import { compareTimestamps, type OpTime } from '../../domain/timestamp.ts';
+import { compareTimestamps, type OpTime, type Timestamp } from '../../domain/timestamp.ts';
 import { findElement } from '../bson/raw-document.ts';
 import { readOpTime } from '../bson/raw-values.ts';
 import { readAllRaw } from './raw-cursor.ts';
@@ -22,6 +22,8 @@ export interface MemberState {
   readonly lastApplied: OpTime;
   /** Nothing up to it can be rolled back, and this member has it. */
   readonly majority: OpTime;
+  /** Which start of the server this is: another text after every restart. */
+  readonly process: string;
 }
 
 function opTimeOf(value: unknown): OpTime | undefined {
@@ -29,6 +31,11 @@ function opTimeOf(value: unknown): OpTime | undefined {
   return ts instanceof BsonTimestamp && (ts.t !== 0 || ts.i !== 0)
     ? { ts: { t: ts.t, i: ts.i }, t: Number(t) }
     : undefined;
+}
+
+function processOf(hello: Document): string {
+  const { processId } = (hello['topologyVersion'] ?? {}) as { processId?: unknown };
+  return processId instanceof ObjectId ? processId.toHexString() : '';
 }
 
 /** Runs a command on the member. @throws the product's errors */
@@ -71,7 +78,7 @@ export async function readMemberState(source: Source, replicaSet: string): Promi
   const majority = opTimeOf(majorityOpTime);
   // Right after a restart a member knows no majority point until the next heartbeat.
   if (!lastApplied || !majority) throw changed('does not know the majority commit point now');
-  return { lastApplied, majority };
+  return { lastApplied, majority, process: processOf(hello) };
 }
 
 /**
@@ -85,6 +92,16 @@ export async function readDataIdentity(source: Source): Promise<string> {
     ...(await readSmallCollection(source, 'local', { find: 'replset.initialSyncId' })),
   ];
   return ids.map((document) => document.toString('hex')).join('/');
+}
+
+/**
+ * The time of the checkpoint that the server would recover from after a crash; it applies its oplog from there on again,
+ * and gives the documents inserted since then RecordIds anew.
+ * @returns undefined when the server does not say
+ */
+export async function readStableCheckpoint(source: Source): Promise<Timestamp | undefined> {
+  const { lastStableRecoveryTimestamp: ts } = await memberCommand(source, 'admin', { replSetGetStatus: 1 });
+  return ts instanceof BsonTimestamp ? { t: ts.t, i: ts.i } : undefined;
 }
 
 /** The start of the oldest transaction that has entries in the oplog and is not decided; undefined for none. */

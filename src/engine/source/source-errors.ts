@@ -21,6 +21,7 @@ export const serverCode = {
   commandNotSupportedOnView: 166,
   queryPlanKilled: 175,
   primarySteppedDown: 189,
+  keyNotFound: 211,
   cursorKilled: 237,
   notWritablePrimary: 10107,
   interruptedAtShutdown: 11600,
