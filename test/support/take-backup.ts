@@ -34,6 +34,11 @@ export interface TakeBackupOptions {
   readonly restoreTime?: Timestamp;
   readonly member?: ReplicaSetServers['members'][number];
   readonly backupId?: string;
+  /** The member's client by default. */
+  readonly client?: MongoClient;
+  readonly parallel?: number;
+  /** Instead of one attempt that goes well. */
+  readonly dump?: typeof dumpPart;
 }
 
 async function majorityReached(client: MongoClient, host: string, set: string): Promise<OpTime> {
@@ -45,7 +50,7 @@ async function majorityReached(client: MongoClient, host: string, set: string): 
 export async function takeBackup(options: TakeBackupOptions): Promise<Manifest> {
   const { set, store } = options;
   const member = options.member ?? (await set.primary());
-  const client = set.clientFor(member);
+  const client = options.client ?? set.clientFor(member);
   const { config } = (await client.db('admin').command({ replSetGetConfig: 1 })) as {
     config: { settings: { replicaSetId: ObjectId } };
   };
@@ -55,7 +60,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<Manifest> 
   const partPrefix = artifactKeys.part(deployment, backupId, part);
   const common = { runId: 'run-1', fence: 1, member: member.host, replicaSet: set.name };
   const deps = { client, store, signal: new AbortController().signal, checkFence: async () => {} };
-  const dump = await dumpPart(
+  const dump = await (options.dump ?? dumpPart)(
     {
       ...common,
       backupId,
@@ -65,7 +70,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<Manifest> 
       attempt: 1,
       codec: options.codec ?? 'zstd',
       level: 1,
-      parallel: 2,
+      parallel: options.parallel ?? 2,
       replicaSetId,
       toolVersion: '0.1.0',
     },

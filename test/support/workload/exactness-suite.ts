@@ -29,6 +29,8 @@ export function describeExactness(title: string, seeds: readonly number[], optio
         const report = await runSeed(servers, seed, options);
         for (const [kind, times] of report.succeeded) succeeded.set(kind, (succeeded.get(kind) ?? 0) + times);
         expect(report.applied, 'operations replayed').toBeGreaterThan(0);
+        for (const { ended, readBytes, savedBytes, complaints } of report.attempts)
+          console.log(`seed ${seed}: ${ended}, ${readBytes} bytes read, ${savedBytes} not again`, ...complaints);
       });
     }
 

@@ -8,6 +8,7 @@ import type { Manifest } from '../../../src/domain/manifest.ts';
 import { isHoldfastError } from '../../../src/domain/errors.ts';
 import type { Timestamp } from '../../../src/domain/timestamp.ts';
 import { type DeploymentState, findDifferences, readDeploymentState } from '../deployment-hashes.ts';
+import { type Attempt, dumpWithKills } from '../killed-dump.ts';
 import { connectRestorer, restoreBackup } from '../restore-backup.ts';
 import { onlyPart, takeBackup } from '../take-backup.ts';
 import { type CollectionIdentities, compareIdentities, readIdentities } from './collection-identities.ts';
@@ -63,6 +64,8 @@ export interface SeedOptions {
   readonly oracle: 'quiesced' | 'frozen';
   /** Operations of the workload that the dump waits for before each of its commands, at most. */
   readonly pace: number;
+  /** How often the worker is killed before one completes the base; default 0. */
+  readonly kills?: number;
 }
 
 export interface SeedReport {
@@ -72,6 +75,8 @@ export interface SeedReport {
   readonly entries: number;
   readonly applied: number;
   readonly seconds: number;
+  /** Of the dump; one unless workers were killed. */
+  readonly attempts: readonly Attempt[];
 }
 
 interface Expected {
@@ -93,7 +98,8 @@ async function backUp(
   workload: Workload,
   store: MemoryObjectStore,
   seed: number,
-  { pace, oracle }: SeedOptions,
+  { pace, oracle, kills = 0 }: SeedOptions,
+  attempts: Attempt[],
 ): Promise<Manifest> {
   const random = makeRandom(seed * 31);
   const before = async (db: string, command: object): Promise<void> => {
@@ -114,6 +120,7 @@ async function backUp(
     set,
     store,
     member: source.hidden,
+    ...(kills > 0 && { dump: dumpWithKills(makeRandom(seed * 37), kills, attempts) }),
     afterBase: async () => {
       await workload.after(10 + random.below(30), 8_000);
       await spanning.decide();
@@ -206,8 +213,9 @@ export async function runSeed(servers: ExactnessServers, seed: number, options: 
   const witness = options.oracle === 'frozen' ? await copyWitness(source, source.hidden) : undefined;
   const workload = new Workload(client, { seed, lanes: 5 });
   const store = new MemoryObjectStore();
+  const attempts: Attempt[] = [];
   try {
-    const manifest = await backUp(servers, workload, store, seed, options);
+    const manifest = await backUp(servers, workload, store, seed, options, attempts);
     const part = onlyPart(manifest);
     const top = manifest.restoreTime ?? part.point.ts;
     const restoreTime = witness ? await chooseTime(source, part.point.ts, top, seed) : top;
@@ -226,7 +234,8 @@ export async function runSeed(servers: ExactnessServers, seed: number, options: 
     await requireRefusal(restoreBackup(restorer, store, manifest, { restoreTime }));
     const { entries, applied } = result.oplog;
     const seconds = (Date.now() - started) / 1000;
-    return { seed, operations: workload.operations, succeeded: workload.succeeded, entries, applied, seconds };
+    const { operations, succeeded } = workload;
+    return { seed, operations, succeeded, entries, applied, seconds, attempts };
   } finally {
     await workload.stop().catch(() => undefined);
     await witness?.discard();
