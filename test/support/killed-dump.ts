@@ -37,12 +37,11 @@ export async function attemptDump(
   const complain = (text: string, fields?: object) => void complaints.push(`${text} ${JSON.stringify(fields ?? {})}`);
   const logger: Logger = { debug() {}, info() {}, warn: complain, error: complain };
   const mortal = (store: ObjectStore) => (life ? dyingStore(store, life) : store);
-  const raw: number[] = [];
+  let savedBytes: number | undefined;
   let report = { readBytes: 0, savedBytes: 0, complaints };
   const onProgress = ({ rawBytes }: { readonly rawBytes: number }) => {
-    raw[0] ??= rawBytes;
-    raw[1] = rawBytes;
-    report = { readBytes: rawBytes - raw[0], savedBytes: raw[0], complaints };
+    savedBytes ??= rawBytes;
+    report = { readBytes: rawBytes - savedBytes, savedBytes, complaints };
   };
   const checkpoints = { store: mortal(state), prefix: stateKeys.checkpoints(input.runId, input.part) };
   try {
