@@ -52,6 +52,12 @@ describe('rule 16, a unique index whose build is under way while its collection 
       const { cursor } = (await db.command(command)) as { cursor: { firstBatch: Document[] } };
       return cursor.firstBatch.some((each) => each['indexBuildInfo'] !== undefined) ? true : undefined;
     });
+    const plain = await set.clientFor(set.hidden).db('shop').command({ listIndexes: 'users' });
+    const { firstBatch } = plain['cursor'] as { firstBatch: Document[] };
+    expect(
+      firstBatch.map(({ name }) => name as string),
+      'the fact behind the rule: the plain list does not tell',
+    ).toEqual(['_id_', 'mail']);
     return takeBackup({
       set,
       store,

@@ -163,6 +163,20 @@ describe('a restore of users whose worker is killed before the merge', () => {
   });
 });
 
+describe('a merge that does not know of the restorer', () => {
+  it('locks it out, with everyone else: the fact behind the rule', async () => {
+    const server = await startStandalone({ auth: true });
+    const locked = await connectRestorer(server.client(), server.host);
+    const admin = locked.db('admin');
+    const temporary = { tempUsersCollection: 'admin.t_users', tempRolesCollection: 'admin.t_roles' };
+    const merge = { _mergeAuthzCollections: 1, ...temporary, db: '', drop: true };
+    await admin.command({ ...merge, writeConcern: { w: 1 } });
+    await expect(admin.command({ listDatabases: 1 })).rejects.toMatchObject({ code: 13 });
+    await locked.close();
+    await server.stop();
+  });
+});
+
 describe('admin.system.version', () => {
   const rows = (schema: number) => [
     { _id: 'authSchema', currentVersion: schema },

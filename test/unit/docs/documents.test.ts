@@ -90,6 +90,15 @@ describe('the documents', () => {
     expect(readDocument('README.md').split('\n').length).toBeLessThanOrEqual(80);
   });
 
+  it('name tests of the rules that are there', () => {
+    const table = readDocument('docs/developer-guide/testing.md').split('## Consistency rules')[1] ?? '';
+    const named = [...table.matchAll(/`((?:unit|integration|e2e|full)\/[^`]*)`/g)].map(
+      ([, path]) => `test/${path ?? ''}`,
+    );
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
   it('list every decision', () => {
     const listed = readDocument('docs/adr/README.md');
     const files = documents
