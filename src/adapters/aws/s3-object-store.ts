@@ -32,7 +32,7 @@ export interface S3ObjectStoreOptions extends S3Place {
 }
 
 /**
- * Objects in an S3 bucket, or in a server that speaks S3's API (see docs/adr/0023). Conditional writes decide who writes
+ * Objects in an S3 bucket, or in a server that speaks S3's API (see docs/adr/0024). Conditional writes decide who writes
  * first, an own token in each tells who did when an answer is lost; every object carries a CRC-32 of its whole content
  * that the storage has compared. Loads the SDK and connects at the first call.
  */

@@ -120,6 +120,25 @@ test('what a killed process left of an upload is found by its prefix and removed
   await abandoned.close();
 });
 
+test('an object is locked and held on its own', async () => {
+  await s3.moto.makeBucket('locked', { objectLock: true });
+  const locked = s3.store({ bucket: 'locked' });
+  await locked.put('one', bytes('1'));
+  await locked.put('two', bytes('2'));
+  const until = new Date(Date.UTC(2040, 0, 1));
+  await locked.lock('one', { mode: 'governance', until });
+  await locked.setLegalHold('one', true);
+  expect(await locked.protection('one')).toEqual({ lock: { mode: 'governance', until }, legalHold: true });
+  expect(await locked.protection('two')).toEqual({ lock: undefined, legalHold: false });
+  await locked.setLegalHold('one', false);
+  expect((await locked.protection('one')).legalHold).toBe(false);
+  await rejectsWith(locked.protection('none'), 'ObjectNotFound');
+  const open = await errorOf(
+    store.put('open', bytes('x')).then(() => store.lock('open', { mode: 'compliance', until })),
+  );
+  expect(open.name).toBe('StorageNotSuitable');
+});
+
 test('objects are encrypted with the key of the config', async () => {
   const encrypted = s3.store({ kmsKey: 'arn:aws:kms:us-east-1:1:key/k' });
   await encrypted.put('kms/small', bytes('x'));
