@@ -8,6 +8,7 @@ import { captureTo } from '../src/engine/oplog/capture-to.ts';
 import { readChain } from '../src/engine/oplog/read-chain.ts';
 import { readMemberState } from '../src/engine/source/member-state.ts';
 import { replicaSet } from './source-server.ts';
+import { type Hashes, readHashes } from './target-server.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const checkFence = () => Promise.resolve();
@@ -20,13 +21,15 @@ export interface BenchBackup {
   readonly manifest: Manifest;
   /** Where the base stands: hardly any oplog to replay. */
   readonly point: OpTime;
+  /** Of the source, where the base stands and at the restore time. */
+  readonly hashes: { readonly atPoint: Hashes; readonly atEnd: Hashes };
 }
 
 /** Ids that the data set does not use. */
 const first = 100_000_000;
 
 /** CRUD on the small documents: one oplog entry each, a third of each kind. */
-async function change(client: MongoClient, entries: number): Promise<void> {
+export async function changeSmallDocuments(client: MongoClient, entries: number): Promise<void> {
   const small = client.db('bench').collection<{ _id: number }>('small');
   for (let n = 0; n < entries / 3; n += 1000) {
     const ids = Array.from({ length: 1000 }, (_, k) => first + n + k);
@@ -41,20 +44,21 @@ async function change(client: MongoClient, entries: number): Promise<void> {
   }
 }
 
-/** Dumps the source into a folder, then changes it, and captures the oplog of that too. */
+/** What an earlier run's changes left. */
+export async function undoChanges(client: MongoClient): Promise<void> {
+  const small = client.db('bench').collection<{ _id: number }>('small');
+  await small.deleteMany({ _id: { $gte: first } });
+}
+
+/** Dumps the source into a folder, then lets it change, and captures the oplog of that too. */
 export async function makeBackup(
   client: MongoClient,
   host: string,
   folder: string,
-  entries: number,
+  change: () => Promise<unknown>,
 ): Promise<BenchBackup> {
   const store = new DirectoryObjectStore({ root: folder });
   const signal = new AbortController().signal;
-  // Left by an earlier run.
-  await client
-    .db('bench')
-    .collection<{ _id: number }>('small')
-    .deleteMany({ _id: { $gte: first } });
   const [backupId, deployment, part] = ['b', 'bench', replicaSet];
   const partPrefix = `${deployment}/backups/${backupId}/${part}/`;
   const { base, point } = await dumpPart(
@@ -64,7 +68,9 @@ export async function makeBackup(
     },
     { client, store, clock: new SystemClock(), logger: silent, signal, onProgress: () => undefined, checkFence },
   );
-  await change(client, entries);
+  const atPoint = await readHashes(client);
+  await change();
+  const atEnd = await readHashes(client);
   const { majority } = await readMemberState({ client, member: host, signal }, replicaSet);
   await captureTo(
     {
@@ -91,5 +97,5 @@ export async function makeBackup(
     parts: [{ name: part, topology, ...memberFacts, base, point, oplog }],
     sha256: '0'.repeat(64),
   };
-  return { folder, manifest, point };
+  return { folder, manifest, point, hashes: { atPoint, atEnd } };
 }

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+
 /**
  * Runs one variant in this process, which is its own, and prints what it did and cost as the one line of JSON that
  * `measureScript` reads.
@@ -10,7 +12,8 @@ export async function measureSelf(run: (() => Promise<object>) | undefined, clos
   const usage = {
     seconds: (performance.now() - start) / 1000,
     cpuSeconds: (user + system) / 1e6,
-    peakMiB: process.resourceUsage().maxRSS / 1024,
+    // Not resourceUsage().maxRSS: across fork and exec a process inherits that of its parent.
+    peakMiB: Number(/VmHWM:\s+(\d+)/.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? 0) / 1024,
   };
   await close();
   console.log(JSON.stringify({ ...result, ...usage }));

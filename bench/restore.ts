@@ -1,46 +1,19 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { findMongod } from '../local/servers/find-mongod.ts';
-import { type MongodProcess, startMongod } from '../local/servers/mongod-process.ts';
-import { until } from '../local/servers/poll.ts';
-import { makeBackup } from './backup-to-restore.ts';
+import { type BenchBackup, changeSmallDocuments, makeBackup, undoChanges } from './backup-to-restore.ts';
 import { type Measured, measureProgram, measureScript, medianOf, printRatio, summarise } from './measure.ts';
 import { emptyFolder, startSource } from './source-server.ts';
+import { type Hashes, measureRestore } from './target-server.ts';
 
 /**
  * `npm run bench:restore`: our restore beside the driver's insertMany and, where HOLDFAST_BENCH_MONGODUMP and
  * HOLDFAST_BENCH_MONGORESTORE name the binaries, mongorestore. Each run into a new member of a set of one, in its own
- * process, variants in turn, medians. HOLDFAST_BENCH_SCALE (1 = 1.85 GB, default 0.6), HOLDFAST_BENCH_RUNS (default 5),
+ * process, variants in turn, medians, and every target compared with the source by hashes. HOLDFAST_BENCH_SCALE (1 = 1.85 GB, default 0.6), HOLDFAST_BENCH_RUNS (default 5),
  * HOLDFAST_BENCH_PARALLEL (default 2), HOLDFAST_BENCH_ENTRIES (to replay, default 200000).
  */
 
 const variants = ['holdfast', 'holdfast with replay', 'driver insertMany'];
-
-async function startTarget(): Promise<MongodProcess> {
-  const { path: mongod } = await findMongod();
-  const dbPath = await emptyFolder('restore-target');
-  const server = await startMongod({ mongod, dbPath, args: ['--replSet=target', '--oplogSize=2000'] });
-  await using client = new MongoClient(`mongodb://${server.host}/?directConnection=true`);
-  const admin = client.db('admin');
-  await admin.command({ replSetInitiate: { _id: 'target', members: [{ _id: 0, host: server.host }] } });
-  await admin.command({ setParameter: 1, wiredTigerEngineRuntimeConfig: 'cache_size=3G' });
-  await until('the target is primary', async () => {
-    const hello = await admin.command({ hello: 1 });
-    return hello['isWritablePrimary'] === true ? true : undefined;
-  });
-  return server;
-}
-
-/** A fresh target for each run: what the one before left in caches and checkpoints must not count. */
-async function measureRestore(run: (server: MongodProcess) => Promise<Measured>): Promise<Measured> {
-  const server = await startTarget();
-  try {
-    return await run(server);
-  } finally {
-    await server.kill();
-  }
-}
 
 function report(results: ReadonlyMap<string, readonly Measured[]>, rawBytes: number): void {
   const rows = [...results].map(([variant, runs]) => ({
@@ -66,28 +39,37 @@ const folder = await emptyFolder('restore-backup');
 const file = join(folder, 'backup.json');
 const archive = join(folder, 'archive');
 const compare = mongodump !== undefined && mongorestore !== undefined;
+let backup: BenchBackup;
 try {
   await using client = new MongoClient(`mongodb://${source.host}/?directConnection=true`);
+  await undoChanges(client);
   if (compare)
     await measureProgram(mongodump, [`--host=${source.host}`, '--quiet', `--archive=${archive}`], source.pid);
-  await writeFile(file, JSON.stringify(await makeBackup(client, source.host, join(folder, 'storage'), entries)));
+  backup = await makeBackup(client, source.host, join(folder, 'storage'), () => changeSmallDocuments(client, entries));
+  await writeFile(file, JSON.stringify(backup));
 } finally {
   await source.stop();
 }
 console.log(`${(rawBytes / 1e9).toFixed(2)} GB of BSON, ${entries} entries, ${runs} runs each, parallel ${parallel}`);
 const results = new Map<string, Measured[]>();
 const add = (variant: string, measured: Measured) => results.set(variant, [...(results.get(variant) ?? []), measured]);
+const { atPoint, atEnd } = backup.hashes;
+/** The script that inserts documents leaves out what cannot be inserted plainly. */
+const plain: Hashes = Object.fromEntries(Object.entries(atPoint).filter(([name]) => !name.startsWith('system.')));
+const expected: Readonly<Record<string, Hashes>> = { 'holdfast with replay': atEnd, 'driver insertMany': plain };
 for (let run = 0; run < runs; run++) {
   for (const variant of variants)
     add(
       variant,
-      await measureRestore(({ host, pid }) => measureScript('restore-run.ts', [variant, host, file, parallel], pid)),
+      await measureRestore(expected[variant] ?? atPoint, ({ host, pid }) =>
+        measureScript('restore-run.ts', [variant, host, file, parallel], pid),
+      ),
     );
   if (!compare) continue;
   const args = ['--quiet', `--archive=${archive}`, '-j=4', '--numInsertionWorkersPerCollection=4'];
   add(
     'mongorestore',
-    await measureRestore(({ host, pid }) => measureProgram(mongorestore, [`--host=${host}`, ...args], pid)),
+    await measureRestore(atPoint, ({ host, pid }) => measureProgram(mongorestore, [`--host=${host}`, ...args], pid)),
   );
 }
 report(results, rawBytes);

@@ -24,9 +24,9 @@ export async function emptyFolder(name: string): Promise<string> {
 
 /**
  * A member of a set of one with the data set of that scale; made once, then reused from `.bench/`.
- * @param scale 1 is about 1.85 GB
+ * @param scale 1 is about 1.85 GB; `replay`: one without it, for the workload that is replayed
  */
-export async function startSource(scale: number, log: (line: string) => void): Promise<SourceServer> {
+export async function startSource(scale: number | 'replay', log: (line: string) => void): Promise<SourceServer> {
   const { path: mongod, version } = await findMongod();
   const dbPath = join(directory, `source-${version}-${scale}`);
   const portFile = `${dbPath}.port`;
@@ -45,7 +45,7 @@ export async function startSource(scale: number, log: (line: string) => void): P
   await client.db('admin').command({ setParameter: 1, wiredTigerEngineRuntimeConfig: 'cache_size=3G' });
   await primary(client);
   if (!made) {
-    await fillDataSet(client, sizeAt(scale), log);
+    if (scale !== 'replay') await fillDataSet(client, sizeAt(scale), log);
     await writeFile(portFile, String(server.port));
   }
   const { dataSize } = await client.db('bench').command({ dbStats: 1 });
