@@ -1,7 +1,7 @@
 import { BSON, type Document, ObjectId } from 'mongodb';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { documentSequence, rawArray, rawDocument } from '../../src/engine/restore/raw-command.ts';
+import { rawArray, rawDocument } from '../../src/engine/restore/raw-command.ts';
 
 /** The driver's own writer of messages: what would go over the wire. */
 const { OpMsgRequest } = createRequire(import.meta.url)('mongodb/lib/cmap/commands.js') as {
@@ -44,19 +44,5 @@ describe('raw BSON in the commands of the pinned driver', () => {
     expect(sent.includes(large.subarray(0, 100))).toBe(true);
     const { applyOps } = BSON.deserialize(sent.subarray(bodyOffset)) as { applyOps: { body: string }[] };
     expect(applyOps[0]?.body).toHaveLength(16 * 1024 * 1024 - 1000);
-  });
-
-  it('sends documents as a section of their own, not as a field', () => {
-    const sent = message({ insert: 'c', documents: documentSequence('documents', Buffer.concat([awkward, awkward])) });
-    const bodyLength = sent.readInt32LE(bodyOffset);
-    expect(Object.keys(BSON.deserialize(sent.subarray(bodyOffset, bodyOffset + bodyLength)))).toEqual([
-      'insert',
-      '$db',
-    ]);
-    const section = sent.subarray(bodyOffset + bodyLength);
-    expect(section[0]).toBe(1);
-    expect(section.readInt32LE(1)).toBe(section.length - 1);
-    expect(section.subarray(5, 15).toString()).toBe('documents\0');
-    expect(section.subarray(15)).toEqual(Buffer.concat([awkward, awkward]));
   });
 });

@@ -71,8 +71,10 @@ export function documentLength(buffer: Buffer, offset: number): number {
 }
 
 function endOfCString(buffer: Buffer, offset: number, limit: number): number {
-  const end = buffer.indexOf(0, offset);
-  if (end < 0 || end >= limit) throw corrupt('a name has no end', offset);
+  // Names are short: a loop is over before a call of indexOf has begun.
+  let end = offset;
+  while (end < limit && buffer[end] !== 0) end++;
+  if (end >= limit) throw corrupt('a name has no end', offset);
   return end;
 }
 
@@ -101,6 +103,29 @@ function valueEnd(buffer: Buffer, type: number, at: number, limit: number): numb
   }
 }
 
+/** Names, by a hash of their bytes: the same few come again and again, and a look is cheaper than decoding. */
+const knownNames: ({ readonly bytes: Buffer; readonly name: string } | undefined)[] = [];
+const knownSlots = 1024;
+const longestKnown = 24;
+
+function readName(buffer: Buffer, start: number, end: number): string {
+  const length = end - start;
+  if (length > longestKnown) return buffer.toString('utf8', start, end);
+  let hash = length;
+  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (buffer[at] ?? 0)) | 0;
+  const slot = hash & (knownSlots - 1);
+  const known = knownNames[slot];
+  if (known?.bytes.length === length) {
+    let same = 0;
+    while (same < length && known.bytes[same] === buffer[start + same]) same++;
+    if (same === length) return known.name;
+  }
+  const bytes = Buffer.from(buffer.subarray(start, end));
+  const name = bytes.toString('utf8');
+  knownNames[slot] = { bytes, name };
+  return name;
+}
+
 /** The elements of the document at `offset`, in order, values not decoded. @throws CorruptSource */
 export function* elements(buffer: Buffer, offset = 0): Generator<RawElement> {
   const last = offset + documentLength(buffer, offset) - 1;
@@ -110,7 +135,7 @@ export function* elements(buffer: Buffer, offset = 0): Generator<RawElement> {
     const nameEnd = endOfCString(buffer, at + 1, last);
     const end = valueEnd(buffer, type, nameEnd + 1, last);
     if (end > last) throw corrupt('a value does not fit into its document', at);
-    yield { type, name: buffer.toString('utf8', at + 1, nameEnd), start: at, value: nameEnd + 1, end };
+    yield { type, name: readName(buffer, at + 1, nameEnd), start: at, value: nameEnd + 1, end };
     at = end;
   }
 }

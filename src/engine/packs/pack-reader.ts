@@ -109,3 +109,15 @@ export async function* readFrames(
     yield { frame, raw: await decodeFrame(key, frame, stored.subarray(at, at + frame.length), source.codec) };
   }
 }
+
+/** Smaller buffers may be views of memory that Node shares among many. */
+const leastFreed = 256 * 1024;
+
+/**
+ * Gives the memory of a decoded frame back now: left to the garbage collector, frames of some MiB make it collect all the
+ * time. The frame is empty afterwards.
+ */
+export function freeFrame(raw: Buffer, codec: Codec): void {
+  // What was stored as it is, is a view of what the storage gave.
+  if (codec !== 'none' && raw.length >= leastFreed) (raw.buffer as ArrayBuffer).transfer(0);
+}

@@ -25,6 +25,8 @@ export interface TargetFacts {
   readonly maxWireVersion: number;
   readonly replicaSet: boolean;
   readonly authenticated: boolean;
+  /** `host:port` as the server calls itself; undefined where the client connects to it directly. */
+  readonly host: string | undefined;
   /** Of {@link requireSameIncarnation}, before the first write. */
   readonly incarnation: string;
   /** Holds data: of an earlier try of this run, or to be overwritten as asked for. */
@@ -186,6 +188,7 @@ export async function checkTarget(client: MongoClient, check: TargetCheck): Prom
     maxWireVersion: hello.maxWireVersion,
     replicaSet: hello.setName !== undefined,
     authenticated,
+    host: client.options.directConnection ? undefined : hello.me,
     incarnation: incarnationOf(hello),
     occupied: occupants.length > 0,
     mark,

@@ -1,14 +1,16 @@
-import type { Document, Long, MongoClient } from 'mongodb';
+import type { Document } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { splitNamespace } from '../../domain/names.ts';
 import { documentLength } from '../bson/raw-document.ts';
 import { splitDocuments } from '../bson/raw-values.ts';
 import { idOf } from '../bson/raw-writer.ts';
-import { documentSequence, rawDocument } from './raw-command.ts';
+import { commandSection, sequenceSectionHead } from '../wire/op-msg.ts';
+import { askTarget, type BulkTarget } from './ask-target.ts';
+import { rawDocument } from './raw-command.ts';
 import { atTarget, noPrimary, saysNoPrimary } from './target-errors.ts';
 
-/** Small enough that several connections stay within the worker's memory: a batch is copied twice on its way out. */
-const maxBatchBytes = 4 * 1024 * 1024;
+/** A frame of the usual size is one batch; a message may have 48 MB. */
+const maxBatchBytes = 16 * 1024 * 1024;
 /** The server's maxWriteBatchSize. */
 const maxBatchDocuments = 100_000;
 
@@ -31,7 +33,7 @@ export function* splitBatches(raw: Buffer): Generator<{ readonly bytes: Buffer; 
 }
 
 interface InsertReply extends Document {
-  readonly n?: number | Long;
+  readonly n?: number;
   readonly writeErrors?: readonly WriteError[];
 }
 
@@ -54,21 +56,16 @@ function checkReply(ns: string, documents: number, { n, writeErrors = [] }: Inse
       details: { ns, code: refused.code ?? 0, rejected: writeErrors.length },
     });
   }
-  if (Number(n) + writeErrors.length !== documents)
-    throw new HoldfastError('RestoreRejected', `The target took ${Number(n)} of ${documents} documents of ${ns}.`);
+  if ((n ?? 0) + writeErrors.length !== documents)
+    throw new HoldfastError('RestoreRejected', `The target took ${n ?? 0} of ${documents} documents of ${ns}.`);
   return writeErrors.length;
 }
 
-function insertBatch(client: MongoClient, ns: string, bytes: Buffer, ordered: boolean): Promise<InsertReply> {
+function insertBatch(target: BulkTarget, ns: string, bytes: Buffer, ordered: boolean): Promise<InsertReply> {
   const { db, coll } = splitNamespace(ns);
-  const command = {
-    insert: coll,
-    ordered,
-    bypassDocumentValidation: true,
-    writeConcern: { w: 1 },
-    documents: documentSequence('documents', bytes),
-  };
-  return atTarget(`an insert into ${ns}`, () => client.db(db).command(command));
+  const options = { ordered, bypassDocumentValidation: true, writeConcern: { w: 1 }, $db: db };
+  const command = commandSection({ insert: coll, ...options });
+  return askTarget(target, `an insert into ${ns}`, [command, sequenceSectionHead('documents', bytes.length), bytes]);
 }
 
 /**
@@ -77,10 +74,10 @@ function insertBatch(client: MongoClient, ns: string, bytes: Buffer, ordered: bo
  * again while the source was read comes twice, and replay makes the later one of it
  * @throws RestoreRejected naming the namespace and the target's error; TargetUnreachable
  */
-export async function insertDocuments(client: MongoClient, ns: string, raw: Buffer): Promise<number> {
+export async function insertDocuments(target: BulkTarget, ns: string, raw: Buffer): Promise<number> {
   let repeated = 0;
   for (const { bytes, documents } of splitBatches(raw))
-    repeated += checkReply(ns, documents, await insertBatch(client, ns, bytes, false));
+    repeated += checkReply(ns, documents, await insertBatch(target, ns, bytes, false));
   return repeated;
 }
 
@@ -89,25 +86,25 @@ export async function insertDocuments(client: MongoClient, ns: string, raw: Buff
  * @returns how many came again
  * @throws RestoreRejected, TargetUnreachable
  */
-export async function insertInOrder(client: MongoClient, ns: string, raw: Buffer): Promise<number> {
+export async function insertInOrder(target: BulkTarget, ns: string, raw: Buffer): Promise<number> {
   let repeated = 0;
   for (const { bytes } of splitBatches(raw)) {
     let rest = [...splitDocuments(bytes)];
     while (rest.length > 0) {
-      const reply = await insertBatch(client, ns, Buffer.concat(rest), true);
+      const reply = await insertBatch(target, ns, Buffer.concat(rest), true);
       const [error] = reply.writeErrors ?? [];
       const taken = error?.index ?? rest.length;
       checkReply(ns, taken + (error ? 1 : 0), reply);
       rest = rest.slice(taken);
       if (!error || !rest[0]) continue;
       repeated++;
-      await deleteById(client, ns, rest[0]);
+      await deleteById(target, ns, rest[0]);
     }
   }
   return repeated;
 }
 
-async function deleteById(client: MongoClient, ns: string, document: Buffer): Promise<void> {
+async function deleteById({ client }: BulkTarget, ns: string, document: Buffer): Promise<void> {
   const { db, coll } = splitNamespace(ns);
   const q = rawDocument(idOf(document));
   await atTarget(`a delete from ${ns}`, () => client.db(db).command({ delete: coll, deletes: [{ q, limit: 1 }] }));

@@ -1,4 +1,3 @@
-import type { MongoClient } from 'mongodb';
 import type { IndexFrame, IndexNamespace } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { findElement } from '../bson/raw-document.ts';
@@ -6,10 +5,11 @@ import { readFlag, splitDocuments } from '../bson/raw-values.ts';
 import { RawWriter } from '../bson/raw-writer.ts';
 import { ByteBudget } from '../packs/byte-budget.ts';
 import type { BackupIndex } from '../packs/index-reader.ts';
-import { type FrameRun, joinFrames, type PackSource, readFrames } from '../packs/pack-reader.ts';
+import { type FrameRun, freeFrame, joinFrames, type PackSource, readFrames } from '../packs/pack-reader.ts';
 import { indexName, type CollectionCatalog } from '../replay/collection-catalog.ts';
 import type { CollectionMap } from '../replay/collection-map.ts';
 import { targetNamespace } from '../replay/carried-namespaces.ts';
+import type { BulkTarget } from './ask-target.ts';
 import { insertDocuments, insertInOrder } from './insert-documents.ts';
 import { runParallel } from './run-parallel.ts';
 import type { TargetCollections } from './target-collections.ts';
@@ -26,13 +26,11 @@ function memoryOf({ length, frames }: FrameRun): number {
   return length + 3 * frames.reduce((most, { rawLength }) => Math.max(most, rawLength), 0);
 }
 
-export interface LoadDeps {
-  readonly client: MongoClient;
+export interface LoadDeps extends BulkTarget {
   readonly collections: TargetCollections;
   readonly map: CollectionMap;
   readonly catalog: CollectionCatalog;
   readonly packs: PackSource;
-  readonly signal: AbortSignal;
   readonly onLoaded: (documents: number, rawBytes: number) => void;
   /** Documents of a collection, by the source's UUID, that were in the base twice. */
   readonly onRepeated: (uuid: string, documents: number) => void;
@@ -72,7 +70,7 @@ async function insertViews(ns: string, uuid: string, raw: Buffer, deps: LoadDeps
 }
 
 /** @param ns the source's */
-type Insert = (ns: string, raw: Buffer) => Promise<void>;
+type Insert = (ns: string, raw: Buffer, deps: LoadDeps) => Promise<void>;
 
 /** Reads and inserts one run after the other, decoding a frame while the one before is being inserted. */
 async function loadRuns(runs: Iterable<FrameRun>, insert: Insert, budget: ByteBudget, deps: LoadDeps) {
@@ -84,8 +82,9 @@ async function loadRuns(runs: Iterable<FrameRun>, insert: Insert, budget: ByteBu
       for await (const { frame, raw } of readFrames(deps.packs, run, deps.signal)) {
         await inserting;
         deps.signal.throwIfAborted();
-        inserting = insert(frame.ns, raw).then(() => {
+        inserting = insert(frame.ns, raw, deps).then(() => {
           deps.onLoaded(frame.documents, frame.rawLength);
+          freeFrame(raw, deps.packs.codec);
         });
         // Awaited above or below; until then a failure must not count as unhandled.
         inserting.catch(() => undefined);
@@ -141,10 +140,10 @@ export async function loadCollections(
   const byName = new Map(carried.map((namespace) => [namespace.ns, namespace]));
   await runParallel(carried, options.parallel, (namespace) => createCollection(namespace, options.users, deps));
   const work = divideWork(index, carried);
-  const insert: Insert = async (ns, raw) => {
+  const insert: Insert = async (ns, raw, target) => {
     const { uuid = '', capped } = byName.get(ns) ?? {};
     const to = targetNamespace(ns, options.users) ?? ns;
-    const repeated = await (capped ? insertInOrder(deps.client, to, raw) : insertDocuments(deps.client, to, raw));
+    const repeated = await (capped ? insertInOrder(target, to, raw) : insertDocuments(target, to, raw));
     if (repeated > 0) deps.onRepeated(uuid, repeated);
   };
   const shared = work.runs[Symbol.iterator]();

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { ObjectId } from 'mongodb';
 import { bsonType } from '../bson/raw-document.ts';
 
@@ -6,21 +5,6 @@ import { bsonType } from '../bson/raw-document.ts';
  * How raw BSON gets into a command of the pinned driver (7.9.0), which has no public way: the only file that leans on
  * the driver's inside, pinned by test/contract/raw-command.test.ts.
  */
-
-interface DocumentSequence {
-  /** Appends already serialised documents; the first argument only shows up in command monitoring. */
-  push(document: object, serialized: Uint8Array): number;
-}
-const { DocumentSequence } = createRequire(import.meta.url)('mongodb/lib/cmap/commands.js') as {
-  DocumentSequence: new (field: string) => DocumentSequence;
-};
-
-/** Whole documents, back to back, as an OP_MSG document sequence: `{insert, documents: documentSequence('documents', bytes)}`. */
-export function documentSequence(field: string, documents: Buffer): object {
-  const sequence = new DocumentSequence(field);
-  sequence.push({}, documents);
-  return sequence;
-}
 
 /**
  * A value of a command that is BSON already. The serialiser lets an ObjectId write itself: this one writes other bytes

@@ -2,44 +2,28 @@ import type { MongoClient } from 'mongodb';
 import type { Clock } from '../../application/ports/clock.ts';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import { HoldfastError } from '../../domain/errors.ts';
-import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
-import { artifactKeys } from '../../domain/names.ts';
 import type { RestoreResult } from '../../domain/restore-result.ts';
-import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { readSlices } from '../oplog/read-slices.ts';
-import { type BackupIndex, readIndex } from '../packs/index-reader.ts';
-import type { PackSource } from '../packs/pack-reader.ts';
 import { CollectionCatalog } from '../replay/collection-catalog.ts';
 import { CollectionMap } from '../replay/collection-map.ts';
 import { type ReplayCounts, replayOplog } from '../replay/replay-oplog.ts';
-import { type OplogScan, scanOplog } from '../replay/scan-oplog.ts';
 import { applyExpiry, buildIndexes, type FinishDeps } from './build-indexes.ts';
 import { limitCapped } from './capped-limits.ts';
-import { checkArtifacts, checkIndexAgainstManifest } from './check-artifacts.ts';
-import { checkAuthSchema } from './check-auth-schema.ts';
-import { checkTarget, clearTarget, requireSameIncarnation, type TargetFacts } from './check-target.ts';
+import { clearTarget, requireSameIncarnation } from './check-target.ts';
 import { carriedCollections, loadCollections } from './load-collections.ts';
 import { dropTemporaryUsers, mergeUsers } from './merge-users.ts';
+import { type PreparedRestore, prepareRestore, type RestoreSubject } from './prepare-restore.ts';
 import { readLoaded, removeOtherMarks, type RestoreMark, writeMark } from './restore-mark.ts';
 import { TargetCollections, takesUuids } from './target-collections.ts';
 import { verifyRestore } from './verify-restore.ts';
 
-export interface RestorePartInput {
-  readonly runId: string;
-  readonly manifest: Manifest;
-  readonly part: string;
-  readonly restoreTime: Timestamp;
+export interface RestorePartInput extends RestoreSubject {
   /** Connections that load, replay and build at once. */
   readonly parallel: number;
-  /** Restores users and roles too: everyone in the target is replaced but the restoring user. */
-  readonly users: boolean;
   /** With `users`: only those of these databases, everyone else in the target stays. */
   readonly usersOf?: readonly string[] | undefined;
   /** Leaves every TTL off, so that nothing that has expired since is deleted. */
   readonly keepExpired: boolean;
-  /** The target's name, typed: everything in it is deleted first. */
-  readonly overwrite?: string | undefined;
 }
 
 export type RestorePhase = 'check' | 'load' | 'replay' | 'indexes' | 'verify' | 'users';
@@ -66,58 +50,17 @@ export interface RestorePartDeps {
   readonly onProgress: (progress: RestoreProgress) => void;
 }
 
-/** Everything that was proved before the first byte goes to the target. */
-interface Prepared {
-  readonly part: ManifestPart;
-  readonly facts: TargetFacts;
-  readonly index: BackupIndex;
-  readonly packs: PackSource;
-  readonly scan: OplogScan;
-}
-
-function findPart({ manifest, part: name, restoreTime }: RestorePartInput): ManifestPart {
-  const part = manifest.parts.find((one) => one.name === name);
-  if (!part) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
-  if (compareTimestamps(restoreTime, part.point.ts) < 0)
-    throw new HoldfastError(
-      'InvalidInput',
-      `The backup ${manifest.backupId} can't be restored to ${formatTimestamp(restoreTime)}: its base is of ${formatTimestamp(part.point.ts)}.`,
-    );
-  return part;
-}
-
-async function prepare(input: RestorePartInput, deps: RestorePartDeps): Promise<Prepared> {
-  const part = findPart(input);
-  const facts = await checkTarget(deps.client, input);
-  await checkArtifacts(deps.store, part, deps.signal);
-  const { deployment, backupId } = input.manifest;
-  const partPrefix = artifactKeys.part(deployment, backupId, part.name);
-  const index = await readIndex(deps.store, part.base.index);
-  checkIndexAgainstManifest(index, input.manifest, part);
-  const packs = { store: deps.store, codec: index.codec, keyOf: (pack: string) => artifactKeys.pack(partPrefix, pack) };
-  if (input.users) await checkAuthSchema(deps.client, index, packs);
-  const carried = carriedCollections(index, input.users);
-  const scan = await scanOplog(readSlices(deps.store, part.oplog.slices), {
-    restoreTime: input.restoreTime,
-    from: part.base.captureFrom,
-    applyFrom: part.base.applyFrom.ts,
-    users: input.users,
-    base: carried.map(({ uuid, ns }) => [uuid, ns] as const),
-  });
-  return { part, facts, index, packs, scan };
-}
-
 class Restore {
   readonly #input: RestorePartInput;
   readonly #deps: RestorePartDeps;
-  readonly #prepared: Prepared;
+  readonly #prepared: PreparedRestore;
   readonly #seconds: Record<string, number> = {};
   readonly #warnings: string[] = [];
   readonly #repeated = new Map<string, number>();
   readonly #finish: FinishDeps;
   readonly #progress: { -readonly [K in keyof RestoreProgress]: RestoreProgress[K] };
 
-  constructor(input: RestorePartInput, deps: RestorePartDeps, prepared: Prepared, checkSeconds: number) {
+  constructor(input: RestorePartInput, deps: RestorePartDeps, prepared: PreparedRestore, checkSeconds: number) {
     this.#input = input;
     this.#deps = deps;
     this.#prepared = prepared;
@@ -175,7 +118,7 @@ class Restore {
   }
 
   async #load(collections: TargetCollections): Promise<void> {
-    const { index, packs } = this.#prepared;
+    const { index, packs, facts } = this.#prepared;
     const onLoaded = (documents: number, rawBytes: number) => {
       this.#progress.documents += documents;
       this.#progress.rawBytes += rawBytes;
@@ -184,7 +127,14 @@ class Restore {
     const onRepeated = (uuid: string, documents: number) => {
       this.#repeated.set(uuid, (this.#repeated.get(uuid) ?? 0) + documents);
     };
-    await loadCollections(index, this.#input, { ...this.#finish, collections, packs, onLoaded, onRepeated });
+    await loadCollections(index, this.#input, {
+      ...this.#finish,
+      host: facts.host,
+      collections,
+      packs,
+      onLoaded,
+      onRepeated,
+    });
     await this.#mark('replaying');
   }
 
@@ -289,7 +239,7 @@ export async function restorePart(input: RestorePartInput, deps: RestorePartDeps
   const from = performance.now();
   const loaded = await readLoaded(deps.client, input.runId);
   if (loaded?.part === input.part) return loaded;
-  const prepared = await prepare(input, deps);
+  const prepared = await prepareRestore(input, deps);
   deps.signal.throwIfAborted();
   const restore = new Restore(input, deps, prepared, (performance.now() - from) / 1000);
   return restore.run();

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { Codec, IndexFrame } from '../../../src/domain/backup-index.ts';
 import { readIndex } from '../../../src/engine/packs/index-reader.ts';
-import { decodeFrame, joinFrames, readFrames } from '../../../src/engine/packs/pack-reader.ts';
+import { decodeFrame, freeFrame, joinFrames, readFrames } from '../../../src/engine/packs/pack-reader.ts';
 
 const documents = (count: number) =>
   Buffer.concat(Array.from({ length: count }, (_, n) => Buffer.from(BSON.serialize({ _id: n }))));
@@ -24,6 +24,19 @@ describe('decoding a frame', () => {
     const raw = documents(3);
     const stored = encode[codec](raw);
     expect(await decodeFrame('k', frameOf(stored, raw), stored, codec)).toEqual(raw);
+  });
+
+  it.each(['zstd', 'gzip', 'none'] as const)('can be undone, which harms nothing else (%s)', async (codec: Codec) => {
+    for (const size of [100, 1_000_000]) {
+      const raw = Buffer.from(BSON.serialize({ body: 'x'.repeat(size) }));
+      const [stored, expected] = [encode[codec](raw), Buffer.from(raw)];
+      const neighbours = Array.from({ length: 50 }, () => Buffer.allocUnsafe(100).fill(7));
+      const frame = await decodeFrame('k', frameOf(stored, raw, { documents: 1 }), stored, codec);
+      freeFrame(frame, codec);
+      expect(frame.length).toBe(codec === 'none' || size === 100 ? expected.length : 0);
+      expect(await decodeFrame('k', frameOf(stored, expected, { documents: 1 }), stored, codec)).toEqual(expected);
+      for (const neighbour of neighbours) expect(neighbour).toEqual(Buffer.alloc(100, 7));
+    }
   });
 
   it('names the pack whose frame has one bit flipped, for every byte of it', async () => {

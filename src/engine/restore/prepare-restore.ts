@@ -1,0 +1,78 @@
+import type { MongoClient } from 'mongodb';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
+import { artifactKeys } from '../../domain/names.ts';
+import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
+import { readSlices } from '../oplog/read-slices.ts';
+import { type BackupIndex, readIndex } from '../packs/index-reader.ts';
+import type { PackSource } from '../packs/pack-reader.ts';
+import { type OplogScan, scanOplog } from '../replay/scan-oplog.ts';
+import { checkArtifacts, checkIndexAgainstManifest } from './check-artifacts.ts';
+import { checkAuthSchema } from './check-auth-schema.ts';
+import { checkTarget, type TargetFacts } from './check-target.ts';
+import { carriedCollections } from './load-collections.ts';
+
+/** What is to be restored, and whether the target may be replaced. */
+export interface RestoreSubject {
+  readonly runId: string;
+  readonly manifest: Manifest;
+  readonly part: string;
+  readonly restoreTime: Timestamp;
+  /** Restores users and roles too: everyone in the target is replaced but the restoring user. */
+  readonly users: boolean;
+  /** The target's name, typed: everything in it is deleted first. */
+  readonly overwrite?: string | undefined;
+}
+
+interface PrepareDeps {
+  readonly client: MongoClient;
+  readonly store: ObjectStore;
+  readonly signal: AbortSignal;
+}
+
+/** Everything that was proved before the first byte goes to the target. */
+export interface PreparedRestore {
+  readonly part: ManifestPart;
+  readonly facts: TargetFacts;
+  readonly index: BackupIndex;
+  readonly packs: PackSource;
+  readonly scan: OplogScan;
+}
+
+function findPart({ manifest, part: name, restoreTime }: RestoreSubject): ManifestPart {
+  const part = manifest.parts.find((one) => one.name === name);
+  if (!part) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
+  if (compareTimestamps(restoreTime, part.point.ts) < 0)
+    throw new HoldfastError(
+      'InvalidInput',
+      `The backup ${manifest.backupId} can't be restored to ${formatTimestamp(restoreTime)}: its base is of ${formatTimestamp(part.point.ts)}.`,
+    );
+  return part;
+}
+
+/**
+ * Everything that can be known beforehand about backup, target and oplog. Writes nothing.
+ * @throws UnknownBackup, InvalidInput, TargetUnreachable, TargetNotSuitable, MissingPrivileges, TargetIsSource,
+ *   TargetNotEmpty, ObjectNotFound, CorruptObject, UnsupportedFormat, UnsupportedOplogEntry, OplogGap, VerificationFailed
+ */
+export async function prepareRestore(input: RestoreSubject, deps: PrepareDeps): Promise<PreparedRestore> {
+  const part = findPart(input);
+  const facts = await checkTarget(deps.client, input);
+  await checkArtifacts(deps.store, part, deps.signal);
+  const { deployment, backupId } = input.manifest;
+  const partPrefix = artifactKeys.part(deployment, backupId, part.name);
+  const index = await readIndex(deps.store, part.base.index);
+  checkIndexAgainstManifest(index, input.manifest, part);
+  const packs = { store: deps.store, codec: index.codec, keyOf: (pack: string) => artifactKeys.pack(partPrefix, pack) };
+  if (input.users) await checkAuthSchema(deps.client, index, packs);
+  const carried = carriedCollections(index, input.users);
+  const scan = await scanOplog(readSlices(deps.store, part.oplog.slices), {
+    restoreTime: input.restoreTime,
+    from: part.base.captureFrom,
+    applyFrom: part.base.applyFrom.ts,
+    users: input.users,
+    base: carried.map(({ uuid, ns }) => [uuid, ns] as const),
+  });
+  return { part, facts, index, packs, scan };
+}
