@@ -32,6 +32,8 @@ export interface ReplicaSetOptions {
   readonly name?: string;
   /** Of the caller, who removes it; by default one of its own, removed by `stop`. */
   readonly directory?: string;
+  /** The address that the set knows a member by, where it is not its own: a proxy before it. */
+  readonly advertise?: (member: MongodProcess, index: number) => Promise<string> | string;
   /** Megabytes, default 64. */
   readonly oplogSizeMb?: number;
   /** Default 5000: a busy machine must not depose a healthy primary. */
@@ -186,9 +188,11 @@ export async function startReplicaSet(options: ReplicaSetOptions = {}): Promise<
   };
   try {
     for (const attempt of attempts) if (attempt.status === 'rejected') throw attempt.reason as Error;
+    const hosts: string[] = [];
+    for (const [n, member] of members.entries()) hosts.push((await options.advertise?.(member, n)) ?? member.host);
     const config = {
       _id: name,
-      members: members.map((member, n) => memberConfig(memberOptions[n] ?? {}, n, member.host)),
+      members: hosts.map((host, n) => memberConfig(memberOptions[n] ?? {}, n, host)),
       settings: { heartbeatIntervalMillis: 200, electionTimeoutMillis: options.electionTimeoutMillis ?? 5000 },
     };
     const root = await bootstrap(members, config, keyFile);

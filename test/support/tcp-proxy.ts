@@ -26,11 +26,9 @@ export interface TcpProxy {
   release(): void;
   /**
    * When so many more bytes of the server have passed, in the middle of a reply: everything stalls, or is reset, or one
-   * direction ends, or only the connection of that reply stalls.
+   * direction ends, or only the connection of that reply stalls. Resolves when that has happened.
    */
-  after(replyBytes: number, fault: 'stall' | 'drop' | 'halfClose' | 'freeze'): void;
-  /** Resolves when the fault of {@link after} has happened. */
-  readonly happened: Promise<undefined>;
+  after(replyBytes: number, fault: 'stall' | 'drop' | 'halfClose' | 'freeze'): Promise<undefined>;
   /** Bytes of the server per second and connection; undefined for no limit. */
   slow(bytesPerSecond: number | undefined): void;
   /** Ends the direction from server to client (FIN) on every open connection; the other one stays open. */
@@ -150,7 +148,6 @@ async function listen(server: Server, port: number): Promise<void> {
 export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const port = await findFreePort();
   const open = new Set<Connection>();
-  const happened = Promise.withResolvers<undefined>();
   const faults: Faults = {
     stalled: false,
     bytesPerSecond: undefined,
@@ -168,7 +165,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     for (const connection of [...open]) act(connection);
   };
   const proxy: TcpProxy = {
-    ...{ host: `127.0.0.1:${port}`, port, happened: happened.promise },
+    ...{ host: `127.0.0.1:${port}`, port },
     get connections() {
       return open.size;
     },
@@ -205,15 +202,16 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
         connection.release();
       });
     },
-    after: (replyBytes, fault) => {
-      faults.left = replyBytes;
-      faults.trigger = (connection) => {
-        faults.left = Infinity;
-        if (fault === 'freeze') connection.freeze();
-        else proxy[fault]();
-        happened.resolve(undefined);
-      };
-    },
+    after: (replyBytes, fault) =>
+      new Promise((resolve) => {
+        faults.left = replyBytes;
+        faults.trigger = (connection) => {
+          faults.left = Infinity;
+          if (fault === 'freeze') connection.freeze();
+          else proxy[fault]();
+          resolve(undefined);
+        };
+      }),
     slow: (bytesPerSecond) => {
       faults.bytesPerSecond = bytesPerSecond;
     },

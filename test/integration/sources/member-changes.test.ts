@@ -63,9 +63,9 @@ describe('a hidden member that changes while it is dumped', () => {
 
   /** Does something while the dump stands still in the middle of a reply. @returns how the dump ended */
   async function inTheMiddle(change: () => Promise<unknown>): Promise<unknown> {
-    proxy.after(8_000_000, 'stall');
+    const stalled = proxy.after(8_000_000, 'stall');
     const ended = dump().catch((error: unknown) => error);
-    await proxy.happened;
+    await stalled;
     await change();
     proxy.release();
     return ended;

@@ -64,7 +64,7 @@ describe('a network that breaks while a member is dumped', () => {
     async (_what, fault, silence) => {
       const store = new MemoryObjectStore();
       const client = await connect(silence);
-      proxy.after(8_000_000, fault);
+      void proxy.after(8_000_000, fault);
       const failure = await dump(client, store).catch((error: unknown) => error);
       expect(failure).toMatchObject(unreachable);
       expect((failure as Error).message).toContain(proxy.host);
@@ -100,9 +100,9 @@ describe('a network that breaks while a member is dumped', () => {
 
   test('that nobody answers on: the next attempt fails at once, and one after the server is back is whole', async () => {
     const client = await connect();
-    proxy.after(8_000_000, 'drop');
+    const dropped = proxy.after(8_000_000, 'drop');
     const running = dump(client);
-    await proxy.happened;
+    await dropped;
     await proxy.refuse();
     await expect(running).rejects.toMatchObject(unreachable);
     const refused = await connect().catch((error: unknown) => error);
