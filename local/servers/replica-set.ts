@@ -80,6 +80,15 @@ function memberConfig(member: MemberOptions, id: number, host: string) {
   };
 }
 
+async function configMembers(
+  members: readonly MongodProcess[],
+  options: readonly MemberOptions[],
+  advertise: ReplicaSetOptions['advertise'] = ({ host }) => host,
+): Promise<object[]> {
+  const hosts = await Promise.all(members.map(async (member, n) => advertise(member, n)));
+  return hosts.map((host, n) => memberConfig(options[n] ?? {}, n, host));
+}
+
 /** Initiates and elects the first member at once: without the step-up everyone waits for the election timeout first. */
 async function initiate(client: MongoClient, config: object): Promise<void> {
   const admin = client.db('admin');
@@ -188,11 +197,9 @@ export async function startReplicaSet(options: ReplicaSetOptions = {}): Promise<
   };
   try {
     for (const attempt of attempts) if (attempt.status === 'rejected') throw attempt.reason as Error;
-    const hosts: string[] = [];
-    for (const [n, member] of members.entries()) hosts.push((await options.advertise?.(member, n)) ?? member.host);
     const config = {
       _id: name,
-      members: hosts.map((host, n) => memberConfig(memberOptions[n] ?? {}, n, host)),
+      members: await configMembers(members, memberOptions, options.advertise),
       settings: { heartbeatIntervalMillis: 200, electionTimeoutMillis: options.electionTimeoutMillis ?? 5000 },
     };
     const root = await bootstrap(members, config, keyFile);

@@ -22,9 +22,9 @@ afterEach(async () => {
 /** Writes, of which some may fail while there is no primary: whether they took place is the source's business. */
 function startWriter(client: MongoClient): { stop: () => Promise<void> } {
   const items = client.db('shop').collection<{ _id: number; n: number }>('items');
-  let stopped = false;
+  const stopped = new AbortController();
   const ended = (async () => {
-    for (let n = 0; !stopped; n += 1) {
+    for (let n = 0; !stopped.signal.aborted; n += 1) {
       const write = n % 3 === 2 ? items.deleteOne({ _id: n - 2 }) : items.insertOne({ _id: n, n });
       await write.catch(() => undefined);
       await items.updateOne({ _id: n - 1 }, { $inc: { n: 1 } }).catch(() => undefined);
@@ -32,7 +32,7 @@ function startWriter(client: MongoClient): { stop: () => Promise<void> } {
   })();
   return {
     stop: () => {
-      stopped = true;
+      stopped.abort();
       return ended;
     },
   };

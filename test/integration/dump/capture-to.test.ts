@@ -56,7 +56,7 @@ describe('capturing to the restore time', () => {
     return captureTo(input, { client: set.clientFor(set.hidden), store, signal, checkFence: () => Promise.resolve() });
   }
 
-  test('without a restore time it takes what is committed, step by step, into one chain', async () => {
+  test('rule 8: without a restore time it takes what is committed, step by step, into one chain', async () => {
     const slices = [];
     for (let n = 0; n < 3; n++) {
       await write();
@@ -70,7 +70,7 @@ describe('capturing to the restore time', () => {
     expect((await capture({ restoreTime: undefined })).waitingFor).toBe('the restore time');
   });
 
-  test('a start that the oplog forgot is OplogRolledOver, one of another term OplogGap, both with both times', async () => {
+  test('rules 8 and 9: a start that the oplog forgot is OplogRolledOver, one of another term OplogGap, both with both times', async () => {
     const { captureFrom } = dumped.base;
     const old = { ts: { t: captureFrom.ts.t - 1000, i: 1 }, t: captureFrom.t };
     await expect(capture({ from: old })).rejects.toMatchObject({
@@ -86,7 +86,7 @@ describe('capturing to the restore time', () => {
     expect(await keysOf(store)).not.toContainEqual(expect.stringContaining('/oplog/'));
   });
 
-  test('a slice lost from the storage is OplogGap', async () => {
+  test('rules 8 and 9: a slice lost from the storage is OplogGap', async () => {
     for (let n = 0; n < 3; n++) {
       await write();
       await capture({ restoreTime: undefined });
@@ -96,12 +96,12 @@ describe('capturing to the restore time', () => {
     await expect(capture({ restoreTime: undefined })).rejects.toMatchObject({ name: 'OplogGap' });
   });
 
-  test('a point that is not in the history of the majority fails the base as one to take again', async () => {
+  test('rule 4: a point that is not in the history of the majority fails the base as one to take again', async () => {
     const point = { ...dumped.point, t: dumped.point.t + 1 };
     await expect(capture({ point })).rejects.toMatchObject({ name: 'MemberStateChanged', retryable: true });
   });
 
-  test('a change of the feature compatibility version up to the restore time fails the base, a later one does not', async () => {
+  test('rule 9: a change of the feature compatibility version up to the restore time fails the base, a later one does not', async () => {
     const admin = set.client().db('admin');
     for (const version of ['5.0', '6.0'])
       await admin.command({ setFeatureCompatibilityVersion: version, ...everywhere });
