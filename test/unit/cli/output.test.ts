@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { renderBackup, renderBackupList, renderCollections } from '../../../cli/output/backup-tables.ts';
 import { printable, safeJson } from '../../../cli/output/printable.ts';
 import { renderRun, renderRunList } from '../../../cli/output/run-tables.ts';
+import { renderTable } from '../../../cli/output/tables.ts';
 import { formatBytes, formatMoment, formatRate, formatSeconds } from '../../../cli/output/units.ts';
 import { makeManifest, makeProgress, makeRun, makeSummary } from './fake-environment.ts';
 
@@ -97,6 +98,23 @@ describe('tables', () => {
       │ 20261122T101530Z-logical-k3f9 │ orders     │ logical │ 2026-11-22 10:15:30 UTC │ 12,345    │ 5 MiB │ 1 MiB  │ laptop  │ 0        │
       └───────────────────────────────┴────────────┴─────────┴─────────────────────────┴───────────┴───────┴────────┴─────────┴──────────┘"
     `);
+  });
+
+  it('keep their columns whatever is in them: wide characters, marks, several lines, nothing', () => {
+    const rows = [['数据', 'a'], ['e\u0301', ['two', 'lines']], ['😀', ''], ['x']];
+    expect(renderTable(['name', 'more'], rows)).toBe(
+      [
+        '┌──────┬───────┐',
+        '│ name │ more  │',
+        '│ 数据 │ a     │',
+        '│ e\u0301    │ two   │',
+        '│      │ lines │',
+        '│ 😀   │       │',
+        '│ x    │       │',
+        '└──────┴───────┘',
+      ].join('\n'),
+    );
+    expect(renderTable(['a'], [])).toBe('┌───┐\n│ a │\n└───┘');
   });
 
   it('says what to do where there is nothing', () => {
