@@ -9,8 +9,8 @@ export interface S3Session {
   readonly client: Sdk.S3Client;
 }
 
-/** An access key is asked for again after this long, so that one that was rotated is taken up. Milliseconds. */
-const keyLifetime = 300_000;
+/** Milliseconds. The SDK asks again five minutes before the end, so that a key that was rotated is taken up after five. */
+const keyLifetime = 600_000;
 
 /** More than the connections of the largest `limits.parallel`, each with its parts in flight. */
 const maxSockets = 256;

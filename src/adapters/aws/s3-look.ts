@@ -12,8 +12,8 @@ export interface S3Object extends ObjectInfo {
 }
 
 /**
- * Looks at an object. An answer to HEAD has no body, so that a missing object and a missing bucket look alike: what is not
- * there is asked for once more by GET, which names what is missing.
+ * Looks at an object. An answer to HEAD has no body, so that a missing object and a missing bucket look alike, and so do
+ * most refusals: what HEAD refuses is asked for once more by GET, which says why.
  * @returns undefined when there is no such object. @throws StorageNotFound when the bucket is gone
  */
 export async function lookAt(requests: S3Requests, key: string, attempts?: number): Promise<S3Object | undefined> {
@@ -25,14 +25,16 @@ export async function lookAt(requests: S3Requests, key: string, attempts?: numbe
       client.send(new sdk.HeadObjectCommand({ ...requests.target(key), ChecksumMode: 'ENABLED' }), options),
   });
   if ('value' in outcome) return describe(key, outcome.value);
-  if (outcome.failure.status === 404) return lookByReading(requests, key);
+  const { status = 500 } = outcome.failure;
+  if (status < 500) return lookByReading(requests, key, attempts);
   throw requests.error(outcome.failure, { operation: 'HeadObject', key });
 }
 
-async function lookByReading(requests: S3Requests, key: string): Promise<S3Object | undefined> {
+async function lookByReading(requests: S3Requests, key: string, attempts?: number): Promise<S3Object | undefined> {
   const outcome = await requests.outcome({
     operation: 'GetObject',
     key,
+    attempts,
     run: async ({ sdk, client, options }) => {
       const answer = await client.send(new sdk.GetObjectCommand(requests.target(key)), options);
       (answer.Body as { destroy?: () => void } | undefined)?.destroy?.();

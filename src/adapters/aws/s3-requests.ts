@@ -92,14 +92,19 @@ export class S3Requests {
 
   async #attempt<T>({ run, signal }: S3Request<T>): Promise<{ readonly value: T } | { readonly failure: S3Failure }> {
     signal?.throwIfAborted();
-    const limit = AbortSignal.timeout(this.patience.attemptMs);
-    const abortSignal = signal ? AbortSignal.any([signal, limit]) : limit;
+    const limit = new AbortController();
+    const timer = setTimeout(() => {
+      limit.abort();
+    }, this.patience.attemptMs);
+    const abortSignal = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
     try {
       return { value: await run({ ...(await this.#connection.session()), options: { abortSignal } }) };
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof HoldfastError) throw error;
       return { failure: readFailure(error) };
+    } finally {
+      clearTimeout(timer);
     }
   }
 

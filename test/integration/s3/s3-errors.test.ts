@@ -68,6 +68,13 @@ test('a refusal by the rules of the key is told from one by the rules of the buc
   expect((await errorOf(store.put('refused', bytes('x')))).next).toMatch(/kms:GenerateDataKey and kms:Decrypt/);
 });
 
+test('a refusal of HEAD, which has no words, is asked for by GET', async () => {
+  s3.proxy.order({ kind: 'answer', status: 400, code: 'ExpiredToken' }, () => true, Infinity);
+  const error = await errorOf(store.head('refused'));
+  expect([error.name, error.next]).toEqual(['StorageAccessDenied', expect.stringContaining('Renew')]);
+  expect(s3.proxy.seen.map(({ operation }) => operation)).toEqual(['HeadObject', 'GetObject']);
+});
+
 test('what is refused is not tried again', async () => {
   s3.proxy.order({ kind: 'answer', status: 403, code: 'AccessDenied' }, () => true, Infinity);
   await rejectsWith(store.get('refused'), 'StorageAccessDenied');
