@@ -3,6 +3,7 @@ import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-st
 import { readDocument } from '../../../src/application/documents.ts';
 import { listBackups } from '../../../src/application/use-cases/list-backups.ts';
 import { sweepRuns } from '../../../src/application/use-cases/sweep-runs.ts';
+import { HoldfastError } from '../../../src/domain/errors.ts';
 import { artifactKeys, stateKeys } from '../../../src/domain/names.ts';
 import { type BackupPlan, outcomeSchema } from '../../../src/domain/run.ts';
 import { begin, complete, inspect, reachCompletion } from '../../support/backup-steps.ts';
@@ -36,6 +37,18 @@ describe('the sweep', () => {
       error: { name: 'Interrupted' },
     });
     expect(await sweep()).toEqual({ settledRuns: [], releasedLeases: [], problems: [] });
+  });
+
+  test('has unfinished objects removed below the backup only, and goes on when that is refused', async () => {
+    const { plan } = await reachCompletion(world, 'run-1');
+    const asked: string[] = [];
+    world.storage.discardUnfinished = (prefix) => {
+      asked.push(prefix);
+      return Promise.reject(new HoldfastError('StorageAccessDenied', 'not allowed to list uploads'));
+    };
+    world.running.clear();
+    expect(await sweep()).toMatchObject({ settledRuns: ['run-1'], problems: [] });
+    expect(asked).toEqual([backupPrefix(plan)]);
   });
 
   test('cancels it when that had been asked for', async () => {
