@@ -13,6 +13,8 @@ import type { AddressInfo, Socket } from 'node:net';
 export type Fault =
   /** Answers itself; the storage never sees the request. `code` becomes an S3 error document. */
   | { readonly kind: 'answer'; readonly status: number; readonly code: string; readonly message?: string }
+  /** Answers with this document; the storage never sees the request. */
+  | { readonly kind: 'document'; readonly status: number; readonly body: string }
   /** The connection breaks before the storage sees the request. */
   | { readonly kind: 'reset before' }
   /** The storage does what was asked, and the connection breaks before it answers. */
@@ -52,7 +54,7 @@ export class FaultProxy {
   readonly #target: URL;
   readonly #orders: Order[] = [];
   readonly #sockets = new Set<Socket>();
-  #dropped: readonly string[] = [];
+  #dropped: { readonly names: readonly string[]; readonly when: Order['when'] } | undefined;
   #turn: Promise<unknown> | undefined;
 
   private constructor(target: string, tls: { readonly cert: string; readonly key: string } | undefined) {
@@ -97,12 +99,12 @@ export class FaultProxy {
   reset(): void {
     this.#orders.length = 0;
     this.seen.length = 0;
-    this.#dropped = [];
+    this.#dropped = undefined;
   }
 
-  /** As a storage does that does not know these headers. */
-  dropHeaders(...names: readonly string[]): void {
-    this.#dropped = names;
+  /** As a storage does that does not know these headers, or not for such requests. */
+  dropHeaders(names: readonly string[], when: Order['when'] = () => true): void {
+    this.#dropped = { names, when };
   }
 
   /** Passes on one request at a time: for a storage whose conditional writes are not exact when they race. */
@@ -124,7 +126,8 @@ export class FaultProxy {
     if (order) order.left--;
     const body = await bytesOf(request);
     if (order && (await standsIn(order.fault, request, response))) return;
-    const answer = await this.#inTurn(() => this.#forward(request, body));
+    const dropped = this.#dropped?.when(known) ? this.#dropped.names : [];
+    const answer = await this.#inTurn(() => this.#forward(request, body, dropped));
     await reply(answer, order?.fault, request, response);
   }
 
@@ -135,9 +138,9 @@ export class FaultProxy {
     return mine;
   }
 
-  async #forward(request: IncomingMessage, body: Buffer): Promise<Answer> {
+  async #forward(request: IncomingMessage, body: Buffer, dropped: readonly string[]): Promise<Answer> {
     const headers = { ...request.headers };
-    for (const name of this.#dropped) Reflect.deleteProperty(headers, name);
+    for (const name of dropped) Reflect.deleteProperty(headers, name);
     const { hostname, port } = this.#target;
     const forwarded = forwardTo({ hostname, port, method: request.method, path: request.url, headers, agent: false });
     forwarded.end(body);
@@ -160,6 +163,10 @@ async function standsIn(fault: Fault, request: IncomingMessage, response: Server
   }
   if (fault.kind === 'silence') {
     await once(request.socket, 'close');
+    return true;
+  }
+  if (fault.kind === 'document') {
+    response.writeHead(fault.status, { 'content-type': 'application/xml' }).end(fault.body);
     return true;
   }
   if (fault.kind !== 'answer') return false;

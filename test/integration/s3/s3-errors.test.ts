@@ -106,13 +106,43 @@ test('a server that is not there says to check the endpoint', async () => {
   expect([error.name, error.next]).toEqual(['StorageUnavailable', expect.stringContaining('endpoint')]);
 });
 
-test('keys of a batch that cannot be deleted are named, after those that can be tried again', async () => {
-  await s3.direct.put('batch/1', bytes('1'));
-  // One key more than the storage takes, so that there are two requests.
-  const keys = Array.from({ length: 1001 }, (_, n) => `batch/${n}`);
-  await store.delete(keys);
+test('more keys than one request takes are deleted', async () => {
+  await s3.direct.put('batch/1000', bytes('1'));
+  await store.delete(Array.from({ length: 1001 }, (_, n) => `batch/${n}`));
   expect(s3.proxy.count('DeleteObjects')).toBe(2);
   expect(await keysOf(s3.direct, 'batch/')).toEqual([]);
+});
+
+const deleted = (...errors: readonly (readonly [key: string, code: string])[]) => ({
+  kind: 'document' as const,
+  status: 200,
+  body: `<DeleteResult>${errors.map(([key, code]) => `<Error><Key>holdfast/${key}</Key><Code>${code}</Code><Message>said of ${key}</Message></Error>`).join('')}</DeleteResult>`,
+});
+
+test('keys of a batch that fail for a passing reason are deleted again, and no others', async () => {
+  for (const key of ['again/1', 'again/2']) await s3.direct.put(key, bytes('x'));
+  s3.proxy.order(deleted(['again/2', 'SlowDown']), 'DeleteObjects');
+  s3.proxy.order(deleted(['again/2', 'InternalError']), 'DeleteObjects');
+  await store.delete(['again/1', 'again/2']);
+  expect(s3.proxy.count('DeleteObjects')).toBe(3);
+  expect(await keysOf(s3.direct, 'again/')).toEqual(['again/1']);
+});
+
+test('a key of a batch that must stay is named, with the number of those that are left', async () => {
+  s3.proxy.order(deleted(['stay/1', 'SlowDown'], ['stay/2', 'AccessDenied']), 'DeleteObjects', Infinity);
+  const error = await errorOf(store.delete(['stay/1', 'stay/2', 'stay/3']));
+  expect(error).toMatchObject({ name: 'StorageAccessDenied', details: { key: 'stay/2' } });
+  expect(error.message).toContain('said of stay/2; 2 objects are left');
+  expect(error.next).toContain('s3:DeleteObject');
+  expect(s3.proxy.count('DeleteObjects')).toBe(1);
+});
+
+test('an error in an answer that began as a success is an error', async () => {
+  const body = '<?xml version="1.0"?>\n<Error><Code>InternalError</Code><Message>later</Message></Error>';
+  s3.proxy.order({ kind: 'document', status: 200, body }, 'CompleteMultipartUpload');
+  const written = await store.putStream('late/error', chunks(Buffer.alloc(9 * 1024 * 1024)));
+  expect(s3.proxy.count('CompleteMultipartUpload')).toBe(2);
+  expect((await s3.direct.head('late/error'))?.etag).toBe(written.etag);
 });
 
 test('what a killed process left of an upload is found by its prefix and removed', async () => {
@@ -203,16 +233,17 @@ test('config check writes, races and cleans up', async () => {
   expect(await keysOf(s3.direct)).not.toContainEqual(expect.stringContaining('_check'));
 });
 
-test('config check refuses a storage that ignores If-None-Match, or If-Match', async () => {
-  s3.proxy.dropHeaders('if-none-match');
+test.each([
+  ['If-None-Match', 'if-none-match', () => true],
+  ['If-Match', 'if-match', () => true],
+  ['writers create the same object', 'if-none-match', ({ url }: { url: string }) => url.includes('-suitable')],
+  ['multipart upload', 'if-none-match', ({ method }: { method: string }) => method === 'POST'],
+])('config check refuses a storage that does not honour conditions: %s', async (said, header, when) => {
+  s3.proxy.dropHeaders([header], when);
   expect(await check(s3.proxy.endpoint)).toMatchObject({
     name: 'StorageNotSuitable',
-    message: expect.stringContaining('If-None-Match') as string,
+    message: expect.stringContaining(said) as string,
   });
-  s3.proxy.reset();
-  s3.proxy.dropHeaders('if-match');
-  expect(await check(s3.proxy.endpoint)).toMatchObject({
-    name: 'StorageNotSuitable',
-    message: expect.stringContaining('If-Match') as string,
-  });
+  expect(await keysOf(s3.direct)).not.toContainEqual(expect.stringContaining('_check'));
+  expect(await s3.direct.discardUnfinished('')).toBe(0);
 });
