@@ -195,7 +195,7 @@ export function storageError(
   const { place, description } = storage;
   const [verb, permissions] = operations[operation];
   const { name, what, next } = meaningOf(failure);
-  const resource = `arn:aws:s3:::${place.bucket}${operation.startsWith('List') ? '' : `/${place.prefix}*`}`;
+  const resource = `arn:aws:s3:::${place.bucket}${permissions.startsWith('s3:ListBucket') ? '' : `/${place.prefix}*`}`;
   const fill = (text: string) =>
     text
       .replace('{bucket}', place.bucket)

@@ -51,7 +51,9 @@ describe('reading is tried again', () => {
     expect(s3.proxy.count('GetObject')).toBe(3);
     s3.proxy.reset();
     s3.proxy.order({ kind: 'drip', everyMs: 10 }, 'GetObject', Infinity);
-    await expect(hasty.getRange('object', 0, 200_000)).rejects.toThrow(/only \d+ bytes came within 1000 ms|of inactivity/);
+    await expect(hasty.getRange('object', 0, 200_000)).rejects.toThrow(
+      /only \d+ bytes came within 1000 ms|of inactivity/,
+    );
   });
 
   test('not once the caller has given it up, also in the middle of an answer', async () => {
