@@ -2,7 +2,7 @@ import cliProgress from 'cli-progress';
 import type { RunStatus } from '../../src/application/ports/holdfast-client.ts';
 import type { Progress } from '../../src/domain/run.ts';
 import { printable } from './printable.ts';
-import { progressBar, progressText } from './progress-text.ts';
+import { failureText, progressBar, progressText } from './progress-text.ts';
 
 /** Shows a run while it goes on. */
 export interface ProgressDisplay {
@@ -49,13 +49,15 @@ function lineDisplay({ stream, now }: DisplayOptions): ProgressDisplay {
   };
 }
 
-/** Tells each state once, when the run enters it. */
+/** Tells each state once, when the run enters it, and each try that failed. */
 function stateChanges(): (status: RunStatus, tell: (line: string) => void) => void {
   let last: string | null = null;
-  return (status, tell) => {
-    if (status.state === null || status.state === last) return;
-    last = status.state;
-    tell(printable(status.state));
+  let lastFailure = '';
+  return ({ state, lastFailure: failure }, tell) => {
+    if (state !== null && state !== last) tell(printable(state));
+    last = state ?? last;
+    if (failure !== undefined && failure.at !== lastFailure) tell(failureText(failure));
+    lastFailure = failure?.at ?? lastFailure;
   };
 }
 

@@ -1,3 +1,4 @@
+import type { RunStatus } from '../../src/application/ports/holdfast-client.ts';
 import type { Progress } from '../../src/domain/run.ts';
 import { printable } from './printable.ts';
 import { formatBytes, formatCount, formatRate, formatSeconds } from './units.ts';
@@ -20,6 +21,12 @@ export function progressText(progress: Progress): string {
     ...(progress.brake === undefined ? [] : [printable(progress.brake)]),
     ...(progress.etaSeconds === null ? [] : [`${formatSeconds(progress.etaSeconds)} left`]),
   ].join(', ');
+}
+
+/** `Dump Collections.rs0 failed (try 2, SourceUnreachable) and is tried again: …`; one line, whatever the message. */
+export function failureText({ state, attempt, error }: NonNullable<RunStatus['lastFailure']>): string {
+  const what = `${state} failed (try ${attempt}, ${error.name})`;
+  return printable(`${what} and is tried again: ${error.message}`);
 }
 
 /** `[######--------------]`; empty where nothing is known to be expected. */

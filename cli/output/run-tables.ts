@@ -1,5 +1,5 @@
 import type { RunStatus } from '../../src/application/ports/holdfast-client.ts';
-import { progressText } from './progress-text.ts';
+import { failureText, progressText } from './progress-text.ts';
 import { renderFacts, renderTable } from './tables.ts';
 import { formatMoment, formatSeconds, momentLines } from './units.ts';
 
@@ -45,6 +45,7 @@ export function renderRun(run: RunStatus, timeZone?: string): string {
     ...(run.status === 'succeeded' ? [] : run.progress).map(
       (progress) => ['progress', progressText(progress)] as const,
     ),
+    ...(run.lastFailure === undefined ? [] : [['waits', failureText(run.lastFailure)] as const]),
     ...(error === null
       ? []
       : ([

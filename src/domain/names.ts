@@ -29,6 +29,7 @@ export const stateKeys = {
   /** Which processes work for the run (embedded mode): what a sweep waits for. */
   workers: (runId: string) => `runs/${runId}/workers/`,
   worker: (runId: string, attempt: string) => `runs/${runId}/workers/${attempt}.json`,
+  errors: (runId: string) => `runs/${runId}/errors/`,
   error: (runId: string, state: string, attempt: number) => `runs/${runId}/errors/${state}-${attempt}.json`,
   journal: (runId: string) => `runs/${runId}/journal.ndjson`,
   /** Exists once nothing is left to do for a run that is over: the sweep looks at it no more. */

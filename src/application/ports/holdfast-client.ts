@@ -1,4 +1,5 @@
 import type { Manifest } from '../../domain/manifest.ts';
+import type { StepError } from '../../domain/run-documents.ts';
 import type { BackupRequest, Outcome, Progress, RestoreRequest } from '../../domain/run.ts';
 
 export interface RunStatus {
@@ -11,6 +12,8 @@ export interface RunStatus {
   /** The state that the workflow is in, or ended in. */
   readonly state: string | null;
   readonly progress: readonly Progress[];
+  /** The try that failed last, while the run goes on and has not come further since: it waits for its next one. */
+  readonly lastFailure?: Pick<StepError, 'state' | 'attempt' | 'at' | 'error'>;
   readonly output: unknown;
   readonly error: Outcome['error'];
 }

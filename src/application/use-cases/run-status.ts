@@ -1,7 +1,7 @@
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
-import { type Outcome, progressSchema, runIdPattern } from '../../domain/run.ts';
-import { planSchema, runRequestSchema } from '../../domain/run-documents.ts';
+import { type Outcome, type Progress, progressSchema, runIdPattern } from '../../domain/run.ts';
+import { planSchema, runRequestSchema, type StepError, stepErrorSchema } from '../../domain/run-documents.ts';
 import { findDocument } from '../documents.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { RunStatus } from '../ports/holdfast-client.ts';
@@ -75,6 +75,7 @@ async function describeRun(runId: string, deps: RunStatusDeps): Promise<RunStatu
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   const progress = await findDocument(deps.state, stateKeys.progress(runId), progressSchema);
   const outcome = await readOutcome(deps.state, runId);
+  const lastFailure = running ? await findLastFailure(runId, progress, deps) : undefined;
   const settled = (await deps.state.head(stateKeys.settled(runId))) !== undefined;
   const status = statusWord(record, running, outcome, settled);
   return {
@@ -86,9 +87,26 @@ async function describeRun(runId: string, deps: RunStatusDeps): Promise<RunStatu
     status,
     state: record.state,
     progress: progress === undefined ? [] : [progress],
+    ...lastFailure,
     output: record.output ?? null,
     error: outcome?.error ?? (status === 'succeeded' ? null : record.error),
   };
+}
+
+/** A member that is away is waited for, for half an hour: who looks meanwhile sees why nothing moves. */
+async function findLastFailure(
+  runId: string,
+  progress: Progress | undefined,
+  { state }: RunStatusDeps,
+): Promise<Pick<RunStatus, 'lastFailure'>> {
+  let last: StepError | undefined;
+  for await (const { key } of state.list(stateKeys.errors(runId))) {
+    const failure = await findDocument(state, key, stepErrorSchema);
+    if (failure !== undefined && failure.at > (last?.at ?? progress?.updatedAt ?? '')) last = failure;
+  }
+  return last === undefined
+    ? {}
+    : { lastFailure: { state: last.state, attempt: last.attempt, at: last.at, error: last.error } };
 }
 
 /** A run whose process died has ended when its outcome was decided. */

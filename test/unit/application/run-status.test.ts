@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RunRecord } from '../../../src/application/ports/run-history.ts';
+import { recordStepError } from '../../../src/application/bind.ts';
+import { writeDocument } from '../../../src/application/documents.ts';
 import { publishOutcome } from '../../../src/application/use-cases/publish-outcome.ts';
 import { runStatus } from '../../../src/application/use-cases/run-status.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
@@ -96,5 +98,35 @@ describe('a list of runs', () => {
     const damaged = runIds.at(-1) ?? '';
     await world.state.put(stateKeys.outcome(damaged), Buffer.from('{"schemaV'));
     expect((await list()).map(({ runId }) => runId)).toEqual(runIds.slice(-20, -1).toReversed());
+  });
+});
+
+describe('a run that waits for its next try', () => {
+  const away = new HoldfastError('SourceUnreachable', 'db-3:27017 does not answer');
+  const fails = (retry: number) =>
+    recordStepError({ ...step('run-1', 'Dump Collections.rs0'), retry }, away, world.deps);
+  const statusOfRunning = async () => {
+    world.running.add('run-1');
+    const history = { find: () => Promise.resolve(record) };
+    return (await runStatus('run-1', { ...world.deps, history }))[0];
+  };
+
+  test('shows the try that failed last, until it comes further or ends', async () => {
+    record = { ...record, status: 'running', endedAt: null };
+    expect(await statusOfRunning()).not.toHaveProperty('lastFailure');
+    await fails(0);
+    await world.clock.advance(1000);
+    await fails(1);
+    expect(await statusOfRunning()).toMatchObject({
+      lastFailure: { state: 'Dump Collections.rs0', attempt: 2, error: { message: away.message } },
+    });
+    await world.clock.advance(1000);
+    await writeDocument(world.state, stateKeys.progress('run-1'), {
+      ...{ schemaVersion: 1, part: 'rs0', phase: 'dump', documents: 1, rawBytes: 1, storedBytes: 1, totalBytes: null },
+      ...{ bytesPerSecond: 1, etaSeconds: null, updatedAt: world.deps.clock.now().toISOString() },
+    });
+    expect(await statusOfRunning()).not.toHaveProperty('lastFailure');
+    await fails(2);
+    expect(await statusOf('run-1')).not.toHaveProperty('lastFailure');
   });
 });

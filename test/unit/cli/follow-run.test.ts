@@ -51,6 +51,22 @@ describe('progress', () => {
     ]);
   });
 
+  it('tells each try that failed once, on a line of its own whatever it says', async () => {
+    const error = { name: 'SourceUnreachable', code: 'HF-2001', message: 'db-3 failed:\nno answer', next: 'Look.' };
+    const failed = (attempt: number) => ({
+      state: 'Dump Collections',
+      lastFailure: { state: 'Dump Collections.rs0', attempt, at: `2026-11-22T10:00:0${attempt}.000Z`, error },
+    });
+    const { stderr } = await runFake(['backup'], { client: showing(failed(1), failed(1), failed(2)) });
+    expect(stderr.split('\n').map((line) => line.replace(/^\S+Z /, ''))).toEqual([
+      'run run-1',
+      'Dump Collections',
+      'Dump Collections.rs0 failed (try 1, SourceUnreachable) and is tried again: db-3 failed:\\x0ano answer',
+      'Dump Collections.rs0 failed (try 2, SourceUnreachable) and is tried again: db-3 failed:\\x0ano answer',
+      '',
+    ]);
+  });
+
   it('says every half minute of a long phase that it goes on', async () => {
     let seconds = 0;
     const now = () => new Date(1e12 + (seconds += 11) * 1000);
