@@ -13,9 +13,11 @@ import {
   readMemberState,
   type Source,
 } from '../../../src/engine/source/member-state.ts';
+import { MemberLoadReader } from '../../../src/engine/source/member-load.ts';
 import { readOplog } from '../../../src/engine/oplog/oplog-source.ts';
 import { readAllRaw } from '../../../src/engine/source/raw-cursor.ts';
 import { createUserWithRole, type TestUser } from '../../support/backup-user.ts';
+import { noLogger } from '../../support/no-logger.ts';
 import { deploymentSettings } from '../../support/deployment-settings.ts';
 
 let set: ReplicaSetServers;
@@ -115,6 +117,25 @@ describe('a user that lacks one privilege', () => {
       expect((error as HoldfastError).message).toContain('the user lacking (of admin) lacks a privilege');
     },
   );
+
+  it('of serverStatus is not refused: its member is read, with an eye on the lag alone', async () => {
+    const privileges = [...requiredPrivileges()];
+    await set.client().db('admin').command({ updateRole: 'lackingRole', privileges });
+    const text = user.text.replace('backup', 'lacking');
+    expect((await inspectAs(text)).kind).toBe('replicaSet');
+    const warnings: string[] = [];
+    const logger = { ...noLogger, warn: (message: string) => warnings.push(message) };
+    await using client = await connectAs(text);
+    const source: Source = { client, member: 'm', signal: new AbortController().signal };
+    const reader = new MemberLoadReader(logger);
+    for (let look = 0; look < 3; look += 1)
+      expect(await reader.read(source)).toEqual({ lagSeconds: 0, dirtyFraction: undefined });
+    expect([reader.watchesCache, warnings.length]).toEqual([false, 1]);
+    await using full = await connectAs(user.text);
+    const load = await new MemberLoadReader(noLogger).read({ ...source, client: full });
+    expect(load.dirtyFraction).toBeGreaterThanOrEqual(0);
+    expect(load.dirtyFraction).toBeLessThan(1);
+  });
 
   it('and all of them at once when it has none', async () => {
     await set.client().db('admin').command({ createUser: 'nobody', pwd: 'p', roles: [] });

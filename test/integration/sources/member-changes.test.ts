@@ -139,6 +139,18 @@ describe('a hidden member that changes while it is dumped', () => {
     });
   });
 
+  test('read with a bandwidth limit: no faster than that', async () => {
+    const brake = new LoadBrake({
+      ...{ clock: new SystemClock(), logger: noLogger, bandwidth: 8 * 2 ** 20, limits: { maxLagSeconds: 60 } },
+      ...{ readLoad: () => Promise.resolve({ lagSeconds: 0, dirtyFraction: 0 }), onChange: () => undefined },
+    });
+    const start = performance.now();
+    const { base } = await dump({ brake, codec: 'none' });
+    const seconds = (performance.now() - start) / 1000;
+    expect(base.rawBytes / seconds).toBeLessThan(1.5 * 8 * 2 ** 20);
+    expect(brake.summary).toBeUndefined();
+  });
+
   test('lagging: reading stops while the lag is over the limit, says so, and goes on when the member has caught up', async () => {
     const states: (string | null)[] = [];
     const reader = new MemberLoadReader(noLogger);
