@@ -1,7 +1,11 @@
+import { createHash } from 'node:crypto';
 import { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../src/adapters/process/system-clock.ts';
+import type { ObjectStore } from '../src/application/ports/object-store.ts';
+import type { LogicalBase } from '../src/domain/base.ts';
 import { dumpPart } from '../src/engine/dump/dump-part.ts';
+import { readIndex } from '../src/engine/packs/index-reader.ts';
 import { measureSelf } from './measure-self.ts';
 import { NowhereStore } from './nowhere-store.ts';
 import { replicaSet } from './source-server.ts';
@@ -9,6 +13,17 @@ import { replicaSet } from './source-server.ts';
 /** One measured run, alone in its process: `node bench/dump-run.ts <variant> <host> <folder> <parallel>`. Prints one line of JSON. */
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Told after the run was measured. */
+let contentHash: (() => Promise<string>) | undefined;
+
+/** Of the stored frames of every namespace, in scan order: the same data by the same codec has the same. */
+async function hashOf(store: ObjectStore, index: LogicalBase['index']): Promise<string> {
+  const hash = createHash('sha256');
+  for (const { ns, sha256, documents, rawLength } of (await readIndex(store, index)).frames)
+    hash.update(`${ns} ${sha256} ${documents} ${rawLength}\n`);
+  return hash.digest('hex');
+}
 
 async function holdfast(client: MongoClient, host: string, codec: 'none' | 'zstd', folder: string, parallel: number) {
   const store = folder === '' ? new NowhereStore() : new DirectoryObjectStore({ root: folder });
@@ -20,6 +35,7 @@ async function holdfast(client: MongoClient, host: string, codec: 'none' | 'zstd
     ...{ client, store, clock: new SystemClock(), logger: silent, signal: new AbortController().signal },
     ...{ onProgress: () => undefined, checkFence: () => Promise.resolve() },
   });
+  contentHash = () => hashOf(store, base.index);
   return { documents: base.documents, rawBytes: base.rawBytes, storedBytes: base.storedBytes };
 }
 
@@ -45,4 +61,8 @@ const runs: Record<string, () => Promise<object>> = {
   'driver cursor, decoded': () => driverCursor(client, false),
   'driver cursor, raw': () => driverCursor(client, true),
 };
-await measureSelf(runs[variant], () => client.close());
+await measureSelf(
+  runs[variant],
+  () => client.close(),
+  async () => ({ contentHash: await contentHash?.() }),
+);

@@ -34,6 +34,18 @@ export async function measureScript(script: string, args: readonly string[], ser
   return { ...(JSON.parse(output) as Measured), serverCpuSeconds: (await cpuSeconds(serverPid)) - before };
 }
 
+/** Peak resident set of a process and its children, in MiB; 0 when it is gone. */
+async function peakOf(pid: number): Promise<number> {
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter((id) => id !== '');
+    const own = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+    return (await Promise.all(children.map((id) => peakOf(Number(id))))).reduce((sum, peak) => sum + peak, own);
+  } catch {
+    return 0;
+  }
+}
+
 /** Another program; its memory is looked at ten times a second. */
 export async function measureProgram(binary: string, args: readonly string[], serverPid: number): Promise<Measured> {
   const [before, children] = [await cpuSeconds(serverPid), await cpuSeconds('self', [16, 17])];
@@ -41,9 +53,7 @@ export async function measureProgram(binary: string, args: readonly string[], se
   const child = spawn(binary, args, { stdio: 'inherit' });
   let peakMiB = 0;
   const poll = setInterval(() => {
-    void readFile(`/proc/${child.pid ?? 0}/status`, 'utf8')
-      .then((status) => (peakMiB = Math.max(peakMiB, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024)))
-      .catch(() => undefined);
+    void peakOf(child.pid ?? 0).then((peak) => (peakMiB = Math.max(peakMiB, peak)));
   }, 100);
   const code = await new Promise((resolve) => child.once('exit', resolve));
   clearInterval(poll);

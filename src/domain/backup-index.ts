@@ -46,7 +46,6 @@ export const indexPackSchema = z.strictObject({
   pack: z.string(),
   size,
   crc32: crc32Schema,
-  sha256,
 });
 
 export const indexFrameSchema = z.strictObject({

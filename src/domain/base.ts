@@ -32,7 +32,7 @@ export const logicalBaseSchema = z.strictObject({
   member: z.string(),
   codec: codecSchema,
   index: storedObjectSchema.extend({ sha256: z.string() }),
-  packs: z.array(storedObjectSchema.extend({ sha256: z.string() })),
+  packs: z.array(storedObjectSchema),
   namespaces: z.array(namespaceSummarySchema),
   documents: z.int(),
   rawBytes: z.int(),

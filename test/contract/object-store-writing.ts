@@ -74,6 +74,21 @@ export function describeStreams(store: Get): void {
     expect(await store().head('stream/large')).toMatchObject({ size: body.length, etag: written.etag });
   });
 
+  it('is done with a chunk when it asks for the next', async () => {
+    const memory = Buffer.alloc(300_000);
+    async function* overwriting() {
+      for (let n = 1; n <= 40; n++) {
+        await Promise.resolve();
+        yield memory.fill(n);
+      }
+      memory.fill(0);
+    }
+    const body = Buffer.concat(Array.from({ length: 40 }, (_, n) => Buffer.alloc(300_000, n + 1)));
+    const written = await store().putStream('stream/overwritten', overwriting());
+    expect(written.crc32).toBe(checksumOf(body));
+    expect((await store().get('stream/overwritten')).body.equals(body)).toBe(true);
+  });
+
   it('stores an empty stream, and one of many small and empty chunks', async () => {
     expect(await store().putStream('stream/empty', chunks())).toMatchObject({ size: 0, crc32: '00000000' });
     const parts = Array.from({ length: 2000 }, (_, n) => bytes(n % 3 === 0 ? '' : String(n)));

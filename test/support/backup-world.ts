@@ -177,7 +177,7 @@ export async function writePart(plan: BackupPlan, world: BackupWorld, attempt = 
   const prefix = artifactKeys.part(plan.deployment, plan.backupId, 'rs0');
   const put = async (key: string, body: Buffer) => {
     const { size, crc32 } = await storage.put(key, body);
-    return { key, size, crc32, sha256: 'f'.repeat(64) };
+    return { key, size, crc32 };
   };
   const packs = [
     await put(artifactKeys.pack(prefix, packName(attempt, 1)), Buffer.from('one')),
@@ -189,7 +189,7 @@ export async function writePart(plan: BackupPlan, world: BackupWorld, attempt = 
     attempt,
     member: 'h:1',
     codec: 'zstd',
-    index: await put(artifactKeys.index(prefix), Buffer.from('index')),
+    index: { ...(await put(artifactKeys.index(prefix), Buffer.from('index'))), sha256: 'f'.repeat(64) },
     packs,
     namespaces: [{ ns: 'shop.orders', type: 'collection', uuid: null, documents: 5, rawBytes: 50, indexes: ['_id_'] }],
     documents: 5,

@@ -71,13 +71,13 @@ async function writeBase(store: ObjectStore, partPrefix: string, { collections }
     offset += frame.length;
   }
   const object = await putObject(store, artifactKeys.pack(partPrefix, pack), Buffer.concat(stored));
-  const { size, crc32: crc, sha256 } = object;
+  const { key, size, crc32: crc } = object;
   const header = { kind: 'header', schemaVersion: 1, backupId, part: 'rs0', codec: 'zstd' } as const;
-  const text = [header, { kind: 'pack', pack, size, crc32: crc, sha256 }, ...lines]
+  const text = [header, { kind: 'pack', pack, size, crc32: crc }, ...lines]
     .map((line) => `${JSON.stringify(line)}\n`)
     .join('');
   const index = await putObject(store, artifactKeys.index(partPrefix), zstdCompressSync(text));
-  return { index, packs: [object] };
+  return { index, packs: [{ key, size, crc32: crc }] };
 }
 
 async function writeSlice(store: ObjectStore, partPrefix: string, entries: readonly Buffer[]): Promise<SliceSummary> {

@@ -43,7 +43,7 @@ export async function mixBases(
       const { body } = await store.get(stored);
       await store.put(key, body);
       lines.push({ ...pack, pack: name });
-      packs.push({ key, size: pack.size, crc32: pack.crc32, sha256: pack.sha256 });
+      packs.push({ key, size: pack.size, crc32: pack.crc32 });
     }
     for (const namespace of index.namespaces) if (taken(namespace.ns)) lines.push(namespace);
     for (const frame of index.frames) if (taken(frame.ns)) lines.push({ ...frame, pack: `${n}${frame.pack}` });

@@ -36,7 +36,10 @@ export interface ObjectStore {
   readonly description: string;
   /** Writes a small object whole. */
   put(key: string, body: Uint8Array, condition?: WriteCondition): Promise<WrittenObject>;
-  /** Writes a large object as its bytes come, create-only. Back-pressure reaches the source. On any error nothing is left. */
+  /**
+   * Writes a large object as its bytes come, create-only. Back-pressure reaches the source: a chunk's memory may be used
+   * for something else as soon as the next chunk is asked for. On any error nothing is left.
+   */
   putStream(key: string, source: AsyncIterable<Uint8Array>, options?: StreamOptions): Promise<WrittenObject>;
   /** Reads a small object whole. @throws ObjectNotFound */
   get(key: string): Promise<ObjectInfo & { readonly body: Buffer }>;

@@ -79,9 +79,9 @@ export class CheckpointWriter {
   }
 
   /** The next record is written soon: nobody waits for it. */
-  packStored({ name: pack, size, crc32, sha256 }: WrittenPack): void {
+  packStored({ name: pack, size, crc32 }: WrittenPack): void {
     this.#stored.add(pack);
-    this.#lines.push({ kind: 'pack', pack, size, crc32, sha256 });
+    this.#lines.push({ kind: 'pack', pack, size, crc32 });
     if (!this.#queued) void this.flush();
     this.#queued = true;
   }

@@ -90,11 +90,12 @@ class CollectionScan {
     const { ns, uuid } = this.#entry;
     const writer = newFrameWriter();
     const positions: (Buffer | undefined)[] = [];
-    const assembler = new FrameAssembler(ns, async ({ raw, documents, position }) => {
+    const assembler = new FrameAssembler(ns, async ({ raw, documents, position, release }) => {
       counters.documents += documents;
       counters.rawBytes += raw.length;
       const ordinal = this.frames.length + positions.push(position) - 1;
-      await writer.write(raw, documents, (frame) => checkpoint?.frame(uuid, ordinal, frame, position));
+      const frame = { raw, documents, release };
+      await writer.write(frame, (placed) => checkpoint?.frame(uuid, ordinal, placed, position));
     });
     let ended: 'whole' | 'interrupted' = 'whole';
     try {
@@ -103,8 +104,6 @@ class CollectionScan {
       if (!isServerError(error, ...interruptions)) throw sourceError(error, source.member, `reading ${ns}`);
       ended = 'interrupted';
     }
-    // Also of a scan that was interrupted: it was so between two batches.
-    await assembler.flush();
     const written = await writer.finish();
     for (const [index, frame] of written.entries()) this.frames.push({ frame, position: positions[index] });
     if (ended === 'interrupted') this.#keep(this.#lastPosition(this.frames.length) + 1);
@@ -174,7 +173,7 @@ function openScan(entry: DumpedEntry, position: Buffer | undefined, source: Sour
   };
   // As it came: a RecordId that is a long must go back as a long.
   if (position) find['$_resumeAfter'] = BSON.deserialize(position, { promoteValues: false });
-  return openRawCursor(source.client, entry.db, find, { signal: source.signal, reuseMemory: true });
+  return openRawCursor(source.client, entry.db, find, { signal: source.signal });
 }
 
 async function readInto(assembler: FrameAssembler, cursor: RawCursor, source: Source): Promise<void> {
@@ -182,7 +181,7 @@ async function readInto(assembler: FrameAssembler, cursor: RawCursor, source: So
     for (let batch = await cursor.next(); batch; batch = await cursor.next()) {
       source.signal.throwIfAborted();
       await source.brake?.take(batch.length, source.signal);
-      await assembler.add(batch, cursor.resumeToken);
+      await assembler.add(batch, cursor.resumeToken, cursor.release);
     }
   } finally {
     await cursor.close();

@@ -73,7 +73,7 @@ async function completeBase(
     member,
     codec: input.codec,
     index,
-    packs: packs.map(({ key, size, crc32, sha256 }) => ({ key, size, crc32, sha256 })),
+    packs: packs.map(({ key, size, crc32 }) => ({ key, size, crc32 })),
     namespaces: namespaces.map(namespaceSummary),
     ...totals(namespaces, packs),
     captureFrom: capture.from,

@@ -33,7 +33,7 @@ export function* indexLines(
   namespaces: readonly DumpedNamespace[],
 ): Generator<IndexLine> {
   yield { kind: 'header', schemaVersion: 1, ...header };
-  for (const { name: pack, size, crc32, sha256 } of packs) yield { kind: 'pack', pack, size, crc32, sha256 };
+  for (const { name: pack, size, crc32 } of packs) yield { kind: 'pack', pack, size, crc32 };
   for (const namespace of namespaces) {
     yield namespaceLine(namespace);
     for (const frame of namespace.collection?.frames ?? []) yield frameLine(namespace.entry.ns, frame);

@@ -121,8 +121,8 @@ class CheckpointReader {
         this.#addNamespace(key, line);
         return;
       case 'pack': {
-        const { pack: name, size, crc32, sha256 } = line;
-        this.#packs.set(name, { name, key: artifactKeys.pack(this.#partPrefix, name), size, crc32, sha256 });
+        const { pack: name, size, crc32 } = line;
+        this.#packs.set(name, { name, key: artifactKeys.pack(this.#partPrefix, name), size, crc32 });
         return;
       }
       case 'frame':

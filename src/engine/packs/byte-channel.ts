@@ -1,7 +1,7 @@
 /** Hands buffers from producers to one consumer and makes the producers wait while it is behind: back-pressure in one place. */
 export class ByteChannel implements AsyncIterable<Buffer> {
   readonly #limit: number;
-  readonly #queue: Buffer[] = [];
+  readonly #queue: { readonly buffer: Buffer; readonly taken: (() => void) | undefined }[] = [];
   #queued = 0;
   #ended = false;
   #failure: Error | undefined;
@@ -13,10 +13,14 @@ export class ByteChannel implements AsyncIterable<Buffer> {
     this.#limit = limit;
   }
 
-  /** Resolves when the consumer has room for more. @throws the error of {@link fail} */
-  async push(buffer: Buffer): Promise<void> {
+  /**
+   * Resolves when the consumer has room for more.
+   * @param taken called when the consumer is done with the buffer; not after {@link fail}
+   * @throws the error of {@link fail}
+   */
+  async push(buffer: Buffer, taken?: () => void): Promise<void> {
     this.#throwIfFailed();
-    this.#queue.push(buffer);
+    this.#queue.push({ buffer, taken });
     this.#queued += buffer.length;
     this.#wakeConsumer?.();
     while (this.#queued > this.#limit) await new Promise<void>((resolve) => this.#wakeProducers.push(resolve));
@@ -51,10 +55,12 @@ export class ByteChannel implements AsyncIterable<Buffer> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     for (;;) {
       this.#throwIfFailed();
-      const buffer = this.#queue.shift();
-      if (buffer) {
+      const next = this.#queue.shift();
+      if (next) {
+        const { buffer, taken } = next;
         yield buffer;
         // Only now is the consumer done with it.
+        taken?.();
         this.#queued = Math.max(0, this.#queued - buffer.length);
         this.#releaseProducers();
       } else if (this.#ended) return;

@@ -1,41 +1,30 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { maxBsonSize } from '../bson/raw-document.ts';
 
-/** Raw bytes of a frame, about: one document alone may be larger. */
-export const targetFrameBytes = 4 * 1024 * 1024;
-/** A batch up to this size is kept in one frame, so that the frame ends where the scan can be resumed. */
-export const roomyFrameBytes = 6 * 1024 * 1024;
-
 const documentType = 3;
 
 export interface AssembledFrame {
-  /** Whole documents; belongs to the one who gets it. */
+  /** Whole documents, in the memory of the batch. */
   readonly raw: Buffer;
   readonly documents: number;
-  /** Where a scan goes on behind the frame's last document; undefined for a frame that ends within a batch. */
+  /** Where a scan goes on behind the frame's last document. */
   readonly position: Buffer | undefined;
+  /** To be called when `raw` is of no use any more. */
+  readonly release: () => void;
 }
 
-function copyOf(batch: Buffer, start: number, length: number): Buffer {
-  const copy = Buffer.allocUnsafeSlow(length);
-  batch.copy(copy, 0, start, start + length);
-  return copy;
-}
-
-/** Copies documents out of the replies, once, into frames; checks the length of each. */
+/**
+ * Makes frames of batches, each of one: the documents are moved together where they lie, over the names that an array
+ * gives its elements; checks the length of each. So nothing of what is read is copied to other memory, and every frame
+ * ends where the scan can be resumed.
+ */
 export class FrameAssembler {
   readonly #ns: string;
   readonly #write: (frame: AssembledFrame) => Promise<void>;
-  #frame: Buffer | undefined;
-  #used = 0;
-  #inFrame = 0;
-  /** Behind the last document taken over; undefined within a batch. */
-  #position: Buffer | undefined;
   #documents = 0;
   #rawBytes = 0;
-  #frames = 0;
 
-  /** @param write takes a frame, which is then its own, and resolves when there is room for the next */
+  /** @param write takes a frame, and resolves when there is room for the next */
   constructor(ns: string, write: (frame: AssembledFrame) => Promise<void>) {
     this.#ns = ns;
     this.#write = write;
@@ -50,56 +39,38 @@ export class FrameAssembler {
   }
 
   /**
-   * Takes over the documents of a batch, by copies: the batch is of no use any more when this resolves.
+   * Takes over the documents of a batch, which is overwritten.
    * @param batch a BSON array, as {@link RawCursor} hands it out
    * @param position where a scan goes on behind the batch
+   * @param release gives the memory of the batch back
    * @throws CorruptSource when an element is no document or a length does not fit
    */
-  async add(batch: Buffer, position?: Buffer): Promise<void> {
-    const end = batch.length - 1;
-    if (end <= 4) return;
-    if (this.#frame && this.#used + batch.length > this.#frame.length) await this.flush();
-    this.#position = undefined;
-    let at = 4;
-    while (at < end) {
-      const start = this.#documentStart(batch, at, end);
-      const length = this.#documentLength(batch, start, end);
-      if (length > targetFrameBytes) {
-        await this.flush();
-        at = start + length;
-        if (at >= end) this.#position = position;
-        await this.#hand(copyOf(batch, start, length), 1);
-        continue;
-      }
-      at = this.#copyWhile(batch, at, end);
-      if (at < end) await this.flush();
+  async add(batch: Buffer, position: Buffer | undefined, release: () => void): Promise<void> {
+    const { raw, documents } = this.#moveTogether(batch);
+    if (documents === 0) {
+      release();
+      return;
     }
-    this.#position = position;
+    this.#documents += documents;
+    this.#rawBytes += raw.length;
+    await this.#write({ raw, documents, position, release });
   }
 
-  /** Copies documents from `at` until the frame is full or a document needs a frame of its own; returns where it stopped. */
-  #copyWhile(batch: Buffer, at: number, end: number): number {
-    const frame = (this.#frame ??= Buffer.allocUnsafeSlow(this.#frameSize(batch.length)));
-    let used = this.#used;
+  #moveTogether(batch: Buffer): { readonly raw: Buffer; readonly documents: number } {
+    const end = batch.length - 1;
     let documents = 0;
-    while (at < end) {
+    let first = 0;
+    let used = 0;
+    for (let at = 4; at < end;) {
       const start = this.#documentStart(batch, at, end);
       const length = this.#documentLength(batch, start, end);
-      if (used + length > frame.length) break;
-      batch.copy(frame, used, start, start + length);
+      at = start + length;
+      if (documents === 0) used = first = start;
+      else batch.copyWithin(used, start, at);
       used += length;
       documents += 1;
-      at = start + length;
     }
-    this.#used = used;
-    this.#inFrame += documents;
-    return at;
-  }
-
-  /** The first batch is small: a collection that ends with it gets a frame of its size. */
-  #frameSize(batchLength: number): number {
-    if (this.#frames === 0 && batchLength < targetFrameBytes) return batchLength;
-    return batchLength > targetFrameBytes && batchLength <= roomyFrameBytes ? batchLength : targetFrameBytes;
+    return { raw: batch.subarray(first, used), documents };
   }
 
   #documentStart(batch: Buffer, at: number, end: number): number {
@@ -120,21 +91,5 @@ export class FrameAssembler {
 
   #corrupt(what: string): HoldfastError {
     return new HoldfastError('CorruptSource', `Reading ${this.#ns}: ${what}.`);
-  }
-
-  /** Hands over the frame that is being filled, if it holds anything. */
-  async flush(): Promise<void> {
-    const [frame, used, documents] = [this.#frame, this.#used, this.#inFrame];
-    this.#frame = undefined;
-    this.#used = 0;
-    this.#inFrame = 0;
-    if (frame && documents > 0) await this.#hand(frame.subarray(0, used), documents);
-  }
-
-  async #hand(raw: Buffer, documents: number): Promise<void> {
-    this.#frames += 1;
-    this.#documents += documents;
-    this.#rawBytes += raw.length;
-    await this.#write({ raw, documents, position: this.#position });
   }
 }

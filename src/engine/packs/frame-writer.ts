@@ -4,6 +4,14 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { FrameCompressor } from './frame-compressor.ts';
 import type { PackWriter } from './pack-writer.ts';
 
+/** Documents to be stored. */
+export interface RawFrame {
+  readonly raw: Buffer;
+  readonly documents: number;
+  /** Called when `raw` is of no use to the writer any more; not when it fails. */
+  readonly release: () => void;
+}
+
 /** A frame's line of the index but for its namespace. */
 export type WrittenFrame = Omit<IndexFrame, 'kind' | 'ns'>;
 
@@ -28,21 +36,23 @@ export class FrameWriter {
   }
 
   /**
-   * Resolves as soon as there is room for the next frame. `raw` belongs to the writer from then on.
+   * Resolves as soon as there is room for the next frame.
    * @param onPlaced told where the frame lies, once it has its place
    */
-  async write(raw: Buffer, documents: number, onPlaced?: (frame: WrittenFrame) => void): Promise<void> {
-    const release = await this.#options.budget.acquire(raw.length);
-    const frame = this.#store(raw, documents, onPlaced).finally(release);
-    frame.catch(this.#options.onFailure);
-    this.#frames.push(frame);
+  async write(frame: RawFrame, onPlaced?: (frame: WrittenFrame) => void): Promise<void> {
+    const release = await this.#options.budget.acquire(frame.raw.length);
+    const stored = this.#store(frame, onPlaced).finally(release);
+    stored.catch(this.#options.onFailure);
+    this.#frames.push(stored);
   }
 
-  async #store(raw: Buffer, documents: number, onPlaced?: (frame: WrittenFrame) => void): Promise<WrittenFrame> {
+  async #store({ raw, documents, release }: RawFrame, onPlaced?: (frame: WrittenFrame) => void): Promise<WrittenFrame> {
     const rawLength = raw.length;
     const stored = await this.#options.compress(raw);
+    const isRaw = stored.buffer === raw.buffer;
+    if (!isRaw) release();
     const sha256 = hash('sha256', stored, 'hex');
-    const place = await this.#options.packs.append(stored);
+    const place = await this.#options.packs.append(stored, isRaw ? release : undefined);
     const frame = { ...place, length: stored.length, rawLength, documents, sha256 };
     onPlaced?.(frame);
     this.#options.onFrame();

@@ -1,4 +1,3 @@
-import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
@@ -32,14 +31,12 @@ export interface WrittenPack {
   readonly key: string;
   readonly size: number;
   readonly crc32: string;
-  readonly sha256: string;
 }
 
 interface OpenPack {
   readonly name: string;
   readonly key: string;
   readonly channel: ByteChannel;
-  readonly sha256: Hash;
   /** By `performance.now`. */
   readonly begun: number;
   crc32: number;
@@ -75,15 +72,16 @@ export class PackWriter {
 
   /**
    * Resolves when the storage has room for more.
+   * @param taken called when the storage is done with the frame's memory; not when it fails
    * @throws the storage's errors, VerificationFailed, LeaseLost; the writer is then of no use but for {@link abort}
    */
-  append(frame: Buffer): Promise<FramePlace> {
-    const place = this.#turn.then(() => this.#append(frame));
+  append(frame: Buffer, taken?: () => void): Promise<FramePlace> {
+    const place = this.#turn.then(() => this.#append(frame, taken));
     this.#turn = place.catch(() => undefined);
     return place;
   }
 
-  async #append(frame: Buffer): Promise<FramePlace> {
+  async #append(frame: Buffer, taken: (() => void) | undefined): Promise<FramePlace> {
     if (this.#failure) throw this.#failure;
     if (this.#open && this.#isFull(this.#open, frame.length)) await this.#close(this.#open);
     const pack = (this.#open ??= await this.#begin());
@@ -91,8 +89,7 @@ export class PackWriter {
     pack.size += frame.length;
     this.#storedBytes += frame.length;
     pack.crc32 = crc32(frame, pack.crc32);
-    pack.sha256.update(frame);
-    await pack.channel.push(frame);
+    await pack.channel.push(frame, taken);
     return { pack: pack.name, offset };
   }
 
@@ -113,14 +110,13 @@ export class PackWriter {
       name,
       key,
       channel,
-      sha256: createHash('sha256'),
       begun: performance.now(),
       crc32: 0,
       size: 0,
       stored: written.then((object) => {
         const sum = crc32Hex(pack.crc32);
         requireWritten(object, pack.size, sum);
-        const stored = { name, key, size: pack.size, crc32: sum, sha256: pack.sha256.digest('hex') };
+        const stored = { name, key, size: pack.size, crc32: sum };
         this.#options.onStored?.(stored);
         return stored;
       }),

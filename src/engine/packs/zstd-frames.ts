@@ -7,15 +7,16 @@ const decompress = promisify(zstdDecompress);
 
 const magic = 0xfd2fb528;
 const blockHeaderSize = 3;
+const minChunkSize = 16 * 1024;
 const decompressionChunkSize = 128 * 1024;
 
 /** One frame with its content checksum, made on libuv's threads. */
 export function compressZstdFrame(raw: Uint8Array, level: number): Promise<Buffer> {
   // pledgedSrcSize is newer than Node's type declarations; it writes the content size into the frame's header.
   const options = {
-    // The greatest size that a result can have (ZSTD_COMPRESSBOUND): in one piece Node need not copy pieces together,
-    // and memory that the result does not reach is never touched.
-    chunkSize: raw.length + (raw.length >> 8) + 1024,
+    // Room for most results in one piece. More would not spare the copy that Node makes in the end anyway (24.21.0: the
+    // frame's last bytes come apart), and be collected again and again.
+    chunkSize: Math.max(minChunkSize, raw.length >> 2),
     params: {
       [constants.ZSTD_c_compressionLevel]: level,
       [constants.ZSTD_c_checksumFlag]: 1,

@@ -23,6 +23,11 @@ export interface RawCursor {
    * (`$_requestResumeToken`).
    */
   readonly resumeToken: Buffer | undefined;
+  /**
+   * Of the batch that `next` handed out last: lets its memory be used for another. Whoever does not call it has the
+   * batch for good.
+   */
+  readonly release: () => void;
   /** Ends the cursor on the server too. Never throws. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -31,11 +36,6 @@ export interface RawCursorOptions {
   readonly signal: AbortSignal;
   /** Bytes that a batch should have: the number of documents asked for follows their size. The server's limit is 16 MiB. */
   readonly batchBytes?: number;
-  /**
-   * A batch is of no use any more when the next one is asked for: its memory is used again, which spares the collector
-   * all that is read. By default a batch is the caller's for good.
-   */
-  readonly reuseMemory?: boolean;
 }
 
 interface Batch {
@@ -110,41 +110,40 @@ class WireRawCursor implements RawCursor {
   readonly #db: string;
   readonly #collection: string;
   readonly #batchBytes: number;
-  readonly #reuseMemory: boolean;
   #id: bigint;
   #batchSize = firstBatchSize;
   /** The batch that is here, or on its way. */
   #pending: Promise<Batch> | undefined;
-  /** The batch that the caller has until it asks for the next. */
-  #handedOut: Batch | undefined;
-  #resumeToken: Buffer | undefined;
+  /** The batch that was handed out last. */
+  #batch: Batch;
   #closed = false;
 
   constructor(commands: SessionCommands, first: Batch, options: RawCursorOptions) {
     this.#commands = commands;
     this.#batchBytes = options.batchBytes ?? defaultBatchBytes;
-    this.#reuseMemory = options.reuseMemory ?? false;
     this.ns = first.ns;
     const dot = first.ns.indexOf('.');
     this.#db = first.ns.slice(0, dot);
     this.#collection = first.ns.slice(dot + 1);
     this.#id = first.id;
     this.#adapt(first);
+    this.#batch = first;
     this.#pending = Promise.resolve(first);
   }
 
   get resumeToken(): Buffer | undefined {
-    return this.#resumeToken;
+    return this.#batch.resumeToken;
+  }
+
+  get release(): () => void {
+    return this.#batch.release;
   }
 
   async next(): Promise<Buffer | undefined> {
-    this.#handedOut?.release();
-    this.#handedOut = undefined;
     this.#pending ??= this.#ask();
     if (!this.#pending) return undefined;
     const batch = await this.#pending;
-    this.#resumeToken = batch.resumeToken;
-    if (this.#reuseMemory) this.#handedOut = batch;
+    this.#batch = batch;
     // Two replies of 16 MiB at a time for each scan would be most of a worker's memory.
     const ahead = batch.documents.length <= maxBatchesAhead * this.#batchBytes;
     this.#pending = ahead ? this.#ask() : undefined;
@@ -179,7 +178,6 @@ class WireRawCursor implements RawCursor {
     this.#closed = true;
     await this.#pending?.catch(() => undefined);
     this.#pending = undefined;
-    this.#handedOut = undefined;
     await this.#commands.end(this.#id === 0n);
   }
 }

@@ -2,6 +2,7 @@ import { MongoNetworkError, MongoNetworkTimeoutError } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { AuthenticatedSocket } from './authenticated-socket.ts';
 import { messagePrefix, replyBody, requireOk } from './op-msg.ts';
+import type { ReplyMemory } from './reply-memory.ts';
 import { ReplyReader } from './reply-reader.ts';
 
 export interface WireReply {
@@ -24,21 +25,23 @@ export class WireConnection {
   readonly address: string;
   readonly #socket: AuthenticatedSocket['socket'];
   readonly #silenceLimit: number;
-  readonly #reader: ReplyReader;
+  readonly #memory: ReplyMemory;
   #requests = 0;
   #pending: Pending | undefined;
   #failure: Error | undefined;
 
-  constructor({ socket, address, silenceLimit, deliverTo }: AuthenticatedSocket) {
+  /** @param memory where large replies go */
+  constructor({ socket, address, silenceLimit, deliverTo }: AuthenticatedSocket, memory: ReplyMemory) {
+    this.#memory = memory;
     this.address = address;
     this.#socket = socket;
     this.#silenceLimit = silenceLimit;
     const fail = (error: Error): void => {
       this.fail(error);
     };
-    this.#reader = new ReplyReader((message) => {
+    const settle = (message: Buffer): void => {
       this.#settle(message);
-    }, fail);
+    };
     socket.on('error', (cause) => {
       fail(new MongoNetworkError(cause.message, { cause }));
     });
@@ -48,7 +51,7 @@ export class WireConnection {
     socket.on('close', () => {
       fail(new MongoNetworkError(`connection to ${address} closed`));
     });
-    deliverTo(this.#reader);
+    deliverTo(new ReplyReader(memory, settle, fail));
     if (socket.destroyed) fail(new MongoNetworkError(`connection to ${address} closed`));
   }
 
@@ -94,7 +97,7 @@ export class WireConnection {
     this.#pending = undefined;
     if (this.#silenceLimit > 0) this.#socket.setTimeout(0);
     const release = (): void => {
-      this.#reader.giveBack(message);
+      this.#memory.giveBack(message);
     };
     let body: Buffer;
     try {
@@ -118,14 +121,8 @@ export class WireConnection {
     if (this.#failure) return;
     this.#failure = error;
     this.#socket.destroy();
-    this.#reader.forgetMemory();
     const pending = this.#pending;
     this.#pending = undefined;
     pending?.reject(error);
-  }
-
-  /** Nobody uses it for now. */
-  rest(): void {
-    this.#reader.forgetMemory();
   }
 }

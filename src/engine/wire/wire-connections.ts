@@ -1,5 +1,6 @@
 import { type MongoClient, MongoNetworkError } from 'mongodb';
 import { openAuthenticatedSocket } from './authenticated-socket.ts';
+import { ReplyMemory } from './reply-memory.ts';
 import { WireConnection } from './wire-connection.ts';
 
 const closed = 'the client was closed';
@@ -7,6 +8,7 @@ const closed = 'the client was closed';
 /** The connections of one client: used again, and ended when the client finds the server gone, or is closed. */
 class WireConnections {
   readonly #client: MongoClient;
+  readonly #memory = new ReplyMemory();
   readonly #all = new Set<WireConnection>();
   readonly #idle = new Set<WireConnection>();
   #closings = 0;
@@ -41,7 +43,7 @@ class WireConnections {
       this.#all.delete(connection);
     }
     const closings = this.#closings;
-    const connection = new WireConnection(await openAuthenticatedSocket(this.#client, host, signal));
+    const connection = new WireConnection(await openAuthenticatedSocket(this.#client, host, signal), this.#memory);
     if (this.#closings === closings) this.#all.add(connection);
     else this.#end(connection, closed);
     return connection;
@@ -49,10 +51,7 @@ class WireConnections {
 
   giveBack(connection: WireConnection): void {
     if (!connection.isUsable) this.#end(connection, 'given up');
-    else {
-      connection.rest();
-      if (this.#all.has(connection)) this.#idle.add(connection);
-    }
+    else if (this.#all.has(connection)) this.#idle.add(connection);
   }
 }
 

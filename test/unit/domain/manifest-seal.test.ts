@@ -8,7 +8,7 @@ import { parseManifest, sealManifest, type UnsealedManifest } from '../../../src
 const sha256 = (text: string) => hash('sha256', text);
 const opTime = { ts: { t: 100, i: 1 }, t: 1 };
 const prefix = 'orders/backups/20261122T101530Z-logical-k3f9/rs0/';
-const stored = { key: `${prefix}index.ndjson.zst`, size: 1, crc32: '00000000', sha256: 'x' };
+const stored = { key: `${prefix}index.ndjson.zst`, size: 1, crc32: '00000000' };
 const instant = '2026-11-22T10:15:30.000Z';
 
 const content: UnsealedManifest = {
@@ -57,7 +57,7 @@ const content: UnsealedManifest = {
         attempt: 1,
         member: 'h:1',
         codec: 'zstd',
-        index: stored,
+        index: { ...stored, sha256: 'x' },
         packs: [],
         namespaces: [],
         documents: 0,
@@ -135,7 +135,7 @@ describe('the seal of a manifest', () => {
   });
 
   it.each(['../rs0', 'a/b'])('does not make good a part called %s', (name) => {
-    const base = { ...part?.base, index: { ...stored, key: stored.key.replace('rs0', name) } };
+    const base = { ...part?.base, index: { ...stored, sha256: 'x', key: stored.key.replace('rs0', name) } };
     const hostile = sealManifest({ ...content, parts: [{ ...part, name, base }] } as UnsealedManifest, sha256);
     expect(errorOf(JSON.stringify(hostile))).toMatchObject({ name: 'VerificationFailed' });
   });

@@ -30,7 +30,7 @@ const catalog: CatalogEntry[] = [
 const indexes = { indexes: [Buffer.from('_id_')], unfinished: [Buffer.from('build')] };
 const pack = (n: number): WrittenPack => {
   const name = `0001-0000${n}`;
-  return { name, key: `${partPrefix}packs/${name}.pack`, size: 1000, crc32: '0'.repeat(8), sha256: '0'.repeat(64) };
+  return { name, key: `${partPrefix}packs/${name}.pack`, size: 1000, crc32: '0'.repeat(8) };
 };
 const frame = (inPack: number, offset: number): WrittenFrame => ({
   ...{ pack: pack(inPack).name, offset, length: 10, rawLength: 20, documents: 2, sha256: '1'.repeat(64) },
@@ -216,7 +216,10 @@ describe('a checkpoint', () => {
       fc.asyncProperty(fc.nat(), fc.integer({ min: 0, max: 7 }), async (at, bit) => {
         const flipped = Buffer.from(second);
         flipped[at % flipped.length] = (flipped[at % flipped.length] ?? 0) ^ (1 << bit);
-        await expect(read(await stored(first, flipped))).rejects.toMatchObject({ name: 'CorruptObject' });
+        const outcome = await read(await stored(first, flipped)).catch((error: unknown) => error);
+        // Some bits of a zstd frame mean nothing, padding for instance: then it says what it said.
+        if (outcome instanceof Error) expect(outcome).toMatchObject({ name: 'CorruptObject' });
+        else expect(outcome).toEqual(await read(whole));
       }),
       { numRuns: 200 },
     );

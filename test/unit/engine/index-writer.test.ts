@@ -34,7 +34,6 @@ const pack: fc.Arbitrary<IndexPack> = fc.record({
   pack: fc.nat(9999).map((n) => `0001-${String(n).padStart(5, '0')}`),
   size: fc.constant(2 ** 40),
   crc32: hex(8),
-  sha256: hex(64),
 });
 const frameOf = (ns: string, inPack: string): fc.Arbitrary<IndexFrame> =>
   fc.record({

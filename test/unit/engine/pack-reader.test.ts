@@ -127,7 +127,7 @@ describe('reading frames by ranges', () => {
 
 describe('reading an index', () => {
   const header = { kind: 'header', schemaVersion: 1, backupId: 'b', part: 'rs0', codec: 'zstd' };
-  const pack = { kind: 'pack', pack: '0001-00001', size: 100, crc32: '00000000', sha256: '0'.repeat(64) };
+  const pack = { kind: 'pack', pack: '0001-00001', size: 100, crc32: '00000000' };
   const namespace = {
     kind: 'namespace',
     ns: 'db.c',

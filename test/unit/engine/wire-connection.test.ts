@@ -5,6 +5,7 @@ import { BSON, type Document, MongoNetworkError, MongoServerError } from 'mongod
 import { describe, expect, it } from 'vitest';
 import type { ByteSink } from '../../../src/engine/wire/authenticated-socket.ts';
 import { commandSection } from '../../../src/engine/wire/op-msg.ts';
+import { ReplyMemory } from '../../../src/engine/wire/reply-memory.ts';
 import { ReplyReader } from '../../../src/engine/wire/reply-reader.ts';
 import { WireConnection } from '../../../src/engine/wire/wire-connection.ts';
 
@@ -50,11 +51,13 @@ describe('the reader of replies', () => {
         const sent = lengths.map((length, n) => message({ n, body: Buffer.alloc(length, n + 1) }));
         const got: Buffer[] = [];
         let right = 0;
+        const memory = new ReplyMemory();
         const reader = new ReplyReader(
+          memory,
           (reply) => {
             if (reply.equals(sent[right] ?? Buffer.alloc(0))) right += 1;
             if (keep) got.push(reply);
-            else reader.giveBack(reply);
+            else memory.giveBack(reply);
           },
           (error) => {
             throw error;
@@ -78,6 +81,7 @@ describe('the reader of replies', () => {
   it.each([0, 15, -1, 48_000_001])('refuses a message of %i bytes', (length) => {
     const failures: Error[] = [];
     const reader = new ReplyReader(
+      new ReplyMemory(),
       () => expect.unreachable(),
       (error) => failures.push(error),
     );
@@ -97,15 +101,41 @@ function connection() {
       done();
     },
   });
-  const wire = new WireConnection({
+  const authenticated = {
     socket: socket as unknown as Socket,
     address: 'db:27017',
     silenceLimit: 0,
-    deliverTo: (to) => (sink = to),
-  });
+    deliverTo: (to: ByteSink) => (sink = to),
+  };
+  const wire = new WireConnection(authenticated, new ReplyMemory());
   const ask = (signal = never) => wire.request([commandSection({ ping: 1, $db: 'admin' })], signal);
   return { wire, socket, ask, come: (bytes: Buffer) => sink?.arrived(bytes) };
 }
+
+describe('the memory of replies', () => {
+  const megabyte = 1024 * 1024;
+
+  it('is used again for what fits, and by one reply at a time', () => {
+    const memory = new ReplyMemory();
+    const [one, other] = [memory.take(3 * megabyte), memory.take(3 * megabyte - 9)];
+    expect(one.buffer).not.toBe(other.buffer);
+    memory.giveBack(one);
+    expect(memory.take(5 * megabyte).buffer).not.toBe(one.buffer);
+    const again = memory.take(2 * megabyte + 1);
+    expect(again.buffer).toBe(one.buffer);
+    expect(again).toHaveLength(2 * megabyte + 1);
+    expect(memory.take(2 * megabyte).buffer).not.toBe(one.buffer);
+  });
+
+  it('is not kept without bounds', () => {
+    const memory = new ReplyMemory();
+    const taken = Array.from({ length: 20 }, () => memory.take(8 * megabyte));
+    const known = new Set(taken.map(({ buffer }) => buffer));
+    for (const reply of taken) memory.giveBack(reply);
+    const again = Array.from({ length: 20 }, () => memory.take(8 * megabyte));
+    expect(again.filter(({ buffer }) => known.has(buffer))).toHaveLength(6);
+  });
+});
 
 describe('a connection', () => {
   it('answers each command with its own reply', async () => {
