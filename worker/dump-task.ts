@@ -89,6 +89,8 @@ async function dump(
     });
     return { ...result, base: { ...result.base, warnings: [...leftOut, ...warnings()] } };
   } finally {
+    // What comes after the dump is held back by nothing.
+    progress.showBrake(null);
     await progress.flush();
     await client.close();
   }

@@ -40,8 +40,15 @@ function startWriter(client: MongoClient): { stop: () => Promise<void> } {
 
 async function stepDown(set: ReplicaSetServers): Promise<void> {
   const before = await set.primary();
-  await set.clientFor(before).db('admin').command({ replSetStepDown: 20, secondaryCatchUpPeriodSecs: 10 });
+  const admin = set.clientFor(before).db('admin');
+  // Refused while the other one has not caught up.
+  await until('the primary steps down', async () => {
+    await admin.command({ replSetStepDown: 60, secondaryCatchUpPeriodSecs: 30 });
+    return true;
+  });
   await until('another member is primary', async () => ((await set.primary()) === before ? undefined : true));
+  // Who stepped down may be elected again: the next step-down needs it.
+  await admin.command({ replSetFreeze: 0 });
 }
 
 test('a backup through a broken network, a killed member and two step-downs restores exactly', async () => {
