@@ -19,7 +19,8 @@ export interface BenchBackup {
   readonly folder: string;
   /** Restore time: after the changes. */
   readonly manifest: Manifest;
-  /** Where the base stands: hardly any oplog to replay. */
+  /** Restore time: where the base stands, with hardly any oplog. */
+  readonly manifestAtPoint: Manifest;
   readonly point: OpTime;
   /** Of the source, where the base stands and at the restore time. */
   readonly hashes: { readonly atPoint: Hashes; readonly atEnd: Hashes };
@@ -43,6 +44,11 @@ export async function changeSmallDocuments(client: MongoClient, entries: number)
     await small.insertMany(ids.map((_id) => ({ _id: _id - first, note: 'again' })));
   }
 }
+
+const topology = {
+  ...{ name: replicaSet, role: 'replicaSet' as const, replicaSet, replicaSetId: null, term: null, configVersion: null },
+  ...{ majorityVoteCount: null, writeMajorityCount: null, majorityOpTime: null, members: [] },
+};
 
 /** What an earlier run's changes left. */
 export async function undoChanges(client: MongoClient): Promise<void> {
@@ -68,34 +74,35 @@ export async function makeBackup(
     },
     { client, store, clock: new SystemClock(), logger: silent, signal, onProgress: () => undefined, checkFence },
   );
+  const capture = async () => {
+    const { majority } = await readMemberState({ client, member: host, signal }, replicaSet);
+    await captureTo(
+      {
+        ...{ ...common, oplogPrefix: `${partPrefix}oplog/`, from: base.captureFrom, applyFrom: base.applyFrom },
+        ...{ point, restoreTime: majority.ts, member: host },
+      },
+      { client, store, signal, checkFence },
+    );
+    const slices = await readChain(store, `${partPrefix}oplog/`, base.captureFrom);
+    return { restoreTime: majority.ts, oplog: { from: base.captureFrom, to: slices.at(-1)?.to ?? point, slices } };
+  };
+  const captured = await capture();
   const atPoint = await readHashes(client);
   await change();
+  const capturedAtEnd = await capture();
   const atEnd = await readHashes(client);
-  const { majority } = await readMemberState({ client, member: host, signal }, replicaSet);
-  await captureTo(
-    {
-      ...{ ...common, oplogPrefix: `${partPrefix}oplog/`, from: base.captureFrom, applyFrom: base.applyFrom },
-      ...{ point, restoreTime: majority.ts, member: host },
-    },
-    { client, store, signal, checkFence },
-  );
-  const slices = await readChain(store, `${partPrefix}oplog/`, base.captureFrom);
   const { version } = (await client.db('admin').command({ buildInfo: 1 })) as { version: string };
-  const topology = {
-    ...{ name: part, role: 'replicaSet' as const, replicaSet, replicaSetId: null, term: null, configVersion: null },
-    ...{ majorityVoteCount: null, writeMajorityCount: null, majorityOpTime: null, members: [] },
-  };
-  const oplog = { from: base.captureFrom, to: slices.at(-1)?.to ?? point, slices };
   const memberFacts = { member: host, memberReason: '', memberVerdicts: [] };
-  const manifest: Manifest = {
+  const manifestOf = ({ restoreTime, oplog }: typeof captured): Manifest => ({
     ...{ schemaVersion: 1, backupId, deployment, kind: 'replicaSet', method: 'logical', methodReason: '' },
     ...{ storage: 'bench', run: 'r', fence: 1, requestedBy: '', labels: {}, createdAt: base.startedAt },
-    ...{ finishedAt: base.finishedAt, restoreTime: majority.ts, restoreTimeWall: null, serverVersion: version },
+    ...{ finishedAt: base.finishedAt, restoreTime, restoreTimeWall: null, serverVersion: version },
     ...{ featureCompatibilityVersion: version.split('.').slice(0, 2).join('.'), toolVersion: '', usersAndRoles: false },
     warnings: [],
     totals: { namespaces: 0, documents: 0, rawBytes: base.rawBytes, storedBytes: 0, oplogEntries: 0, seconds: 0 },
     parts: [{ name: part, topology, ...memberFacts, base, point, oplog }],
     sha256: '0'.repeat(64),
-  };
-  return { folder, manifest, point, hashes: { atPoint, atEnd } };
+  });
+  const [manifest, manifestAtPoint] = [manifestOf(capturedAtEnd), manifestOf(captured)];
+  return { folder, manifest, manifestAtPoint, point, hashes: { atPoint, atEnd } };
 }

@@ -15,8 +15,9 @@ import { measureSelf } from './measure-self.ts';
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 async function holdfast(client: MongoClient, backup: BenchBackup, replay: boolean, parallel: number) {
-  const { manifest, point, folder } = backup;
-  const restoreTime = replay && manifest.restoreTime ? manifest.restoreTime : point.ts;
+  const { folder, point } = backup;
+  const manifest = replay ? backup.manifest : backup.manifestAtPoint;
+  const restoreTime = manifest.restoreTime ?? point.ts;
   const part = manifest.parts[0]?.name ?? '';
   const result = await restorePart(
     { runId: 'r', manifest, part, restoreTime, parallel, users: false, keepExpired: false },

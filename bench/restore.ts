@@ -10,10 +10,13 @@ import { type Hashes, measureRestore } from './target-server.ts';
  * `npm run bench:restore`: our restore beside the driver's insertMany and, where HOLDFAST_BENCH_MONGODUMP and
  * HOLDFAST_BENCH_MONGORESTORE name the binaries, mongorestore. Each run into a new member of a set of one, in its own
  * process, variants in turn, medians, and every target compared with the source by hashes. HOLDFAST_BENCH_SCALE (1 = 1.85 GB, default 0.6), HOLDFAST_BENCH_RUNS (default 5),
- * HOLDFAST_BENCH_PARALLEL (default 2), HOLDFAST_BENCH_ENTRIES (to replay, default 200000).
+ * HOLDFAST_BENCH_PARALLEL (default 2), HOLDFAST_BENCH_ENTRIES (to replay, default 200000); arguments choose variants.
  */
 
-const variants = ['holdfast', 'holdfast with replay', 'driver insertMany'];
+const wanted = process.argv.slice(2);
+const variants = ['holdfast', 'holdfast with replay', 'driver insertMany'].filter(
+  (variant) => wanted.length === 0 || wanted.includes(variant),
+);
 
 function report(results: ReadonlyMap<string, readonly Measured[]>, rawBytes: number): void {
   const rows = [...results].map(([variant, runs]) => ({
@@ -23,7 +26,7 @@ function report(results: ReadonlyMap<string, readonly Measured[]>, rawBytes: num
   console.table(rows);
   for (const [variant, runs] of results) if (runs[0]?.['phases'] !== undefined) console.log(variant, runs[0]['phases']);
   const [ours] = rows;
-  if (ours) for (const base of rows.slice(2)) printRatio(ours, base);
+  if (ours) for (const base of rows.filter(({ variant }) => !variant.startsWith('holdfast'))) printRatio(ours, base);
 }
 
 const scale = Number(process.env['HOLDFAST_BENCH_SCALE'] ?? '0.6');
