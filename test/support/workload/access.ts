@@ -2,12 +2,13 @@ import { type Maker } from './operation.ts';
 
 const role: Maker = ({ client }, random) => {
   const [db, name, other] = [random.pick(['admin', 'x']), `role${random.below(4)}`, random.pick(['read', 'readWrite'])];
-  const kind = random.pick(['create', 'create', 'update', 'drop']);
+  const kind = random.pick(['create', 'create', 'update', 'grant', 'drop']);
   const privileges = [{ resource: { db: 'x', collection: `c${random.below(3)}` }, actions: ['find'] }];
   const roles = [{ role: other, db: 'x' }];
   const runs: Record<string, object> = {
     create: { createRole: name, privileges, roles },
     update: { updateRole: name, privileges, roles },
+    grant: { grantPrivilegesToRole: name, privileges },
     drop: { dropRole: name },
   };
   return { kind: `${kind}Role`, detail: `${db}.${name} ${other}`, run: () => client.db(db).command(runs[kind] ?? {}) };

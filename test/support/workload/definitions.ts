@@ -31,6 +31,18 @@ const createIndex: Maker = (world, random) => {
   };
 };
 
+/** One build, one entry, several indexes. */
+const createSeveral: Maker = (world, random) => {
+  const { db, name, ns } = somePlace(world, random);
+  const some = [random.pick(definitions), random.pick(definitions), random.pick(definitions)];
+  const indexes = [...new Map(some.map(([key, options]) => [options.name, { key, ...options }])).values()];
+  return {
+    kind: 'createIndexes',
+    detail: `${ns} ${JSON.stringify(indexes.map((index) => index.name))}`,
+    run: () => db.command({ createIndexes: name, indexes }),
+  };
+};
+
 /** On a collection that has documents with the same value: the build starts and aborts. */
 const failToBuild: Maker = ({ client }, random) => {
   const { collection, ns } = placeOf(client, random.pick(['x', 'y']), 'duplicates');
@@ -59,6 +71,8 @@ const modifyIndex: Maker = (world, random) => {
   const index = random.pick<Document>([
     { name: 'expiry', expireAfterSeconds: 3_000_000 + random.below(1000) },
     { keyPattern: { at: 1 }, expireAfterSeconds: 4_000_000 },
+    // Makes one that expires of one that did not.
+    { keyPattern: { bulk: 1 }, expireAfterSeconds: 5_000_000 },
     { name: 'n', hidden: random.below(2) === 0 },
     { name: 'bulk', hidden: false },
     { name: 'list', hidden: true },
@@ -127,6 +141,7 @@ const expire: Maker = ({ client }, random) => {
 
 export const definitionOperations: readonly (readonly [Maker, number])[] = [
   [createIndex, 8],
+  [createSeveral, 2],
   [failToBuild, 2],
   [dropIndex, 4],
   [modifyIndex, 4],

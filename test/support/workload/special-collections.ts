@@ -4,6 +4,8 @@ import { type Maker, placeOf, someFields } from './operation.ts';
 const fieldsOf = (count: number, make: (n: number) => Document): Document[] =>
   Array.from({ length: count }, (_, n) => make(n));
 
+const someExpiry = (value: number) => (value % 3 === 0 ? 'off' : 1_000_000_000 + value);
+
 const timeSeries: Maker = ({ client }, random) => {
   const { db, name, ns, collection } = placeOf(client, random.pick(['x', 'y']), `series${random.below(2)}`);
   const [meta, from, value] = [random.below(4), random.below(500), random.below(100)];
@@ -37,7 +39,7 @@ const timeSeries: Maker = ({ client }, random) => {
     modify: () =>
       db.command({
         collMod: name,
-        ...(value < 30 ? { timeseries: { granularity: 'minutes' } } : { expireAfterSeconds: 1_000_000_000 + value }),
+        ...(value < 30 ? { timeseries: { granularity: 'minutes' } } : { expireAfterSeconds: someExpiry(value) }),
       }),
     drop: () => db.dropCollection(name),
     index: () => collection.createIndex({ 'm.sensor': 1, at: value < 50 ? 1 : -1 }),
@@ -99,12 +101,13 @@ const limitCapped: Maker = ({ client }, random) => {
 const clustered: Maker = ({ client }, random) => {
   const { db, name, ns, collection } = placeOf(client, random.pick(['x', 'y']), `clustered${random.below(2)}`);
   const [id, fields] = [random.below(40), someFields(random)];
-  const kind = random.pick(['insert', 'insert', 'update', 'delete', 'index', 'recreate']);
+  const kind = random.pick(['insert', 'insert', 'update', 'delete', 'index', 'modify', 'recreate']);
   const runs: Record<string, () => Promise<unknown>> = {
     insert: () => collection.insertOne({ _id: id, ...fields }),
     update: () => collection.updateOne({ _id: id }, { $set: fields }, { upsert: id % 2 === 0 }),
     delete: () => collection.deleteMany({ _id: { $gte: id, $lt: id + 4 } }),
     index: () => collection.createIndex({ n: 1 }),
+    modify: () => db.command({ collMod: name, expireAfterSeconds: someExpiry(id) }),
     recreate: async () => {
       await db.dropCollection(name).catch(() => undefined);
       await db.createCollection(name, {
