@@ -59,9 +59,10 @@ describe('a target whose primary changes during the restore', () => {
     const restoring = restoreBackup(client, store, manifest, { parallel: 1 }).catch((error: unknown) => error);
     const result = await restoring;
     await lost;
+    // The driver writes the mark again, to the new primary, when it finds that in time; else the mark itself fails.
     expect(result).toMatchObject({
       name: 'TargetUnreachable',
-      message: expect.stringMatching(/primary/) as string,
+      message: expect.stringMatching(/another primary|stopped answering during the restore mark/) as string,
     });
   });
 });
