@@ -53,6 +53,16 @@ module.exports = {
         path: '^(lambdas|worker|cli|local)/',
       },
     ),
+    rule(
+      'lib-knows-contracts-only',
+      'CDK sees the variables of entrypoints, the machines, domain and config: never a handler, a use case or an adapter.',
+      within('(bin|lib)/'),
+      {
+        path: '^(src|lambdas|worker|local|cli|statemachines)/',
+        pathNot: '^(src/(domain|config)/|lambdas/[^/]+/env\\.ts$|worker/env\\.ts$|statemachines/manifest\\.ts$)',
+      },
+    ),
+    rule('lambdas-import-no-entrypoint', '', within('lambdas/'), { path: '^(worker|cli|local|bin|lib)/' }),
     rule('cli-imports-local-only', '', within('cli/'), { path: '^(lambdas|worker)/' }),
     rule('local-imports-no-entrypoint', '', within('local/'), { path: '^(lambdas|worker|cli)/' }),
     rule('worker-imports-no-entrypoint', '', within('worker/'), { path: '^(lambdas|cli|local)/' }),

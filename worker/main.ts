@@ -1,5 +1,6 @@
 import { IpcTaskCallbacks } from '../src/adapters/process/ipc-task-callbacks.ts';
 import { thisProcess } from '../src/adapters/process/process-identity.ts';
+import { composeWorker } from '../src/composition/compose-worker.ts';
 import { exitCodes } from '../src/domain/error-registry.ts';
 import { asHoldfastError } from '../src/domain/failure.ts';
 import { runWorker } from './run-worker.ts';
@@ -26,7 +27,7 @@ try {
   const task = await callbacks.receiveTask();
   process.exitCode = await runWorker({
     callbacks,
-    stateDir,
+    composed: composeWorker(stateDir, task.runId, task.environment),
     task,
     lost: callbacks.lost,
     terminated: terminated.signal,

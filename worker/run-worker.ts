@@ -2,7 +2,7 @@ import { recordStepError } from '../src/application/bind.ts';
 import { readDocument, writeDocument } from '../src/application/documents.ts';
 import type { TaskCallbacks } from '../src/application/ports/task-callbacks.ts';
 import { isCancelRequested, readOutcome } from '../src/application/run-folder.ts';
-import { composeWorker, type WorkerDeps } from '../src/composition/compose-worker.ts';
+import type { ComposedWorker, WorkerDeps } from '../src/composition/compose-worker.ts';
 import type { HoldfastError } from '../src/domain/errors.ts';
 import { asHoldfastError, failureCause } from '../src/domain/failure.ts';
 import { stateKeys } from '../src/domain/names.ts';
@@ -14,19 +14,19 @@ import { stopReasons, type TaskWatch, watchTask } from './watch-task.ts';
 /** What the process around a worker gives it. */
 export interface WorkerHost {
   readonly callbacks: TaskCallbacks;
-  readonly stateDir: string;
+  /** What the task works with; opened by the host, closed by the worker. */
+  readonly composed: ComposedWorker;
   readonly task: {
     readonly runId: string;
     readonly taskKey: string;
     readonly taskToken: string;
-    readonly environment: Readonly<Record<string, string>>;
   };
   /** Aborted when nobody can hear the worker any more. */
   readonly lost: AbortSignal;
   /** Aborted when the host wants the worker to end (SIGTERM). */
   readonly terminated: AbortSignal;
-  /** This process, for whoever must wait for its end. */
-  readonly identity: { readonly pid: number; readonly processStart: string };
+  /** This process, for whoever must wait for its end; left out where the host itself tells (ECS). */
+  readonly identity?: { readonly pid: number; readonly processStart: string };
   readonly heartbeatInterval?: number;
 }
 
@@ -37,8 +37,8 @@ const works = {
 
 /** Does one task and answers for it. @returns the exit code: 0, or the code of the error's kind */
 export async function runWorker(host: WorkerHost): Promise<number> {
-  const { runId, taskKey, taskToken, environment } = host.task;
-  const { deps, close } = composeWorker(host.stateDir, runId, environment);
+  const { taskKey, taskToken } = host.task;
+  const { deps, close } = host.composed;
   try {
     const task = await readDocument(deps.state, taskKey, workerTaskSchema);
     await registerProcess(task, host, deps);
@@ -53,6 +53,7 @@ export async function runWorker(host: WorkerHost): Promise<number> {
 }
 
 async function registerProcess(task: WorkerTask, host: WorkerHost, deps: WorkerDeps): Promise<void> {
+  if (host.identity === undefined) return;
   const attempt = `${task.command}-${task.part}-${task.attempt}`;
   await writeDocument(deps.state, stateKeys.worker(task.runId, attempt), { schemaVersion: 1, ...host.identity });
 }

@@ -5,6 +5,7 @@ import { errorRegistry, exitCodes } from '../../src/domain/error-registry.ts';
 import { isErrorName } from '../../src/domain/errors.ts';
 import type { ProgramOptions } from '../command-runner.ts';
 import { renderReport, renderSettings } from '../output/config-tables.ts';
+import { renderSchedules } from '../output/schedule-tables.ts';
 import type { CommandSession } from '../session.ts';
 
 export function registerConfig(program: Command, { run }: ProgramOptions): void {
@@ -23,7 +24,13 @@ async function check(session: CommandSession, connect: boolean): Promise<void> {
   const settings = await loadConfig(configPath);
   const report = connect ? await environment.checkConfig(settings) : undefined;
   session.print({ config: configPath, settings, ...(report && { report }) }, () =>
-    [renderSettings(configPath, settings), ...(report ? [renderReport(report)] : [])].join('\n\n'),
+    [
+      renderSettings(configPath, settings),
+      renderSchedules(settings, new Date()) ?? [],
+      report ? renderReport(report) : [],
+    ]
+      .flat()
+      .join('\n\n'),
   );
   if (report && !report.ok) session.endWith(exitCodeOf(report));
 }

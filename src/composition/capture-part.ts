@@ -1,5 +1,5 @@
 import { connectDirect } from '../adapters/mongodb/connect.ts';
-import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
+import { resolveCredentials, type ResolveCredentialsOptions } from '../adapters/mongodb/resolve-credentials.ts';
 import { readDocument } from '../application/documents.ts';
 import { requireHeldLease } from '../application/leases.ts';
 import type { Logger } from '../application/ports/logger.ts';
@@ -19,6 +19,7 @@ interface CapturePartContext {
   readonly state: ObjectStore;
   readonly openStorage: OpenStorage;
   readonly logger: Logger;
+  readonly credentials?: ResolveCredentialsOptions;
 }
 
 /** The engine's capture, with a connection to the member that the part's base was read from. */
@@ -35,7 +36,7 @@ export function makeCapturePart(context: CapturePartContext): CaptureOplogDeps['
     const client = await connectDirect({
       host: input.member,
       settings: deployment,
-      credentials: await resolveCredentials(deployment.credentials),
+      credentials: await resolveCredentials(deployment.credentials, context.credentials),
       appName: `holdfast capture ${plan.runId}`,
       signal,
     });

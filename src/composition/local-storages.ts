@@ -37,15 +37,21 @@ export class LocalStorages {
     return new DirectoryObjectStore({ root: settings.path, description });
   }
 
-  #makeS3({ name, type: _type, credentials, ...place }: S3StorageSettings, description: string): S3ObjectStore {
+  /** @throws InvalidConfig for a storage whose bucket only the stack of a stage knows */
+  #makeS3(settings: S3StorageSettings, description: string): S3ObjectStore {
+    const { name, credentials, bucket, region, prefix, endpoint, forcePathStyle, ca, kmsKey } = settings;
+    if (bucket === undefined || region === undefined) {
+      throw new HoldfastError('InvalidConfig', `The storage ${name} names no bucket: the stack makes it, on AWS.`, {
+        next: 'Name bucket and region to use it from this machine.',
+      });
+    }
     const readKey = async () => {
       const secret = await resolveCredentials(credentials, this.#credentials);
       if (!secret) throw new HoldfastError('CredentialsUnavailable', `The storage ${name} names no credentials.`);
       return parseAccessKey(secret);
     };
     return new S3ObjectStore({
-      ...place,
-      description,
+      ...{ bucket, region, prefix, endpoint, forcePathStyle, ca, kmsKey, description },
       ...(credentials !== undefined && { readKey }),
     });
   }

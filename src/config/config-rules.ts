@@ -4,6 +4,7 @@ import { type MongoUri, parseMongoUri, redactUri } from '../domain/mongodb-uri.t
 import { z } from 'zod';
 import { type ConfigPath, nearestWord, type ProblemWithoutPlace } from './config-problems.ts';
 import { configDefaults, laterValues } from './config-schema.ts';
+import { scheduleProblems, scheduleRuleInput } from './schedule-rules.ts';
 import { storageRuleInput, storageRuleProblems } from './storage-rules.ts';
 
 /** What a schema cannot say: rules over several keys, each a function from the file to its problems. */
@@ -12,6 +13,7 @@ const text = z.string().optional().catch(undefined);
 const ruleInputSchema = z
   .object({
     stateDir: text,
+    network: z.unknown().optional(),
     storages: z.record(z.string(), storageRuleInput).optional().catch(undefined),
     deployments: z
       .record(
@@ -21,6 +23,7 @@ const ruleInputSchema = z
             uri: text,
             storage: text,
             method: text,
+            schedules: scheduleRuleInput.optional().catch(undefined),
             tls: z.object({ caFile: text }).optional().catch(undefined),
           })
           .catch({}),
@@ -164,12 +167,19 @@ export function configRuleProblems(root: unknown, folder: string): ProblemWithou
       next: `Add one under ${key}.`,
     }));
   const storages = Object.keys(file.storages ?? {});
+  const onAws = file.network !== undefined;
   const deployments = Object.entries(file.deployments ?? {}).flatMap(([name, deployment]) => [
     ...(deployment.uri ? uriProblems(['deployments', name, 'uri'], deployment.uri) : []),
     ...(storages.length === 0 ? [] : storageProblem(storages, name, deployment.storage)),
     ...methodProblem(name, deployment.method),
+    ...scheduleProblems(name, deployment.schedules ?? {}, storages, onAws),
   ]);
-  return [...empty, ...deployments, ...overlapProblems(file, folder), ...storageRuleProblems(file.storages ?? {})];
+  return [
+    ...empty,
+    ...deployments,
+    ...overlapProblems(file, folder),
+    ...storageRuleProblems(file.storages ?? {}, onAws),
+  ];
 }
 
 /** The CA files that the file names, with their places in it. */

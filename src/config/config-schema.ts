@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { compressionSchema } from '../domain/compression.ts';
 import { methodSchema } from '../domain/manifest.ts';
 import { deploymentNamePattern } from '../domain/names.ts';
-import { credentialsSourceSchema, memberPreferencesSchema } from '../domain/settings.ts';
+import { credentialsSourceSchema, memberPreferencesSchema, networkSchema, scheduleSchema } from '../domain/settings.ts';
 import { bandwidthSchema } from './bandwidth.ts';
 
 /** What is taken where the config file says nothing. Member and compression defaults stand with their schemas in src/domain/settings.ts. */
@@ -30,7 +30,11 @@ const storageSchema = z.discriminatedUnion('type', [
   z
     .strictObject({
       type: z.literal('s3'),
-      bucket: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/, 'expected the name of a bucket'),
+      bucket: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/, 'expected the name of a bucket')
+        .optional()
+        .meta({ description: 'On AWS the stack makes one when left out.' }),
       prefix: z
         .string()
         .regex(/^[\w.!*'()-]+(\/[\w.!*'()-]+)*\/?$/, "expected segments of a-z, A-Z, 0-9, and _.!*'()-, joined by /")
@@ -92,6 +96,9 @@ const deploymentSchema = z.strictObject({
     })
     .optional()
     .meta({ description: 'Bounds of the load on the member that is read.' }),
+  schedules: named(scheduleSchema, 'schedule')
+    .optional()
+    .meta({ description: 'When it is backed up by itself: on AWS, where EventBridge Scheduler starts it.' }),
 });
 
 /** The config file as people write it. */
@@ -104,6 +111,9 @@ export const configFileSchema = z
     stateDir: z.string().min(1).optional().meta({ description: 'Folder for runs and leases; relative to this file.' }),
     storages: named(storageSchema, 'storage'),
     deployments: named(deploymentSchema, 'deployment'),
+    network: networkSchema.optional().meta({
+      description: 'The VPC from where MongoDB can be reached: on AWS.',
+    }),
   })
   .meta({ title: 'holdfast.config.yaml' });
 export type ConfigFile = z.infer<typeof configFileSchema>;
@@ -113,17 +123,7 @@ export type ConfigFile = z.infer<typeof configFileSchema>;
  * refused: a schedule or a retention rule that is accepted and never runs would be a backup that nobody takes (ADR 0010).
  */
 export const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  '': ['network'],
-  'deployments.*': [
-    'lock',
-    'mongodbVersion',
-    'volumes',
-    'schedules',
-    'retention',
-    'oplogArchive',
-    'drills',
-    'objectives',
-  ],
+  'deployments.*': ['lock', 'mongodbVersion', 'volumes', 'retention', 'oplogArchive', 'drills', 'objectives'],
   // Objects are locked for as long as their backup is retained: there is no lock without retention.
   'storages.*': ['objectLock'],
 };

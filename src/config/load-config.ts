@@ -109,6 +109,7 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
     ...(given.method && { method: given.method }),
     storage: given.storage ?? Object.keys(file.storages)[0] ?? '',
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
+    ...(given.schedules && { schedules: given.schedules }),
     member: given.member ?? memberPreferencesSchema.parse({}),
     compression: given.compression ?? compressionSchema.parse({}),
     limits: {
@@ -126,12 +127,13 @@ function toStorage(
 ): StorageSettings {
   if (file.type === 'directory') return { name, type: 'directory', path: resolve(folder, file.path) };
   const { bucket, prefix = '', region, endpoint, forcePathStyle, credentials, kmsKey } = file;
+  const knownRegion = region ?? (endpoint === undefined ? undefined : configDefaults.endpointRegion);
   return {
     name,
     type: 's3',
-    bucket,
+    ...(bucket !== undefined && { bucket }),
     prefix: prefixFolder(prefix),
-    region: region ?? configDefaults.endpointRegion,
+    ...(knownRegion !== undefined && { region: knownRegion }),
     ...(endpoint !== undefined && { endpoint }),
     forcePathStyle: forcePathStyle ?? endpoint !== undefined,
     ...(ca !== undefined && { ca }),
@@ -185,6 +187,7 @@ function toSettings(file: ConfigFile, folder: string, ca: ReadonlyMap<string, st
         toDeployment(name, file, folder, ca.get(`deployments.${name}.tls.caFile`)),
       ]),
     ),
+    ...(file.network && { network: file.network }),
   };
 }
 

@@ -26,12 +26,17 @@ export function prefixFolder(prefix: string): string {
   return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
 }
 
-export function storageRuleProblems(storages: Readonly<Record<string, StorageInput>>): ProblemWithoutPlace[] {
+/** @param onAws whether the config is one of a stage on AWS, whose stack makes buckets */
+export function storageRuleProblems(
+  storages: Readonly<Record<string, StorageInput>>,
+  onAws: boolean,
+): ProblemWithoutPlace[] {
   const buckets = Object.entries(storages).filter(([, { type }]) => type === 's3');
   return [
     ...buckets.flatMap(([name, storage]) => [
       ...endpointProblems(name, storage),
-      ...regionProblems(name, storage),
+      ...bucketProblems(name, storage, onAws),
+      ...regionProblems(name, storage, onAws),
       ...keyProblems(name, storage),
     ]),
     ...buckets.flatMap(([name, storage], index) =>
@@ -73,8 +78,19 @@ function endpointProblem(endpoint: string): { shown: string; expected: string; n
   return undefined;
 }
 
-function regionProblems(name: string, { region, endpoint }: StorageInput): ProblemWithoutPlace[] {
-  if (region !== undefined || endpoint !== undefined) return [];
+function bucketProblems(name: string, { bucket, endpoint }: StorageInput, onAws: boolean): ProblemWithoutPlace[] {
+  if (bucket !== undefined || (onAws && endpoint === undefined)) return [];
+  const next = 'Add bucket. Only the stack of a stage on AWS (network) makes one.';
+  return [{ path: ['storages', name, 'bucket'], given: 'nothing', expected: 'the name of a bucket', next }];
+}
+
+/** A bucket that the stack makes is in the stack's region. */
+function regionProblems(
+  name: string,
+  { bucket, region, endpoint }: StorageInput,
+  onAws: boolean,
+): ProblemWithoutPlace[] {
+  if (region !== undefined || endpoint !== undefined || (onAws && bucket === undefined)) return [];
   const path = ['storages', name, 'region'];
   return [{ path, given: 'nothing', expected: 'the region of the bucket', next: 'Add region, such as eu-central-1.' }];
 }
@@ -92,7 +108,7 @@ function placeProblems(
   other: string,
   before: StorageInput,
 ): ProblemWithoutPlace[] {
-  if (storage.bucket !== before.bucket || hostOf(storage) !== hostOf(before)) return [];
+  if (storage.bucket === undefined || storage.bucket !== before.bucket || hostOf(storage) !== hostOf(before)) return [];
   const [mine, theirs] = [prefixFolder(storage.prefix ?? ''), prefixFolder(before.prefix ?? '')];
   if (!mine.startsWith(theirs) && !theirs.startsWith(mine)) return [];
   return [

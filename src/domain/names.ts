@@ -91,3 +91,19 @@ export function splitNamespace(ns: string): { db: string; coll: string } {
   const dot = ns.indexOf('.');
   return { db: ns.slice(0, dot), coll: ns.slice(dot + 1) };
 }
+
+/** How a worker task on ECS is told what to do: the container that gets the override, and the variable with the task document's key. */
+export const workerContainer = { name: 'worker', taskKey: 'HOLDFAST_TASK_KEY' } as const;
+
+/** The run that a task document belongs to. @returns undefined when the key is none of {@link stateKeys.task} */
+export function runOfTask(taskKey: string): string | undefined {
+  return /^runs\/([^/]+)\/tasks\/[^/]+\.json$/.exec(taskKey)?.[1];
+}
+
+/** Names of what a stage has in AWS; each is unique in its account and Region. */
+export const stageNames = {
+  stack: (stage: string) => `holdfast-${stage}`,
+  stateMachine: (stage: string, workflow: string) => `holdfast-${stage}-${workflow}`,
+  function: (stage: string, folder: string) => `holdfast-${stage}-${folder}`,
+  worker: (stage: string) => `holdfast-${stage}-worker`,
+} as const;

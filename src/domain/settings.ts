@@ -27,6 +27,16 @@ export const memberPreferencesSchema = z.strictObject({
 });
 export type MemberPreferences = z.infer<typeof memberPreferencesSchema>;
 
+/** When a deployment is backed up by itself, on AWS. */
+export const scheduleSchema = z.strictObject({
+  /** Six fields of EventBridge Scheduler: minutes hours day-of-month month day-of-week year. */
+  cron: z.string(),
+  /** IANA name. */
+  timezone: z.string().default('UTC'),
+  method: methodSchema.optional(),
+  storage: z.string().optional(),
+});
+
 export const deploymentSettingsSchema = z.strictObject({
   name: z.string().regex(deploymentNamePattern),
   /** Without credentials. */
@@ -44,6 +54,7 @@ export const deploymentSettingsSchema = z.strictObject({
     /** Bytes per second that are read from a member; left out for no limit. */
     bandwidth: z.int().positive().optional(),
   }),
+  schedules: z.record(z.string(), scheduleSchema).optional(),
 });
 export type DeploymentSettings = z.infer<typeof deploymentSettingsSchema>;
 
@@ -52,10 +63,12 @@ export const storageSettingsSchema = z.discriminatedUnion('type', [
   z.strictObject({
     name: z.string(),
     type: z.literal('s3'),
-    bucket: z.string(),
+    /** Left out: the bucket that the stack makes, on AWS. */
+    bucket: z.string().optional(),
     /** Empty, or ends with "/". */
     prefix: z.string(),
-    region: z.string(),
+    /** Left out beside `bucket`: the stage's. */
+    region: z.string().optional(),
     endpoint: z.string().optional(),
     forcePathStyle: z.boolean(),
     /** The PEM text of `caFile`. */
@@ -71,8 +84,24 @@ export type S3StorageSettings = Extract<StorageSettings, { type: 's3' }>;
 export function storagePlace(storage: StorageSettings): string {
   if (storage.type === 'directory') return `directory ${storage.path}`;
   const { bucket, prefix, endpoint } = storage;
-  return `s3://${bucket}/${prefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
+  return `s3://${bucket ?? '(made by the stack)'}/${prefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
 }
+
+const ids = (prefix: string) =>
+  z
+    .array(z.string().regex(new RegExp(`^${prefix}-[0-9a-f]+$`), `expected an id like ${prefix}-0123456789abcdef0`))
+    .min(1);
+
+/** Where functions and workers reach MongoDB from, on AWS. */
+export const networkSchema = z.strictObject({
+  vpcId: z.string().regex(/^vpc-[0-9a-f]+$/, 'expected an id like vpc-0123456789abcdef0'),
+  availabilityZones: z.array(z.string().min(1)).min(1),
+  privateSubnetIds: ids('subnet'),
+  privateSubnetRouteTableIds: ids('rtb').optional(),
+  securityGroupIds: ids('sg'),
+  createEndpoints: z.boolean().optional(),
+});
+export type NetworkSettings = z.infer<typeof networkSchema>;
 
 /** The whole config after loading: what a run copies to its folder. Holds no secret. */
 export const settingsSchema = z.strictObject({
@@ -81,5 +110,6 @@ export const settingsSchema = z.strictObject({
   stateDir: z.string(),
   storages: z.record(z.string(), storageSettingsSchema),
   deployments: z.record(z.string(), deploymentSettingsSchema),
+  network: networkSchema.optional(),
 });
 export type Settings = z.infer<typeof settingsSchema>;

@@ -6,6 +6,8 @@ import type { CredentialsSource } from '../../domain/settings.ts';
 export interface ResolveCredentialsOptions {
   /** Where `{ env: NAME }` is looked up; the process's environment when left out. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Reads a secret by its ARN; an ARN is refused when left out, as in embedded mode. */
+  readonly readSecret?: (arn: string) => Promise<string>;
   /** Told when a credentials file is readable by others than its owner. */
   readonly warn?: (message: string) => void;
 }
@@ -39,6 +41,7 @@ export async function resolveCredentials(
 ): Promise<Secret | undefined> {
   if (source === undefined) return undefined;
   if (typeof source === 'string') {
+    if (options.readSecret !== undefined) return secretOf(await options.readSecret(source), `secret ${source}`);
     throw unavailable(
       'The credentials are named by a Secrets Manager ARN, which embedded mode does not read.',
       'Write credentials: { env: NAME } or { file: PATH }.',
@@ -50,6 +53,10 @@ export async function resolveCredentials(
       ? (options.environment ?? process.env)[source.env]
       : await readCredentialsFile(source.file, options.warn);
   if (text === undefined) throw unavailable(`The ${place} with the credentials is not set.`);
+  return secretOf(text, place);
+}
+
+function secretOf(text: string, place: string): Secret {
   const trimmed = text.replace(/\r?\n$/, '');
   if (trimmed.trim() === '') throw unavailable(`The ${place} with the credentials is empty.`);
   return new Secret(trimmed);

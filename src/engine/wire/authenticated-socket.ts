@@ -1,20 +1,13 @@
 import { EventEmitter } from 'node:events';
-import { createRequire } from 'node:module';
 import { createConnection, type Socket } from 'node:net';
-import type { Writable } from 'node:stream';
 import { type HostAddress, type MongoClient, MongoNetworkError, MongoNetworkTimeoutError } from 'mongodb';
+import { connect } from 'mongodb/lib/cmap/connect.js';
+import { HostAddress as Address } from 'mongodb/lib/utils.js';
 
 /**
  * Sockets that the pinned driver (7.9.0) has encrypted and authenticated, taken out of its hands: the only file of the
  * wire protocol that leans on the driver's inside, pinned by test/contract/wire-connection.test.ts.
  */
-const inside = createRequire(import.meta.url);
-const { connect } = inside('mongodb/lib/cmap/connect.js') as {
-  /** Makes the socket unless it is given one, says hello, authenticates. */
-  connect: (options: object) => Promise<{ readonly socket: Socket; readonly messageStream: Writable }>;
-};
-const { HostAddress: Address } = inside('mongodb/lib/utils.js') as { HostAddress: new (host: string) => HostAddress };
-
 /** Where the bytes of a socket go. Neither function may throw. */
 export interface ByteSink {
   /** Memory for the next bytes, not empty. */

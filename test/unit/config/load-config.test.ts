@@ -154,7 +154,6 @@ deployments:
   });
 
   it.each([
-    ['schedules: { nightly: { cron: "0 2 * * ? *" } }', 'schedules'],
     ['retention: { daily: 7 }', 'retention'],
     ['oplogArchive: { enabled: true }', 'oplogArchive'],
     ['drills: {}', 'drills'],
@@ -189,9 +188,8 @@ deployments:
     },
   );
 
-  it.each([['network: {}'], ['method: physical'], ['method: snapshot']])('refuses %s likewise', async (line) => {
-    const text = line.startsWith('network') ? `${line}\n${minimal}` : withOrders(line);
-    const [problem] = await problemsOf(text);
+  it.each([['method: physical'], ['method: snapshot']])('refuses %s likewise', async (line) => {
+    const [problem] = await problemsOf(withOrders(line));
     expect(`${problem?.expected ?? ''} ${problem?.next ?? ''}`).toMatch(/this release/);
   });
 

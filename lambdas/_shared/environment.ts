@@ -1,0 +1,29 @@
+import { z } from 'zod';
+
+/**
+ * Variables of functions. Each function's `env.ts` picks what it needs; its construct in lib/ is typed by the same schema,
+ * so that a variable that is missing there does not compile. All are names and places, never secrets.
+ */
+const arn = z.string().startsWith('arn:');
+const list = z.string().transform((text) => text.split(',').filter((item) => item !== ''));
+
+/** Every function: where runs and leases are. */
+export const stateVariables = { STATE_BUCKET: z.string().min(3) };
+
+/** Functions that begin a run: the published config, and the buckets of storages that leave theirs to the stack. */
+export const configVariables = {
+  CONFIG_URI: z.string().regex(/^s3:\/\/[^/]+\/.+/, 'expected s3://bucket/key'),
+  /** `name=bucket`, separated by commas. */
+  STORAGE_BUCKETS: z.string(),
+};
+
+/** Functions that ask whether a run still runs: the stage's state machines, separated by commas. */
+export const machineVariables = { STATE_MACHINE_ARNS: list };
+
+/** Functions that start or stop workers. */
+export const workerVariables = {
+  CLUSTER_ARN: arn,
+  TASK_DEFINITION_ARN: arn,
+  SUBNET_IDS: list,
+  SECURITY_GROUP_IDS: list,
+};

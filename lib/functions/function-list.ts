@@ -1,0 +1,94 @@
+import type { FunctionName } from '../../statemachines/manifest.ts';
+
+/** What a function may do beside reading the state; what it may read and write is in its row of function-permissions.ts. */
+export interface FunctionEntry {
+  readonly folder: string;
+  readonly description: string;
+  /** Seconds; less than the state's own limit, so that a function that hangs ends under its own name. At most 900. */
+  readonly timeoutSeconds: number;
+  /** MiB; Lambda gives computing power in proportion. */
+  readonly memory: number;
+  /** Speaks MongoDB, so it is in the VPC. */
+  readonly database: boolean;
+}
+
+/** The functions of the state machines. */
+export const stepFunctions = {
+  InspectDeployment: {
+    folder: 'inspect-deployment',
+    description: 'First state of a backup: checks the input, looks at the deployment',
+    ...{ timeoutSeconds: 170, memory: 1024, database: true },
+  },
+  PlanBackup: {
+    folder: 'plan-backup',
+    description: 'Chooses method, member and storage',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
+  AcquireLease: {
+    folder: 'acquire-lease',
+    description: 'Takes the lease of a deployment or a target',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
+  LaunchWorker: {
+    folder: 'launch-worker',
+    description: 'Starts the Fargate task that does the work of a state',
+    ...{ timeoutSeconds: 180, memory: 512, database: false },
+  },
+  CaptureOplog: {
+    folder: 'capture-oplog',
+    description: 'Captures the oplog of every part to the restore time',
+    ...{ timeoutSeconds: 830, memory: 1769, database: true },
+  },
+  CompleteBackup: {
+    folder: 'complete-backup',
+    description: 'Verifies what is stored and writes the manifest',
+    ...{ timeoutSeconds: 900, memory: 1024, database: false },
+  },
+  PlanRestore: {
+    folder: 'plan-restore',
+    description: 'First state of a restore: finds the backup, checks its objects and the target',
+    ...{ timeoutSeconds: 830, memory: 1024, database: true },
+  },
+  CompleteRestore: {
+    folder: 'complete-restore',
+    description: 'Ends a restore whose parts are verified',
+    ...{ timeoutSeconds: 55, memory: 512, database: true },
+  },
+  ReleaseLease: {
+    folder: 'release-lease',
+    description: 'Releases the lease of a run',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
+  PublishOutcome: {
+    folder: 'publish-outcome',
+    description: 'Publishes how a run ended',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
+  RecordFailure: {
+    folder: 'record-failure',
+    description: 'Decides the outcome of a run that failed, and cleans up',
+    ...{ timeoutSeconds: 830, memory: 1024, database: true },
+  },
+} as const satisfies Record<FunctionName, FunctionEntry>;
+
+/** The functions that rules start. */
+export const ruleFunctions = {
+  SweepRuns: {
+    folder: 'sweep-runs',
+    description: 'Every 15 minutes: finishes what runs left that are over',
+    ...{ timeoutSeconds: 840, memory: 1024, database: true },
+  },
+  SettleEndedRun: {
+    folder: 'settle-ended-run',
+    description: 'After an execution was stopped, failed or ran out of time: cleans up at once',
+    ...{ timeoutSeconds: 840, memory: 1024, database: true },
+  },
+  ReportStoppedTask: {
+    folder: 'report-stopped-task',
+    description: 'After a worker task stopped without an answer: answers for it',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
+} as const satisfies Record<string, FunctionEntry>;
+
+export const allFunctions = { ...stepFunctions, ...ruleFunctions };
+export type AnyFunctionName = keyof typeof allFunctions;

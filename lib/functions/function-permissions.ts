@@ -1,0 +1,176 @@
+import type * as iam from 'aws-cdk-lib/aws-iam';
+import { eventSource } from '../../src/domain/events.ts';
+import { grant } from '../grant.ts';
+import type { StagePermissions } from '../permissions/stage-permissions.ts';
+import { grantStartWorkers, grantStopWorkers } from '../permissions/worker-permissions.ts';
+import type { WorkerTasks } from '../worker/worker-tasks.ts';
+import type { AppFunction } from './app-function.ts';
+import type { AnyFunctionName } from './function-list.ts';
+
+export interface GrantsProps {
+  readonly permissions: StagePermissions;
+  readonly worker: WorkerTasks;
+  /** The published config, as an object of S3. */
+  readonly configObjectArn: string;
+  /** Of the stage's machines, and patterns of their executions. */
+  readonly machines: readonly string[];
+  readonly executions: readonly string[];
+  readonly eventBusArn: string;
+}
+
+/** Gives every function its grants. A test compares them with the calls that it makes in executed runs. */
+export function grantFunctions(functions: Readonly<Record<AnyFunctionName, AppFunction>>, props: GrantsProps): void {
+  const grants: Grants = { ...databaseGrants(props), ...planningGrants(props), ...endingGrants(props) };
+  for (const name of Object.keys(functions) as AnyFunctionName[]) grants[name](functions[name].role);
+}
+
+type Grants = Readonly<Record<AnyFunctionName, (role: iam.Role) => void>>;
+
+/** The functions that begin a run or read the database. */
+function databaseGrants(props: GrantsProps): Pick<Grants, 'InspectDeployment' | 'CaptureOplog' | 'PlanRestore'> {
+  const { permissions } = props;
+  const readConfig = (role: iam.Role): void => {
+    grant(role, { actions: ['s3:GetObject'], resources: [props.configObjectArn] });
+  };
+  return {
+    InspectDeployment: (role) => {
+      useState(role, permissions, 'requests');
+      permissions.writeState(role, ['requests']);
+      readConfig(role);
+      lookAtRuns(role, props);
+      permissions.readDatabaseUsers(role, 'credentials');
+    },
+    CaptureOplog: (role) => {
+      useState(role, permissions, 'leases');
+      permissions.readDatabaseUsers(role, 'credentials');
+      permissions.readArtifacts(role);
+      permissions.writeArtifacts(role, '*/oplog/*');
+    },
+    PlanRestore: (role) => {
+      useState(role, permissions);
+      readConfig(role);
+      permissions.readArtifacts(role);
+      permissions.readDatabaseUsers(role, 'restoreCredentials');
+    },
+  };
+}
+
+function planningGrants(
+  props: GrantsProps,
+): Pick<Grants, 'PlanBackup' | 'AcquireLease' | 'LaunchWorker' | 'ReportStoppedTask'> {
+  const { permissions, worker } = props;
+  return {
+    PlanBackup: (role) => {
+      useState(role, permissions);
+    },
+    AcquireLease: (role) => {
+      useState(role, permissions, 'leases');
+      permissions.writeState(role, ['leases']);
+      lookAtRuns(role, props);
+      grantStopWorkers(role, worker);
+    },
+    LaunchWorker: (role) => {
+      useState(role, permissions, 'leases');
+      grantStartWorkers(role, worker);
+      grantStopWorkers(role, worker);
+    },
+    ReportStoppedTask: (role) => {
+      permissions.readState(role, ['runs']);
+      grant(role, { actions: ['states:SendTaskFailure'], resources: props.machines });
+    },
+  };
+}
+
+/** The functions that end a run, and those that end what others left. */
+function endingGrants(
+  props: GrantsProps,
+): Omit<Grants, keyof ReturnType<typeof databaseGrants> | keyof ReturnType<typeof planningGrants>> {
+  const { permissions, worker } = props;
+  const sweep = (role: iam.Role): void => {
+    useState(role, permissions, 'leases');
+    permissions.writeState(role, ['leases']);
+    lookAtRuns(role, props);
+    cleanUp(role, props);
+    publish(role, props);
+  };
+  return {
+    CompleteBackup: (role) => {
+      useState(role, permissions, 'leases');
+      grantStopWorkers(role, worker);
+      permissions.readArtifacts(role);
+      permissions.writeManifests(role);
+      permissions.deleteArtifacts(role, ['*/packs/*', '*/oplog/*']);
+      permissions.discardUnfinished(role);
+      permissions.deleteCheckpoints(role);
+    },
+    CompleteRestore: (role) => {
+      useState(role, permissions, 'leases');
+      permissions.readDatabaseUsers(role, 'restoreCredentials');
+    },
+    ReleaseLease: (role) => {
+      useState(role, permissions, 'leases');
+      permissions.writeState(role, ['leases']);
+    },
+    PublishOutcome: (role) => {
+      useState(role, permissions);
+      publish(role, props);
+    },
+    RecordFailure: (role) => {
+      useState(role, permissions);
+      cleanUp(role, props);
+    },
+    SweepRuns: sweep,
+    SettleEndedRun: sweep,
+  };
+}
+
+/** Every run's folder, to read and to write in; other folders to read. */
+function useState(role: iam.Role, permissions: StagePermissions, ...more: readonly ('leases' | 'requests')[]): void {
+  permissions.readState(role, ['runs', ...more]);
+  permissions.writeState(role, ['runs']);
+}
+
+function lookAtRuns(role: iam.Role, { executions }: GrantsProps): void {
+  grant(role, {
+    actions: ['states:DescribeExecution'],
+    resources: executions,
+    because: 'An execution gets its name when it starts.',
+  });
+}
+
+function publish(role: iam.Role, { eventBusArn }: GrantsProps): void {
+  grant(role, {
+    actions: ['events:PutEvents'],
+    resources: [eventBusArn],
+    conditions: { StringEquals: { 'events:source': eventSource } },
+  });
+}
+
+/** What is left of a run: its workers, its objects, the mark on its target. */
+function cleanUp(role: iam.Role, { permissions, worker }: GrantsProps): void {
+  grantStopWorkers(role, worker);
+  permissions.readArtifacts(role);
+  permissions.writeManifests(role);
+  permissions.deleteArtifacts(role, ['*/backups/*']);
+  permissions.discardUnfinished(role);
+  permissions.deleteCheckpoints(role);
+  permissions.readDatabaseUsers(role, 'restoreCredentials');
+}
+
+/** What the worker may do; it can't delete what it wrote but for the index of an attempt that it supersedes. */
+export function grantWorker(
+  role: iam.Role,
+  { permissions, machines }: Pick<GrantsProps, 'permissions' | 'machines'>,
+): void {
+  permissions.readState(role, ['runs', 'leases']);
+  permissions.writeState(role, ['runs']);
+  permissions.readArtifacts(role);
+  permissions.writeArtifacts(role, '*/backups/*');
+  permissions.deleteArtifacts(role, ['*/index.ndjson.zst']);
+  permissions.readDatabaseUsers(role, 'credentials');
+  permissions.readDatabaseUsers(role, 'restoreCredentials');
+  grant(role, {
+    actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
+    resources: machines,
+  });
+}

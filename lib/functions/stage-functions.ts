@@ -1,0 +1,93 @@
+import * as cdk from 'aws-cdk-lib';
+import type * as kms from 'aws-cdk-lib/aws-kms';
+import { Construct } from 'constructs';
+import type { z } from 'zod';
+import { environment as acquireLease } from '../../lambdas/acquire-lease/env.ts';
+import { environment as captureOplog } from '../../lambdas/capture-oplog/env.ts';
+import { environment as completeBackup } from '../../lambdas/complete-backup/env.ts';
+import { environment as completeRestore } from '../../lambdas/complete-restore/env.ts';
+import { environment as inspectDeployment } from '../../lambdas/inspect-deployment/env.ts';
+import { environment as launchWorker } from '../../lambdas/launch-worker/env.ts';
+import { environment as planBackup } from '../../lambdas/plan-backup/env.ts';
+import { environment as planRestore } from '../../lambdas/plan-restore/env.ts';
+import { environment as publishOutcome } from '../../lambdas/publish-outcome/env.ts';
+import { environment as recordFailure } from '../../lambdas/record-failure/env.ts';
+import { environment as releaseLease } from '../../lambdas/release-lease/env.ts';
+import { environment as reportStoppedTask } from '../../lambdas/report-stopped-task/env.ts';
+import { environment as settleEndedRun } from '../../lambdas/settle-ended-run/env.ts';
+import { environment as sweepRuns } from '../../lambdas/sweep-runs/env.ts';
+import { AppFunction, type PrivateNetwork } from './app-function.ts';
+import { allFunctions, type AnyFunctionName } from './function-list.ts';
+
+const schemas = {
+  InspectDeployment: inspectDeployment,
+  PlanBackup: planBackup,
+  AcquireLease: acquireLease,
+  LaunchWorker: launchWorker,
+  CaptureOplog: captureOplog,
+  CompleteBackup: completeBackup,
+  PlanRestore: planRestore,
+  CompleteRestore: completeRestore,
+  ReleaseLease: releaseLease,
+  PublishOutcome: publishOutcome,
+  RecordFailure: recordFailure,
+  SweepRuns: sweepRuns,
+  SettleEndedRun: settleEndedRun,
+  ReportStoppedTask: reportStoppedTask,
+} as const satisfies Record<AnyFunctionName, z.ZodObject>;
+
+type KeysOfEach<T> = T extends unknown ? keyof T : never;
+/** Every variable that a function of the stage asks for, by the schemas themselves: one that nobody sets does not compile. */
+export type StageVariables = Readonly<Record<KeysOfEach<z.input<(typeof schemas)[AnyFunctionName]>>, string>>;
+
+export interface StageFunctionsProps {
+  readonly stage: string;
+  readonly key: kms.IKey;
+  readonly network: PrivateNetwork;
+  /** The folder of each function's bundle. */
+  readonly code: Readonly<Record<AnyFunctionName, string>>;
+  readonly variables: StageVariables;
+}
+
+/** All functions of a stage, without their grants. */
+export class StageFunctions extends Construct {
+  readonly all: Readonly<Record<AnyFunctionName, AppFunction>>;
+
+  constructor(scope: Construct, id: string, props: StageFunctionsProps) {
+    super(scope, id);
+    const names = Object.keys(allFunctions) as AnyFunctionName[];
+    this.all = Object.fromEntries(names.map((name) => [name, this.#make(name, props)])) as Record<
+      AnyFunctionName,
+      AppFunction
+    >;
+  }
+
+  /** What the state machines call. */
+  get arns(): Readonly<Record<AnyFunctionName, string>> {
+    const arns = Object.entries(this.all).map(
+      ([
+        name,
+        {
+          function: { functionArn },
+        },
+      ]) => [name, functionArn] as const,
+    );
+    return Object.fromEntries(arns) as Record<AnyFunctionName, string>;
+  }
+
+  #make(name: AnyFunctionName, { stage, key, network, code, variables }: StageFunctionsProps): AppFunction {
+    const { folder, description, timeoutSeconds, memory, database } = allFunctions[name];
+    const wanted = Object.keys(schemas[name].shape) as (keyof StageVariables)[];
+    return new AppFunction(this, name, {
+      stage,
+      folder,
+      description,
+      code: code[name],
+      environment: Object.fromEntries(wanted.map((variable) => [variable, variables[variable]])),
+      timeout: cdk.Duration.seconds(timeoutSeconds),
+      memorySize: memory,
+      key,
+      ...(database && { network }),
+    });
+  }
+}

@@ -1,0 +1,55 @@
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import { Construct } from 'constructs';
+import type { NetworkSettings } from '../../src/domain/settings.ts';
+import type { PrivateNetwork } from '../functions/app-function.ts';
+
+/** AWS services that functions and workers in the VPC call; S3 comes by a gateway, which costs nothing. */
+const services = {
+  secretsmanager: ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+  states: ec2.InterfaceVpcEndpointAwsService.STEP_FUNCTIONS,
+  ecs: ec2.InterfaceVpcEndpointAwsService.ECS,
+  events: ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
+  logs: ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+  kms: ec2.InterfaceVpcEndpointAwsService.KMS,
+  'ecr.api': ec2.InterfaceVpcEndpointAwsService.ECR,
+  'ecr.dkr': ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
+} as const;
+
+/** The VPC that MongoDB is in, as the config describes it: nothing is looked up, nothing in it is changed but for endpoints on request. */
+export function importNetwork(scope: Construct, settings: NetworkSettings): PrivateNetwork {
+  const { vpcId, availabilityZones, privateSubnetIds, privateSubnetRouteTableIds, securityGroupIds } = settings;
+  const vpc = ec2.Vpc.fromVpcAttributes(scope, 'Vpc', {
+    vpcId,
+    availabilityZones,
+    privateSubnetIds,
+    ...(privateSubnetRouteTableIds && { privateSubnetRouteTableIds }),
+  });
+  return {
+    vpc,
+    subnets: vpc.privateSubnets,
+    securityGroups: securityGroupIds.map((id) =>
+      ec2.SecurityGroup.fromSecurityGroupId(scope, id, id, { mutable: false }),
+    ),
+  };
+}
+
+/** Endpoints for a VPC without NAT: per service and zone about 7 USD a month (docs/operator-guide/network.md). */
+export class PrivateEndpoints extends Construct {
+  constructor(scope: Construct, id: string, { vpc, subnets, securityGroups }: PrivateNetwork) {
+    super(scope, id);
+    new ec2.GatewayVpcEndpoint(this, 'S3', {
+      vpc,
+      service: ec2.GatewayVpcEndpointAwsService.S3,
+      subnets: [{ subnets: [...subnets] }],
+    });
+    for (const [name, service] of Object.entries(services)) {
+      new ec2.InterfaceVpcEndpoint(this, name, {
+        vpc,
+        service,
+        subnets: { subnets: [...subnets] },
+        securityGroups: [...securityGroups],
+        open: false,
+      });
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import type * as iam from 'aws-cdk-lib/aws-iam';
+import type * as kms from 'aws-cdk-lib/aws-kms';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
+import type { Settings } from '../../src/domain/settings.ts';
+import { grant } from '../grant.ts';
+import type { ArtifactStorage } from '../storage/stage-storage.ts';
+
+/** Folders of the state bucket (src/domain/names.ts). */
+export type StateFolder = 'runs' | 'leases' | 'requests';
+
+export interface StagePermissionsProps {
+  readonly settings: Settings;
+  readonly key: kms.IKey;
+  readonly stateBucket: s3.Bucket;
+  readonly artifacts: readonly ArtifactStorage[];
+}
+
+const anyRun = 'Every run has a folder of its own; the function works for all of them.';
+const anyBackup = 'Every backup has a folder of its own, below the storage’s prefix.';
+
+/** What roles of a stage may be allowed, in the product's words. Each method is one row of docs/operator-guide/permissions.md. */
+export class StagePermissions {
+  readonly #props: StagePermissionsProps;
+
+  constructor(props: StagePermissionsProps) {
+    this.#props = props;
+  }
+
+  /** Listing tells "not there" from "not allowed". */
+  readState(role: iam.Role, folders: readonly StateFolder[]): void {
+    const { stateBucket } = this.#props;
+    grant(role, { actions: ['s3:ListBucket'], resources: [stateBucket.bucketArn] });
+    grant(role, { actions: ['s3:GetObject'], resources: this.#state(folders), because: anyRun });
+    this.#useKey(role);
+  }
+
+  writeState(role: iam.Role, folders: readonly StateFolder[]): void {
+    grant(role, { actions: ['s3:PutObject'], resources: this.#state(folders), because: anyRun });
+  }
+
+  /** Checkpoints of a dump, which a run that is over needs no more; nothing else of the state is ever deleted. */
+  deleteCheckpoints(role: iam.Role): void {
+    const resources = [this.#props.stateBucket.arnForObjects('runs/*/checkpoints/*')];
+    grant(role, { actions: ['s3:DeleteObject'], resources, because: anyRun });
+  }
+
+  readArtifacts(role: iam.Role): void {
+    for (const { bucketArn, prefix } of this.#awsStorages()) {
+      grant(role, { actions: ['s3:ListBucket'], resources: [bucketArn] });
+      grant(role, { actions: ['s3:GetObject'], resources: [`${bucketArn}/${prefix}*`], because: anyBackup });
+    }
+    this.#useStorageKeys(role);
+  }
+
+  /**
+   * Lets large objects be written, part by part. Never lets anything be deleted.
+   * @param below which keys, as a pattern below the storage's prefix
+   */
+  writeArtifacts(role: iam.Role, below: string): void {
+    this.#allowBelow(role, ['s3:PutObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'], [below]);
+  }
+
+  /** The manifest is small, and written whole. */
+  writeManifests(role: iam.Role): void {
+    this.#allowBelow(role, ['s3:PutObject'], ['*/backups/*/manifest.json']);
+  }
+
+  /** Finds and gives up what was written in parts and never finished. */
+  discardUnfinished(role: iam.Role): void {
+    for (const { bucketArn } of this.#awsStorages()) {
+      grant(role, { actions: ['s3:ListBucketMultipartUploads'], resources: [bucketArn] });
+    }
+    this.#allowBelow(role, ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'], ['*/backups/*']);
+  }
+
+  /** A version that is locked or kept stays: deleting only hides the object. */
+  deleteArtifacts(role: iam.Role, below: readonly string[]): void {
+    this.#allowBelow(role, ['s3:DeleteObject'], below);
+  }
+
+  /** The users of the database: those that back up, or those of restores. */
+  readDatabaseUsers(role: iam.Role, which: 'credentials' | 'restoreCredentials'): void {
+    const sources = Object.values(this.#props.settings.deployments).map((deployment) => deployment[which]);
+    this.#readSecrets(
+      role,
+      sources.filter((source) => typeof source === 'string'),
+    );
+  }
+
+  #allowBelow(role: iam.Role, actions: readonly string[], below: readonly string[]): void {
+    for (const { bucketArn, prefix } of this.#awsStorages()) {
+      const resources = below.map((pattern) => `${bucketArn}/${prefix}${pattern}`);
+      grant(role, { actions, resources, because: anyBackup });
+    }
+  }
+
+  #state(folders: readonly StateFolder[]): string[] {
+    return folders.map((folder) => this.#props.stateBucket.arnForObjects(`${folder}/*`));
+  }
+
+  #awsStorages() {
+    return this.#props.artifacts.flatMap(({ bucketArn, prefix }) =>
+      bucketArn === undefined ? [] : [{ bucketArn, prefix }],
+    );
+  }
+
+  #useKey(role: iam.Role): void {
+    grant(role, { actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [this.#props.key.keyArn] });
+  }
+
+  /** Storages with a key, or with a server, of their own. */
+  #useStorageKeys(role: iam.Role): void {
+    const { artifacts } = this.#props;
+    const keys = artifacts.flatMap(({ kmsKeyArn }) => kmsKeyArn ?? []);
+    if (keys.length > 0)
+      grant(role, { actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [...new Set(keys)] });
+    this.#readSecrets(
+      role,
+      artifacts.flatMap(({ credentials }) => credentials ?? []),
+    );
+  }
+
+  #readSecrets(role: iam.Role, arns: readonly string[]): void {
+    if (arns.length === 0) return;
+    grant(role, { actions: ['secretsmanager:GetSecretValue'], resources: [...new Set(arns)] });
+  }
+}

@@ -1,0 +1,49 @@
+import * as cdk from 'aws-cdk-lib';
+import type * as kms from 'aws-cdk-lib/aws-kms';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+
+export interface PrivateBucketProps {
+  readonly key: kms.IKey;
+  /** Lets objects be locked one by one. Never a default for the bucket: it would lock what must be deleted. */
+  readonly objectLock: boolean;
+  /** Where its access log goes. */
+  readonly accessLogs: s3.Bucket;
+}
+
+/** Days that an upload may lie unfinished: the longest task is two days. */
+const uploadDays = 7;
+/** Days that versions are kept which were overwritten or deleted: time to notice. */
+const oldVersionDays = 30;
+
+/** A bucket that nobody reads without TLS and the key, and that stays when the stack goes: it may hold the only copy. */
+export class PrivateBucket extends Construct {
+  readonly bucket: s3.Bucket;
+
+  constructor(scope: Construct, id: string, props: PrivateBucketProps) {
+    super(scope, id);
+    this.bucket = new s3.Bucket(this, 'Bucket', {
+      encryption: s3.BucketEncryption.KMS,
+      encryptionKey: props.key,
+      bucketKeyEnabled: true,
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      versioned: true,
+      objectLockEnabled: props.objectLock,
+      removalPolicy: cdk.RemovalPolicy.RETAIN,
+      // CDK's own declarations don't know exactOptionalPropertyTypes: a Bucket is an IBucket.
+      serverAccessLogsBucket: props.accessLogs as s3.IBucket,
+      serverAccessLogsPrefix: `${id}/`,
+      lifecycleRules: [
+        {
+          id: 'unfinished-uploads-and-old-versions',
+          abortIncompleteMultipartUploadAfter: cdk.Duration.days(uploadDays),
+          noncurrentVersionExpiration: cdk.Duration.days(oldVersionDays),
+          expiredObjectDeleteMarker: true,
+        },
+      ],
+    });
+  }
+}

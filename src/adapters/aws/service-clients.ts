@@ -1,0 +1,12 @@
+import { ECSClient } from '@aws-sdk/client-ecs';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SFNClient } from '@aws-sdk/client-sfn';
+
+/** Clients of AWS services with the Region, the role and the endpoints of the process; a bundle holds only those that it uses. */
+export const openEcs = (): ECSClient => new ECSClient({});
+export const openEventBridge = (): EventBridgeClient => new EventBridgeClient({});
+export const openSecretsManager = (): SecretsManagerClient => new SecretsManagerClient({});
+/** @param maxAttempts of each call; the SDK's usual three when left out */
+export const openSfn = (maxAttempts?: number): SFNClient =>
+  new SFNClient(maxAttempts === undefined ? {} : { maxAttempts });

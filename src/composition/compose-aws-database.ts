@@ -1,0 +1,25 @@
+import { MongoDeploymentInspector } from '../adapters/mongodb/inspect-deployment.ts';
+import type { StepDeps } from '../application/bind.ts';
+import type { DeploymentInspector } from '../application/ports/deployment-inspector.ts';
+import type { OpenTarget, UnmarkTarget } from '../application/restore-target.ts';
+import type { OpenStorage } from '../application/run-folder.ts';
+import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
+import { openSecrets } from './aws-storages.ts';
+import { makeCapturePart } from './capture-part.ts';
+import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
+
+/** The parts of functions on AWS that speak MongoDB: the driver is in no other bundle. */
+export function composeInspector(): { readonly inspector: DeploymentInspector } {
+  return { inspector: new MongoDeploymentInspector({ readSecret: openSecrets() }) };
+}
+
+export function composeCapture(
+  deps: StepDeps & { readonly openStorage: OpenStorage },
+): Pick<CaptureOplogDeps, 'capturePart'> {
+  return { capturePart: makeCapturePart({ ...deps, credentials: { readSecret: openSecrets() } }) };
+}
+
+export function composeTarget(): { readonly openTarget: OpenTarget; readonly unmarkTarget: UnmarkTarget } {
+  const openTarget = makeOpenTarget({ readSecret: openSecrets() });
+  return { openTarget, unmarkTarget: makeUnmarkTarget(openTarget) };
+}

@@ -1,0 +1,36 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import { connectDirect } from '../adapters/mongodb/connect.ts';
+import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
+import { JsonLogger } from '../adapters/process/json-logger.ts';
+import { SystemClock } from '../adapters/process/system-clock.ts';
+import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
+import type { ComposedWorker } from './compose-worker.ts';
+import { makeOpenTarget } from './open-target.ts';
+
+/** A worker on Fargate: everything it needs to know is in the state bucket, every secret in Secrets Manager. */
+export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, runId: string): ComposedWorker {
+  const clock = new SystemClock();
+  const logger = new JsonLogger({ clock, fields: { runId } });
+  const readSecret = openSecrets();
+  const state = awsState(env.STATE_BUCKET);
+  return {
+    deps: {
+      state,
+      openStorage: awsStorages(readSecret),
+      clock,
+      logger,
+      toolVersion: packageJson.version,
+      openMember: async (member) =>
+        connectDirect({
+          host: member.host,
+          settings: member.deployment,
+          credentials: await resolveCredentials(member.deployment.credentials, { readSecret }),
+          appName: `holdfast dump ${member.runId}`,
+          maxPoolSize: member.connections,
+          signal: member.signal,
+        }),
+      openTarget: makeOpenTarget({ readSecret }),
+    },
+    close: () => state.close(),
+  };
+}

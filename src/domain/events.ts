@@ -1,0 +1,2 @@
+/** The source of every event that Holdfast publishes. */
+export const eventSource = 'holdfast';

@@ -1,0 +1,260 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Match, Template as Assertions } from 'aws-cdk-lib/assertions';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkedName } from '../../lib/checked-name.ts';
+import { allFunctions } from '../../lib/functions/function-list.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { stateMachines } from '../../statemachines/manifest.ts';
+import { policiesOf } from '../support/aws/role-policies.ts';
+import { stageSettings, synthesise } from '../support/aws/synthesise.ts';
+import { readTemplate, resolve, resourcesOf, type Template } from '../support/aws/template.ts';
+
+let outdir: string;
+let template: Template;
+let stack: Assertions;
+
+beforeAll(() => {
+  outdir = mkdtempSync(join(tmpdir(), 'holdfast-synth-'));
+  // cdk-nag's findings and CloudFormation's own rules end it.
+  template = readTemplate(synthesise(outdir));
+  stack = Assertions.fromJSON(JSON.parse(JSON.stringify(template)) as Record<string, unknown>);
+}, 120_000);
+
+afterAll(async () => {
+  await rm(outdir, { recursive: true });
+});
+
+const functionsNamed = (): Map<string, Record<string, unknown>> =>
+  new Map(
+    resourcesOf(template, 'AWS::Lambda::Function').map(([, { Properties }]) => [
+      String(Properties['FunctionName']).replace('holdfast-test-', ''),
+      Properties as Record<string, unknown>,
+    ]),
+  );
+
+describe('buckets', () => {
+  it('are encrypted with the stage’s key, versioned, private, and stay when the stack goes', () => {
+    const buckets = resourcesOf(template, 'AWS::S3::Bucket').filter(([id]) => !id.includes('AccessLogs'));
+    expect(buckets).toHaveLength(2);
+    for (const [, { Properties, DeletionPolicy }] of buckets) {
+      expect(DeletionPolicy).toBe('Retain');
+      expect(Properties).toMatchObject({
+        VersioningConfiguration: { Status: 'Enabled' },
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [
+            { BucketKeyEnabled: true, ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms' } },
+          ],
+        },
+        LifecycleConfiguration: { Rules: [{ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 } }] },
+      });
+    }
+  });
+
+  it('can lock artifacts, and never the state', () => {
+    const locks = resourcesOf(template, 'AWS::S3::Bucket').map(([id, { Properties }]) => [
+      id.replace(/[0-9A-F]{8}$/, ''),
+      Properties['ObjectLockEnabled'] ?? false,
+    ]);
+    expect(Object.fromEntries(locks)).toEqual({
+      StorageAccessLogs: false,
+      StorageStateBucket: false,
+      StorageArtifactsprimaryBucket: true,
+    });
+    expect(JSON.stringify(template)).not.toContain('DefaultRetention');
+  });
+
+  it('refuse requests without TLS', () => {
+    for (const [, { Properties }] of resourcesOf(template, 'AWS::S3::BucketPolicy')) {
+      expect(JSON.stringify(Properties)).toContain('"aws:SecureTransport":"false"');
+    }
+    stack.resourceCountIs('AWS::S3::BucketPolicy', 3);
+  });
+});
+
+describe('state machines', () => {
+  it.each(Object.entries(stateMachines))(
+    '%s is its file, with the functions put in',
+    (workflow, { file, functions }) => {
+      const [machine] = resourcesOf(template, 'AWS::StepFunctions::StateMachine').filter(
+        ([, { Properties }]) => Properties['StateMachineName'] === `holdfast-test-${workflow}`,
+      );
+      const text = readFileSync(new URL(`../../statemachines/${file}`, import.meta.url), 'utf8');
+      expect(machine?.[1].Properties['DefinitionString']).toBe(text);
+      const substitutions = resolve(template, machine?.[1].Properties['DefinitionSubstitutions']) as Record<
+        string,
+        string
+      >;
+      expect(substitutions).toEqual(
+        Object.fromEntries(
+          functions.map((name) => [
+            name,
+            `arn:aws:lambda:eu-central-1:111122223333:function:holdfast-test-${allFunctions[name].folder}`,
+          ]),
+        ),
+      );
+    },
+  );
+
+  it('write to their log what happens, and no data', () => {
+    stack.allResourcesProperties('AWS::StepFunctions::StateMachine', {
+      LoggingConfiguration: { Level: 'ALL', IncludeExecutionData: false },
+      TracingConfiguration: { Enabled: true },
+    });
+  });
+});
+
+describe('functions', () => {
+  it('are one for each folder, on Node 24, arm64, traced, with a log of their own', () => {
+    expect([...functionsNamed().keys()].sort()).toEqual(
+      Object.values(allFunctions)
+        .map(({ folder }) => folder)
+        .sort(),
+    );
+    stack.allResourcesProperties('AWS::Lambda::Function', {
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      TracingConfig: { Mode: 'Active' },
+      LoggingConfig: { LogGroup: Match.anyValue() },
+      KmsKeyArn: Match.anyValue(),
+    });
+  });
+
+  it('have a role each', () => {
+    const roles = [...functionsNamed().values()].map(({ Role }) => JSON.stringify(Role));
+    expect(new Set(roles).size).toBe(roles.length);
+  });
+
+  it('are in the VPC when they speak MongoDB, and only then', () => {
+    const inVpc = [...functionsNamed()].filter(([, { VpcConfig }]) => VpcConfig !== undefined).map(([name]) => name);
+    expect(inVpc.sort()).toEqual([
+      'capture-oplog',
+      'complete-restore',
+      'inspect-deployment',
+      'plan-restore',
+      'record-failure',
+      'settle-ended-run',
+      'sweep-runs',
+    ]);
+  });
+
+  it('end before their state does', () => {
+    for (const { file, functions } of Object.values(stateMachines)) {
+      const text = readFileSync(new URL(`../../statemachines/${file}`, import.meta.url), 'utf8');
+      for (const name of functions) {
+        for (const [, seconds] of text.matchAll(
+          new RegExp(`"\\$\\{${name}\\}"[\\s\\S]*?"TimeoutSeconds": (\\d+)`, 'g'),
+        )) {
+          expect(allFunctions[name].timeoutSeconds, name).toBeLessThan(Number(seconds));
+        }
+      }
+    }
+  });
+});
+
+describe('workers', () => {
+  it('are a task with a read-only file system, 30 s to stop, and no secret in their variables', () => {
+    stack.hasResourceProperties('AWS::ECS::TaskDefinition', {
+      Family: 'holdfast-test-worker',
+      NetworkMode: 'awsvpc',
+      RequiresCompatibilities: ['FARGATE'],
+      ContainerDefinitions: [
+        {
+          Name: 'worker',
+          ReadonlyRootFilesystem: true,
+          StopTimeout: 30,
+          Environment: [{ Name: 'STATE_BUCKET', Value: Match.anyValue() }],
+        },
+      ],
+    });
+  });
+});
+
+describe('what starts things', () => {
+  it('is a schedule in the time zone of the config, that names itself and its planned time', () => {
+    stack.hasResourceProperties('AWS::Scheduler::Schedule', {
+      ScheduleExpression: 'cron(0 2 * * ? *)',
+      ScheduleExpressionTimezone: 'Europe/Berlin',
+      FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 5 },
+      Target: {
+        DeadLetterConfig: { Arn: Match.anyValue() },
+        RetryPolicy: { MaximumRetryAttempts: 12 },
+        Input: JSON.stringify({
+          deployment: 'orders',
+          requestedBy: 'schedule nightly',
+          idempotencyKey: 'nightly@<aws.scheduler.scheduled-time>',
+        }),
+      },
+    });
+  });
+
+  it.each([
+    ['sweep-runs', { ScheduleExpression: 'rate(15 minutes)' }],
+    [
+      'settle-ended-run',
+      { EventPattern: { source: ['aws.states'], detail: { status: ['ABORTED', 'FAILED', 'TIMED_OUT'] } } },
+    ],
+    ['report-stopped-task', { EventPattern: { source: ['aws.ecs'], detail: { lastStatus: ['STOPPED'] } } }],
+  ])('is a rule for %s, whose failures are kept', (folder, expected) => {
+    const arn = `arn:aws:lambda:eu-central-1:111122223333:function:holdfast-test-${folder}`;
+    const rules = resourcesOf(template, 'AWS::Events::Rule').map(
+      ([, { Properties }]) =>
+        resolve(template, Properties) as { Targets: { Arn: string; DeadLetterConfig?: object }[] },
+    );
+    const rule = rules.find(({ Targets }) => Targets[0]?.Arn === arn);
+    expect(rule).toMatchObject(expected);
+    expect(rule?.Targets[0]?.DeadLetterConfig).toBeDefined();
+  });
+});
+
+describe('permissions', () => {
+  it('hold no * in an action, and PassRole only for tasks of ECS', () => {
+    const actions = [...policiesOf(template).values()].flat().flatMap((statement) => statement.actions);
+    expect(actions.filter((action) => action.includes('*'))).toEqual([]);
+    const passes = resourcesOf(template, 'AWS::IAM::Policy').flatMap(
+      ([, { Properties }]) =>
+        (Properties['PolicyDocument'] as { Statement: { Action: unknown; Condition?: unknown }[] }).Statement,
+    );
+    const passing = passes.filter(({ Action }) => JSON.stringify(Action).includes('iam:PassRole'));
+    expect(passing).toHaveLength(1);
+    expect(passing[0]?.Condition).toEqual({ StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } });
+  });
+});
+
+describe('the config', () => {
+  it('is published without a secret, and names no place of this machine', () => {
+    const [, inspect] = [...functionsNamed()].find(([name]) => name === 'inspect-deployment') ?? [];
+    const { Variables } = resolve(template, inspect?.['Environment']) as { Variables: { CONFIG_URI: string } };
+    const key = new URL(Variables.CONFIG_URI).pathname.slice(1);
+    const published = JSON.parse(readFileSync(join(outdir, `asset.${key}`), 'utf8')) as typeof stageSettings;
+    expect(published).toEqual({ ...stageSettings, stateDir: '.holdfast' });
+  });
+});
+
+describe('a name that AWS would not take', () => {
+  it('ends the synthesis', () => {
+    expect(() => checkedName('x'.repeat(65), 64, 'a schedule')).toThrow(
+      /can't be the name of a schedule: AWS allows 64/,
+    );
+    expect(() => checkedName('a.b', 64, 'a function')).toThrow(/can't be the name of a function/);
+    expect(checkedName('x'.repeat(64), 64, 'a schedule')).toHaveLength(64);
+  });
+});
+
+describe('the example', () => {
+  it('is a config that can be synthesised', async () => {
+    const settings = await loadConfig(fileURLToPath(new URL('../../examples/aws.config.yaml', import.meta.url)));
+    expect(
+      resourcesOf(readTemplate(synthesise(join(outdir, 'example'), settings)), 'AWS::Scheduler::Schedule'),
+    ).toHaveLength(1);
+  });
+});

@@ -1,0 +1,153 @@
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+
+/** One request of an SDK client: who sent it (its access key id), and what for. */
+export interface AwsCall {
+  readonly caller: string;
+  /** As IAM names it: `ecs:RunTask`, `s3:PutObject`. */
+  readonly action: string;
+  /** S3: `arn:aws:s3:::bucket/key`; otherwise the body. */
+  readonly resource: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** An answer of a service: an object, or an error by its name. */
+export class AwsError extends Error {
+  constructor(name: string, message: string) {
+    super(message);
+    this.name = name;
+  }
+}
+export type AwsAnswer = (body: Readonly<Record<string, unknown>>, caller: string) => unknown;
+
+const services: Readonly<Record<string, string>> = {
+  AmazonEC2ContainerServiceV20141113: 'ecs',
+  AWSStepFunctions: 'states',
+  AWSEvents: 'events',
+  secretsmanager: 'secretsmanager',
+};
+
+/**
+ * AWS as a process sees it that has AWS_ENDPOINT_URL: every request is recorded with who sent it; S3's go on to a real S3
+ * server, the other services' are answered by the test. The SDK in the bundle is the real one, so that the shapes are, too.
+ */
+export class FakeAws {
+  readonly calls: AwsCall[] = [];
+  /** By action. */
+  readonly answers = new Map<string, AwsAnswer>();
+  readonly #s3: URL;
+  readonly #server: Server;
+
+  constructor(s3Endpoint: string) {
+    this.#s3 = new URL(s3Endpoint);
+    this.#server = createServer((incoming, outgoing) => {
+      this.#serve(incoming, outgoing).catch((error: unknown) => outgoing.destroy(error as Error));
+    });
+  }
+
+  async listen(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const caller = /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1] ?? 'nobody';
+    const target = incoming.headers['x-amz-target'];
+    if (typeof target !== 'string') {
+      this.#forward(incoming, outgoing, caller);
+      return;
+    }
+    const [service = '', operation = ''] = target.split('.');
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
+    const action = `${services[service] ?? service}:${operation}`;
+    this.calls.push({ caller, action, resource: '', body });
+    // ECS takes on the roles of the task in the name of who starts it.
+    if (action === 'ecs:RunTask') this.calls.push({ caller, action: 'iam:PassRole', resource: '', body: {} });
+    await this.#answer(action, body, caller, outgoing);
+  }
+
+  async #answer(
+    action: string,
+    body: Record<string, unknown>,
+    caller: string,
+    outgoing: ServerResponse,
+  ): Promise<void> {
+    const type = { 'content-type': 'application/x-amz-json-1.1' };
+    try {
+      const answer = this.answers.get(action);
+      if (answer === undefined) throw new AwsError('AccessDeniedException', `nobody answers ${action} in this test`);
+      const result = await answer(body, caller);
+      outgoing.writeHead(200, type).end(JSON.stringify(result));
+    } catch (error) {
+      const { name, message } = error as Error;
+      outgoing.writeHead(400, type).end(JSON.stringify({ __type: name, message }));
+    }
+  }
+
+  #forward(incoming: IncomingMessage, outgoing: ServerResponse, caller: string): void {
+    const { method = 'GET', url = '/', headers } = incoming;
+    const place = new URL(url, this.#s3);
+    const deletes = method === 'POST' && place.searchParams.has('delete');
+    if (!deletes) this.calls.push({ caller, ...s3Call(method, place), body: {} });
+    const { hostname, port } = this.#s3;
+    const onward = request({ hostname, port, method, path: url, headers }, (answer) => {
+      // Without the right to list, S3 says 403 where it would say 404, and the product takes it for a fault.
+      const missing = answer.statusCode === 404;
+      if (missing) this.calls.push({ caller, ...bucketCall(place), body: {} });
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(outgoing);
+    });
+    onward.on('error', () => outgoing.destroy());
+    incoming.on('error', () => onward.destroy());
+    if (deletes) this.#recordDeletes(incoming, caller, bucketOf(place));
+    incoming.pipe(onward);
+  }
+
+  /** One request that deletes many objects needs the grant for each. */
+  #recordDeletes(incoming: IncomingMessage, caller: string, bucket: string): void {
+    let body = '';
+    incoming.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
+    incoming.on('end', () => {
+      for (const [, key = ''] of body.matchAll(/<Key>([^<]*)<\/Key>/g)) {
+        this.calls.push({ caller, action: 's3:DeleteObject', resource: `arn:aws:s3:::${bucket}/${key}`, body: {} });
+      }
+    });
+  }
+}
+
+function bucketCall(place: URL): { action: string; resource: string } {
+  return { action: 's3:ListBucket', resource: `arn:aws:s3:::${bucketOf(place)}` };
+}
+
+function bucketOf({ pathname }: URL): string {
+  return pathname.split('/')[1] ?? '';
+}
+
+/** Which IAM action a request to S3 needs, and on what. */
+function s3Call(method: string, { pathname, searchParams }: URL): { action: string; resource: string } {
+  const [bucket = '', ...rest] = pathname.slice(1).split('/');
+  const key = rest.map(decodeURIComponent).join('/');
+  if (key === '') return { action: bucketAction(searchParams), resource: `arn:aws:s3:::${bucket}` };
+  return { action: objectAction(method, searchParams), resource: `arn:aws:s3:::${bucket}/${key}` };
+}
+
+function bucketAction(query: URLSearchParams): string {
+  if (query.has('uploads')) return 's3:ListBucketMultipartUploads';
+  return 's3:ListBucket';
+}
+
+function objectAction(method: string, query: URLSearchParams): string {
+  if (method === 'DELETE') return query.has('uploadId') ? 's3:AbortMultipartUpload' : 's3:DeleteObject';
+  if (method === 'PUT' || method === 'POST') return 's3:PutObject';
+  return query.has('uploadId') ? 's3:ListMultipartUploadParts' : 's3:GetObject';
+}

@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { AwsError, type FakeAws } from './fake-aws.ts';
+import { account, arnOf, region, resolve, resourcesOf, type Template } from './template.ts';
+
+interface FakeTask {
+  readonly taskArn: string;
+  readonly startedBy: string;
+  readonly overrides: unknown;
+  readonly process: ChildProcess;
+  lastStatus: 'RUNNING' | 'STOPPED';
+}
+
+export interface FakeTasksOptions {
+  /** The file that the image runs. */
+  readonly bundle: string;
+  /** What Fargate adds to a container's environment. */
+  readonly environment: () => Readonly<Record<string, string>>;
+  readonly onLog: (stream: NodeJS.ReadableStream) => void;
+  /** The event of a task that stopped, as EventBridge has its detail. */
+  readonly onStopped: (detail: object) => Promise<void>;
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** ECS with processes for tasks: the definition and the overrides make the environment, as on Fargate. */
+export class FakeTasks {
+  readonly #tasks = new Map<string, FakeTask>();
+  readonly #template: Template;
+  readonly #options: FakeTasksOptions;
+
+  constructor(aws: FakeAws, template: Template, options: FakeTasksOptions) {
+    this.#template = template;
+    this.#options = options;
+    aws.answers.set('ecs:RunTask', (body) => {
+      const clientToken = String(body['clientToken']);
+      const task = this.#tasks.get(clientToken) ?? this.#start(body);
+      this.#tasks.set(clientToken, task);
+      return { tasks: [{ taskArn: task.taskArn, lastStatus: 'PROVISIONING' }], failures: [] };
+    });
+    aws.answers.set('ecs:ListTasks', (body) => {
+      const stopping = body['desiredStatus'] === 'STOPPED';
+      const tasks = this.#all().filter(({ lastStatus, startedBy }) =>
+        stopping ? lastStatus === 'STOPPED' : lastStatus === 'RUNNING' && startedBy === body['startedBy'],
+      );
+      return { taskArns: tasks.map(({ taskArn }) => taskArn) };
+    });
+    aws.answers.set('ecs:DescribeTasks', (body) => {
+      const wanted = this.#all().filter(({ taskArn }) => (body['tasks'] as string[]).includes(taskArn));
+      const tasks = wanted.map(({ taskArn, startedBy, overrides, lastStatus }) => ({
+        ...{ taskArn, startedBy, overrides, lastStatus },
+      }));
+      return { tasks, failures: [] };
+    });
+    aws.answers.set('ecs:StopTask', (body) => {
+      const task = this.#all().find(({ taskArn }) => taskArn === body['task']);
+      task?.process.kill('SIGTERM');
+      return {};
+    });
+  }
+
+  /** @returns whether there were any that ran */
+  kill(): boolean {
+    const running = this.#all().filter(({ lastStatus }) => lastStatus === 'RUNNING');
+    for (const { process } of running) process.kill('SIGKILL');
+    return running.length > 0;
+  }
+
+  #all(): FakeTask[] {
+    return [...this.#tasks.values()];
+  }
+
+  #start(body: Body): FakeTask {
+    const own = this.#overridesFor(body);
+    const child = spawn(process.execPath, [this.#options.bundle], {
+      env: { ...this.#options.environment(), ...this.#definedVariables(body), ...own },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#options.onLog(child.stderr);
+    const task: FakeTask = {
+      taskArn: `arn:aws:ecs:${region}:${account}:task/holdfast-test-worker/${String(this.#tasks.size + 1).padStart(32, '0')}`,
+      startedBy: String(body['startedBy']),
+      overrides: body['overrides'],
+      process: child,
+      lastStatus: 'RUNNING',
+    };
+    void this.#noticeEnd(task);
+    return task;
+  }
+
+  #definedVariables(body: Body): Record<string, string> {
+    const [[id, { Properties }] = ['', { Properties: {} as Body }]] = resourcesOf(
+      this.#template,
+      'AWS::ECS::TaskDefinition',
+    );
+    if (body['taskDefinition'] !== arnOf(this.#template, id)) {
+      throw new AwsError('ClientException', 'TaskDefinition not found.');
+    }
+    const containers = resolve(this.#template, Properties['ContainerDefinitions']) as {
+      Environment: { Name: string; Value: string }[];
+    }[];
+    return Object.fromEntries(
+      containers.flatMap(({ Environment }) => Environment.map(({ Name, Value }) => [Name, Value])),
+    );
+  }
+
+  #overridesFor(body: Body): Record<string, string> {
+    const { containerOverrides } = body['overrides'] as {
+      containerOverrides: { name: string; environment: { name: string; value: string }[] }[];
+    };
+    const worker = containerOverrides.filter(({ name }) => name === 'worker');
+    return Object.fromEntries(worker.flatMap(({ environment }) => environment.map(({ name, value }) => [name, value])));
+  }
+
+  async #noticeEnd(task: FakeTask): Promise<void> {
+    const [exitCode] = (await once(task.process, 'exit')) as [number | null];
+    task.lastStatus = 'STOPPED';
+    await this.#options.onStopped({
+      lastStatus: 'STOPPED',
+      stoppedReason: 'Essential container in task exited',
+      containers: [{ name: 'worker', exitCode: exitCode ?? 137 }],
+      overrides: task.overrides,
+    });
+  }
+}

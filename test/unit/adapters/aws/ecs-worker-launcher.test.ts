@@ -1,0 +1,103 @@
+import {
+  DescribeTasksCommand,
+  ECSClient,
+  ListTasksCommand,
+  RunTaskCommand,
+  StopTaskCommand,
+  type Task,
+} from '@aws-sdk/client-ecs';
+import { mockClient } from 'aws-sdk-client-mock';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { EcsWorkerLauncher } from '../../../../src/adapters/aws/ecs-worker-launcher.ts';
+import { VirtualClock } from '../../../support/virtual-clock.ts';
+
+const ecs = mockClient(ECSClient);
+const launcher = (clock = new VirtualClock({ autoAdvance: true })): EcsWorkerLauncher =>
+  new EcsWorkerLauncher({
+    client: new ECSClient({ region: 'eu-central-1' }),
+    clock,
+    cluster: 'arn:cluster',
+    taskDefinition: 'arn:aws:ecs:eu-central-1:1:task-definition/holdfast-prod-worker:7',
+    subnets: ['subnet-1'],
+    securityGroups: ['sg-1'],
+  });
+
+const task = (taskArn: string, attempt: string, more: Partial<Task> = {}): Task => ({
+  taskArn,
+  startedBy: 'run-1',
+  lastStatus: 'RUNNING',
+  overrides: {
+    containerOverrides: [
+      { name: 'worker', environment: [{ name: 'HOLDFAST_TASK_KEY', value: `runs/run-1/tasks/${attempt}.json` }] },
+    ],
+  },
+  ...more,
+});
+
+beforeEach(() => {
+  ecs.reset();
+});
+
+describe('EcsWorkerLauncher', () => {
+  it('starts one task for a token, and hands over nothing but where its document lies', async () => {
+    ecs.on(RunTaskCommand).resolves({ tasks: [{ taskArn: 'arn:t1' }], failures: [] });
+    const given = { runId: 'run-1', taskKey: 'runs/run-1/tasks/dump-rs0-1.json', taskToken: 'secret token' };
+    await launcher().launch(given);
+    await launcher().launch(given);
+    await launcher().launch({ ...given, taskToken: 'another token' });
+    const inputs = ecs.commandCalls(RunTaskCommand).map(({ args }) => args[0].input);
+    expect(inputs[0]).toEqual(inputs[1]);
+    expect(inputs[0]?.clientToken).toMatch(/^[0-9a-f]{64}$/);
+    expect(inputs[2]?.clientToken).not.toBe(inputs[0]?.clientToken);
+    expect(inputs[0]).toMatchObject({
+      startedBy: 'run-1',
+      launchType: 'FARGATE',
+      overrides: task('', 'dump-rs0-1').overrides,
+    });
+    expect(JSON.stringify(inputs)).not.toContain('token"');
+    expect(JSON.stringify(inputs)).not.toContain('secret token');
+  });
+
+  it('says why ECS started nothing, as an error that is tried again', async () => {
+    ecs.on(RunTaskCommand).resolves({ failures: [{ reason: 'Capacity is unavailable at this time.' }] });
+    const launched = launcher().launch({ runId: 'run-1', taskKey: 'k', taskToken: 't' });
+    await expect(launched).rejects.toMatchObject({ name: 'WorkerFailed', retryable: true, message: /Capacity/ });
+  });
+
+  it('stops every task of the run, also one that is stopping already, and waits for their end', async () => {
+    ecs.on(ListTasksCommand, { startedBy: 'run-1' }).resolves({ taskArns: ['arn:t1'] });
+    ecs
+      .on(ListTasksCommand, { family: 'holdfast-prod-worker', desiredStatus: 'STOPPED' })
+      .resolves({ taskArns: ['arn:t2', 'arn:other'] });
+    const stopping = task('arn:t2', 'dump-rs0-2', { lastStatus: 'STOPPING' });
+    const others = task('arn:other', 'dump-rs0-1', { startedBy: 'run-2' });
+    ecs
+      .on(DescribeTasksCommand)
+      .resolvesOnce({ tasks: [task('arn:t1', 'dump-rs0-1'), stopping, others] })
+      .resolvesOnce({ tasks: [task('arn:t1', 'dump-rs0-1', { lastStatus: 'STOPPED' }), stopping] })
+      .resolves({ tasks: [] });
+    const clock = new VirtualClock({ autoAdvance: true });
+    await launcher(clock).stopAll('run-1');
+    expect(ecs.commandCalls(StopTaskCommand).map(({ args }) => args[0].input.task)).toEqual(['arn:t1', 'arn:t2']);
+  });
+
+  it('leaves attempts alone that were not named', async () => {
+    ecs.on(ListTasksCommand).resolves({ taskArns: ['arn:t1', 'arn:t2'] });
+    ecs
+      .on(DescribeTasksCommand)
+      .resolvesOnce({ tasks: [task('arn:t1', 'dump-rs0-1'), task('arn:t2', 'dump-rs0-2')] })
+      .resolves({ tasks: [] });
+    await launcher().stopAll('run-1', ['dump-rs0-1']);
+    expect(ecs.commandCalls(StopTaskCommand).map(({ args }) => args[0].input.task)).toEqual(['arn:t1']);
+  });
+
+  it('says so when a task does not stop', async () => {
+    ecs.on(ListTasksCommand).resolves({ taskArns: ['arn:t1'] });
+    ecs.on(DescribeTasksCommand).resolves({ tasks: [task('arn:t1', 'dump-rs0-1')] });
+    const clock = new VirtualClock({ autoAdvance: true });
+    await expect(launcher(clock).stopAll('run-1')).rejects.toMatchObject({
+      name: 'WorkerLost',
+      message: /did not stop arn:t1/,
+    });
+  });
+});
