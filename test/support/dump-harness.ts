@@ -17,12 +17,11 @@ export const partPrefix = 'shop/backups/b/rs0/';
 
 export type DumpOverrides = Partial<DumpPartInput & DumpPartDeps>;
 
-/** Dumps the hidden member of a set into a store. */
-export function dumpHidden(
+/** What a dump of the hidden member of a set into a store takes. */
+export function hiddenDump(
   set: ReplicaSetServers,
   store: ObjectStore,
-  overrides: DumpOverrides = {},
-): Promise<DumpPartResult> {
+): { readonly input: DumpPartInput; readonly deps: DumpPartDeps } {
   const input: DumpPartInput = {
     ...{ backupId: 'b', runId: 'run', deployment: 'shop', part: 'rs0', partPrefix, attempt: 1, fence: 7 },
     ...{ codec: 'zstd', level: 1, parallel: 2, toolVersion: '0.1.0' },
@@ -37,6 +36,16 @@ export function dumpHidden(
     onProgress: () => undefined,
     checkFence: () => Promise.resolve(),
   };
+  return { input, deps };
+}
+
+/** Dumps the hidden member of a set into a store. */
+export function dumpHidden(
+  set: ReplicaSetServers,
+  store: ObjectStore,
+  overrides: DumpOverrides = {},
+): Promise<DumpPartResult> {
+  const { input, deps } = hiddenDump(set, store);
   return dumpPart({ ...input, ...overrides }, { ...deps, ...overrides });
 }
 
