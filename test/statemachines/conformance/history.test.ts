@@ -229,7 +229,8 @@ describe('the file journal', () => {
   });
 
   it('ends where a line is not an event or the numbers have a hole', () => {
-    const line = (id: number) => `${JSON.stringify({ id, previousEventId: id - 1, timestamp: '', type: 'X' })}\n`;
+    const line = (id: number) =>
+      `${JSON.stringify({ id, previousEventId: id - 1, timestamp: '2026-11-22T10:00:00.000Z', type: 'X' })}\n`;
     expect(parseJournal(`${line(1)}nonsense\n${line(2)}`)).toHaveLength(1);
     expect(parseJournal(`${line(1)}${line(3)}`)).toHaveLength(1);
     expect(parseJournal(`${line(1)}null\n`)).toHaveLength(1);
