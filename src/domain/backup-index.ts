@@ -1,5 +1,11 @@
 import { z } from 'zod';
 
+/**
+ * Decoded, an index of this size describes a million frames, 4 TB: more is refused by the dump that would write it, and
+ * is a damaged or hostile object to whoever reads it.
+ */
+export const maxIndexBytes = 256 * 1024 * 1024;
+
 /** The lines of `index.ndjson.zst`: what is in the packs of one part (docs/developer-guide/formats.md). */
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 export const crc32Schema = z.string().regex(/^[0-9a-f]{8}$/);

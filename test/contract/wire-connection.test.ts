@@ -135,6 +135,14 @@ describe.each(['no authentication', 'SCRAM-SHA-256', 'SCRAM-SHA-256 and TLS'])('
     giveBackWireConnection(client, other);
   });
 
+  it('is used again whatever the case of the host it was asked for by', async () => {
+    const host = `LocalHost:${server.host.split(':')[1] ?? ''}`;
+    const one = await takeWireConnection(client, never, host);
+    giveBackWireConnection(client, one);
+    expect(await takeWireConnection(client, never, host)).toBe(one);
+    giveBackWireConnection(client, one);
+  });
+
   it('ends when its command is aborted, and is not used again', async () => {
     const connection = await takeWireConnection(client, never);
     const abort = new AbortController();

@@ -61,7 +61,7 @@ export async function dumpCollection(
     const ended = await scan.goOn();
     if (ended === 'whole') {
       // A find by the UUID of what is gone may answer with nothing instead of an error.
-      if (scan.frames.length === before && !(await readIndexes(deps.source, entry.db, entry.uuid))) return undefined;
+      if (scan.frames.length <= before && !(await readIndexes(deps.source, entry.db, entry.uuid))) return undefined;
       return scan.finish(indexes);
     }
     if (scan.frames.length > before) fruitless = 0;

@@ -45,7 +45,10 @@ export async function dumpPart(input: DumpPartInput, deps: DumpPartDeps): Promis
   } catch (error) {
     // Whoever went on with this base would come to the same entry of the oplog again.
     if (isHoldfastError(error, 'FeatureCompatibilityVersionChanged', 'OplogGap', 'OplogRolledOver'))
-      await begun.checkpoint?.discard();
+      await begun.checkpoint?.discard().catch((reason: unknown) => {
+        // Half of them gone, they are of no use either; how the base ended is what counts.
+        deps.logger.warn('the checkpoints of the base could not be discarded', { reason: String(reason) });
+      });
     throw error;
   }
 }

@@ -29,7 +29,7 @@ export interface ScannedFrame {
 export interface SavedCollection {
   /** Without a gap from the first on; all in stored packs. */
   readonly frames: readonly ScannedFrame[];
-  /** Whether a record names frames of the collection at all, also such as are of no use. */
+  /** Whether a record says anything of the collection, also what is of no use. */
   readonly named: boolean;
   /** Of a collection that was read to its end; undefined for one that was not. */
   readonly scanned: CatalogIndexes | undefined;
@@ -176,7 +176,9 @@ class CheckpointReader {
       const isScanned = scanned?.frames === whole.length;
       collections.set(uuid, {
         frames: whole.map((frame) => scannedFrame(frame, !isScanned)),
-        named: all.length > 0,
+        // Also when only its end is recorded, and its frames were lost with their pack: taken back, or a later attempt
+        // that records as many of other frames would pass for the whole.
+        named: all.length > 0 || scanned !== undefined,
         scanned: isScanned ? scanned : undefined,
       });
     }

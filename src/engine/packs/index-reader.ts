@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import {
   indexLineSchema,
+  maxIndexBytes,
   type Codec,
   type IndexFrame,
   type IndexLine,
@@ -23,8 +24,6 @@ export interface BackupIndex {
   readonly frames: readonly IndexFrame[];
 }
 
-/** Decoded, an index of this size describes a million frames, 4 TB; more is a damaged or hostile object. */
-const maxIndexBytes = 256 * 1024 * 1024;
 /** No frame is larger, stored or raw: one document at most when it is larger than the frames that are aimed at. */
 const maxFrameBytes = 32 * 1024 * 1024;
 const maxReasonLength = 300;

@@ -3,33 +3,47 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, crc32, createZstdCompress } from 'node:zlib';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { IndexLine, StoredObject } from '../../domain/backup-index.ts';
+import { type IndexLine, maxIndexBytes, type StoredObject } from '../../domain/backup-index.ts';
+import { HoldfastError } from '../../domain/errors.ts';
 import { ByteChannel } from './byte-channel.ts';
 import { crc32Hex, requireWritten } from './written-object.ts';
 
 const textChunk = 64 * 1024;
 const queuedBytes = 4 * 1024 * 1024;
 
-function* inChunks(lines: Iterable<IndexLine>): Generator<string> {
+function* inChunks(lines: Iterable<IndexLine>, maxBytes: number): Generator<Buffer> {
   let text = '';
+  let left = maxBytes;
+  const chunk = (): Buffer => {
+    const bytes = Buffer.from(text);
+    left -= bytes.length;
+    if (left < 0)
+      throw new HoldfastError(
+        'MethodNotAvailable',
+        `The base has too many frames and collections for one index, which is ${maxBytes} bytes at most.`,
+        { next: 'Split the data over several replica sets: a logical base holds about 4 TB.' },
+      );
+    text = '';
+    return bytes;
+  };
   for (const line of lines) {
     text += `${JSON.stringify(line)}\n`;
-    if (text.length < textChunk) continue;
-    yield text;
-    text = '';
+    if (text.length >= textChunk) yield chunk();
   }
-  if (text !== '') yield text;
+  if (text !== '') yield chunk();
 }
 
 /**
  * Writes `index.ndjson.zst`: one JSON document per line, one zstd frame, however many lines there are.
- * @throws ObjectExists, VerificationFailed, the storage's errors
+ * @param maxBytes of the lines; more could not be read again
+ * @throws MethodNotAvailable when there are more, ObjectExists, VerificationFailed, the storage's errors
  */
 export async function writeIndex(
   store: ObjectStore,
   key: string,
   lines: Iterable<IndexLine>,
   signal: AbortSignal,
+  maxBytes = maxIndexBytes,
 ): Promise<StoredObject & { readonly sha256: string }> {
   const sha256 = createHash('sha256');
   const channel = new ByteChannel(queuedBytes);
@@ -37,7 +51,7 @@ export async function writeIndex(
   let sum = 0;
   const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 };
   const compressed = pipeline(
-    Readable.from(inChunks(lines)),
+    Readable.from(inChunks(lines, maxBytes)),
     createZstdCompress({ params }),
     async (chunks: AsyncIterable<Buffer>) => {
       for await (const chunk of chunks) {

@@ -89,6 +89,10 @@ async function loadRuns(runs: Iterable<FrameRun>, insert: Insert, budget: ByteBu
         // Awaited above or below; until then a failure must not count as unhandled.
         inserting.catch(() => undefined);
       }
+    } catch (error) {
+      // Nothing goes on behind the caller's back.
+      await inserting.catch(() => undefined);
+      throw error;
     } finally {
       // The last frame of the run is being inserted still.
       void inserting.then(release, release);

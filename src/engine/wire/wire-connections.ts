@@ -35,7 +35,8 @@ class WireConnections {
 
   async take(host: string | undefined, signal: AbortSignal): Promise<WireConnection> {
     signal.throwIfAborted();
-    const address = host ?? this.#client.options.hosts[0]?.toString();
+    // The driver writes names of hosts in lower case, `hello.me` as the set's configuration does.
+    const address = host?.toLowerCase() ?? this.#client.options.hosts[0]?.toString();
     for (const connection of this.#idle) {
       if (connection.address !== address) continue;
       this.#idle.delete(connection);

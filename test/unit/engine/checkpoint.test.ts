@@ -60,6 +60,26 @@ async function twoRecords(store: ObjectStore): Promise<CheckpointWriter> {
 }
 
 describe('a checkpoint', () => {
+  it('takes the end of a collection back whose frames were lost with their pack, before others are recorded', async () => {
+    const store = new MemoryObjectStore();
+    const writer = writerOf(store);
+    await writer.begin(base, catalog);
+    writer.frame(orders, 0, frame(1, 0), undefined);
+    for (const n of [0, 1]) writer.frame(items, n, frame(2, n * 10), undefined);
+    writer.scanned(items, 2, indexes);
+    writer.packStored(pack(1));
+    await writer.flush();
+    // Killed before pack 2 is stored. The next attempt reads the collection again, into three frames.
+    const found = await read(store);
+    expect(found?.collections.get(items)).toMatchObject({ frames: [], scanned: undefined, named: true });
+    const next = writerOf(store, { records: found?.records ?? 0 });
+    next.rescan(items, 0);
+    for (const n of [0, 1]) next.frame(items, n, frame(3, n * 10), undefined);
+    next.packStored(pack(3));
+    await next.flush();
+    expect((await read(store))?.collections.get(items)?.scanned).toBeUndefined();
+  });
+
   it('says which base it is of, its catalog, stored packs, finished collections and how far the others came', async () => {
     const store = new MemoryObjectStore();
     await twoRecords(store);

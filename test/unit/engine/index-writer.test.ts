@@ -98,6 +98,8 @@ describe('writeIndex', () => {
     }
     const empty = new MemoryObjectStore();
     await expect(writeIndex(empty, key, failing(), signal)).rejects.toMatchObject({ name: 'CorruptSource' });
+    const tooLarge = writeIndex(empty, key, [header], signal, JSON.stringify(header).length);
+    await expect(tooLarge).rejects.toMatchObject({ name: 'MethodNotAvailable' });
     expect(await empty.head(key)).toBeUndefined();
   });
 });
