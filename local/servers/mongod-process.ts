@@ -37,7 +37,9 @@ export interface MongodProcess {
 
 /** Without these a server with little data spends its time on what nobody here looks at. */
 const lean = [
-  '--wiredTigerCacheSizeGB=0.25',
+  // Taken as it is needed. A tenth of it may be uncommitted changes: in less, a few transactions of 16 MiB and more that are
+  // open together stop the server for good.
+  '--wiredTigerCacheSizeGB=1',
   '--setParameter=diagnosticDataCollectionEnabled=false',
   '--setParameter=enableTestCommands=0',
   // By default a member of a replica set lingers for 15 s after SIGTERM, to let clients turn to another one.
