@@ -80,13 +80,13 @@ describe.each(['no authentication', 'SCRAM-SHA-256', 'SCRAM-SHA-256 and TLS'])('
       authSource: 'admin',
       ...encrypted(),
     });
-    const refused = takeWireConnection(wrong, never);
+    const refused = { code: 18, codeName: 'AuthenticationFailed' };
+    await expect(takeWireConnection(wrong, never)).rejects.toMatchObject(refused);
     if (how === 'SCRAM-SHA-256 and TLS') {
       const distrustful = new MongoClient(server.uri, { tls: true });
       await expect(takeWireConnection(distrustful, never)).rejects.toThrow(/certificate/);
       await expect(takeWireConnection(new MongoClient(server.uri), never)).rejects.toBeInstanceOf(MongoNetworkError);
     }
-    await expect(refused).rejects.toMatchObject({ code: 18, codeName: 'AuthenticationFailed' });
   });
 
   it('sends documents as a sequence and reads them back, in small and in large replies', () =>
