@@ -18,6 +18,11 @@ export default tseslint.config(
           message:
             'Throw a HoldfastError with a name of the registry (src/domain/errors.ts), so that it has a code and a next step.',
         },
+        {
+          selector: "ImportDeclaration[importKind='value'][source.value='zod'] > ImportSpecifier",
+          message:
+            "import * as z from 'zod': the object z keeps all of zod in every function, 350 KB of translations too.",
+        },
       ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/consistent-type-imports': 'error',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { toStorageError } from '../src/adapters/directory/file-errors.ts';
 import { ownerOnly } from '../src/adapters/directory/owner-only.ts';
 import { makeFolders } from '../src/adapters/make-folders.ts';

@@ -1,7 +1,7 @@
 // Writes docs/config.schema.json, which editors check a config file with; with --check it only tells whether it is up to date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { configFileSchema } from '../src/config/config-schema.ts';
 
 const file = join(import.meta.dirname, '..', 'docs', 'config.schema.json');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Variables of the worker's container. The task definition sets them, but for the pointer, which each task gets for itself. */
 export const environment = z.object({

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorRegistry } from '../../src/domain/error-registry.ts';
 import { HoldfastError, isHoldfastError } from '../../src/domain/errors.ts';
 import { redactText } from '../../src/domain/mongodb-uri.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { HoldfastClient, RunStatus } from '../../src/application/ports/holdfast-client.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { timestampSchema, timestampToDate } from '../../src/domain/timestamp.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Variables of functions. Each function's `env.ts` picks what it needs; its construct in lib/ is typed by the same schema,

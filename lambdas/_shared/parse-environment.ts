@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '../../src/domain/errors.ts';
 
 /** The variables of this function, checked once at the cold start. @throws InvalidConfig with all problems at once */

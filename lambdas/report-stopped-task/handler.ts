@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { reportStoppedWorker } from '../../src/application/use-cases/report-stopped-worker.ts';
 import { composeCallbacks, composeStep } from '../../src/composition/compose-aws.ts';
 import { workerContainer } from '../../src/domain/names.ts';

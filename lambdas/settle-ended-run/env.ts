@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { machineVariables, stateVariables, workerVariables } from '../_shared/environment.ts';
 
 export const environment = z.object({ ...stateVariables, ...machineVariables, ...workerVariables });

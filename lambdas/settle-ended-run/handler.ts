@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { settleEndedRun } from '../../src/application/use-cases/settle-ended-run.ts';
 import {
   composeEvents,

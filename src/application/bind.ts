@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { asHoldfastError, failureRecord } from '../domain/failure.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { stateKeys } from '../domain/names.ts';

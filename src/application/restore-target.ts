@@ -1,5 +1,5 @@
 import { type MongoClient, ObjectId } from 'mongodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RestoreRequest } from '../domain/run.ts';
 import type { Settings } from '../domain/settings.ts';
 import { sha256Hex } from './documents.ts';

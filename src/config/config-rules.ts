@@ -1,7 +1,7 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
 import { type MongoUri, parseMongoUri, redactUri } from '../domain/mongodb-uri.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ConfigPath, nearestWord, type ProblemWithoutPlace } from './config-problems.ts';
 import { configDefaults, laterValues } from './config-schema.ts';
 import { scheduleProblems, scheduleRuleInput } from './schedule-rules.ts';

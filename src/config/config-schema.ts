@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { compressionSchema } from '../domain/compression.ts';
 import { methodSchema } from '../domain/manifest.ts';
 import { deploymentNamePattern } from '../domain/names.ts';

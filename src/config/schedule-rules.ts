@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { cronProblem, isTimezone } from './aws-cron.ts';
 import { nearestWord, type ProblemWithoutPlace } from './config-problems.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ProblemWithoutPlace } from './config-problems.ts';
 import { laterValues } from './config-schema.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Decoded, an index of this size describes a million frames, 4 TB: more is refused by the dump that would write it, and

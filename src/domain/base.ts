@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { codecSchema, storedObjectSchema } from './backup-index.ts';
 import { opTimeSchema } from './timestamp.ts';
 

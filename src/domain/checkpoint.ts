@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { codecSchema, indexFrameSchema, indexNamespaceSchema, indexPackSchema } from './backup-index.ts';
 import { opTimeSchema } from './timestamp.ts';
 

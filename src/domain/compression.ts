@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Codec, codecSchema } from './backup-index.ts';
 import { HoldfastError } from './errors.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { logicalBaseSchema, sliceSummarySchema } from './base.ts';
 import { opTimeSchema, timestampSchema } from './timestamp.ts';
 import { topologyPartSchema } from './topology.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { timestampSchema } from './timestamp.ts';
 
 /** What a restore of one part did: `runs/<run>/restored/<part>.json`. It exists only when the target was verified. */

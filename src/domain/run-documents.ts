@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { codecSchema } from './backup-index.ts';
 import { methodSchema } from './manifest.ts';
 import { backupPlanSchema, restoreRequestSchema } from './run.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { memberVerdictSchema, methodSchema } from './manifest.ts';
 import { codecSchema } from './backup-index.ts';
 import { compressionRequestSchema } from './compression.ts';

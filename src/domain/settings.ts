@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { compressionSchema } from './compression.ts';
 import { methodSchema } from './manifest.ts';
 import { deploymentNamePattern } from './names.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const uint32 = z.int().min(0).max(0xffff_ffff);
 
@@ -35,4 +35,9 @@ export function formatTimestamp(ts: Timestamp): string {
 
 export function timestampToDate(ts: Timestamp): Date {
   return new Date(ts.t * 1000);
+}
+
+/** `seconds:increment (term n)`, for messages. */
+export function describeOpTime({ ts, t }: OpTime): string {
+  return `${formatTimestamp(ts)} (term ${t})`;
 }

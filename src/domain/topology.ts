@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { opTimeSchema, timestampSchema } from './timestamp.ts';
 
 /** One mongod of a replica set, as its own `hello`, replSetGetConfig and replSetGetStatus describe it. */

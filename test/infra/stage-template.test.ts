@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,6 +127,20 @@ describe('functions', () => {
       LoggingConfig: { LogGroup: Match.anyValue() },
       KmsKeyArn: Match.anyValue(),
     });
+  });
+
+  it('start fast: no bundle is larger than 2 MB', () => {
+    const sizes = Object.keys(allFunctions).map(
+      (name) => [name, statSync(join(outdir, 'built', 'functions', name, 'index.mjs')).size] as const,
+    );
+    expect(sizes.filter(([, bytes]) => bytes > 2_000_000)).toEqual([]);
+  });
+
+  it('have the database driver only where they speak MongoDB', () => {
+    const withDriver = Object.entries(allFunctions).filter(([name]) =>
+      readFileSync(join(outdir, 'built', 'functions', name, 'index.mjs'), 'utf8').includes('MongoServerSelectionError'),
+    );
+    expect(withDriver.filter(([, { database }]) => !database).map(([name]) => name)).toEqual([]);
   });
 
   it('have a role each', () => {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
 import type { AccessKey } from './s3-place.ts';

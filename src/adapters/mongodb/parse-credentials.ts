@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import { parseMongoUri } from '../../domain/mongodb-uri.ts';
 import type { Secret } from '../../domain/secret.ts';

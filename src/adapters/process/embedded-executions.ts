@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Executions } from '../../application/ports/executions.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { isHoldfastError } from '../../domain/errors.ts';

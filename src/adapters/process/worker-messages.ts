@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What passes over the channel between the process that runs the workflow and a worker. The worker asks, each question with

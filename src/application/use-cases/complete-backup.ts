@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { manifestSchema } from '../../domain/manifest.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { stateKeys } from '../../domain/names.ts';
 import { type WorkerTask, workerTaskSchema } from '../../domain/run-documents.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { chooseMember } from '../../domain/member-choice.ts';
 import type { Method } from '../../domain/manifest.ts';
 import { chooseMethod } from '../../domain/method-choice.ts';

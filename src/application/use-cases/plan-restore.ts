@@ -1,5 +1,5 @@
 import type { MongoClient } from 'mongodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { stateKeys } from '../../domain/names.ts';

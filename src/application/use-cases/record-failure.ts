@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import { failureRecord, type FailureRecord, nameFailure } from '../../domain/failure.ts';
 import { makeOutcome } from '../../domain/outcome.ts';

@@ -1,10 +1,10 @@
 import type { CheckpointMember } from '../../domain/checkpoint.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
-import { compareTimestamps, type OpTime } from '../../domain/timestamp.ts';
+import { compareTimestamps, describeOpTime, type OpTime } from '../../domain/timestamp.ts';
 import { findElement } from '../bson/raw-document.ts';
 import type { CaptureTarget, OplogCapture } from '../oplog/capture.ts';
-import { describeOpTime, hasOplogEntry } from '../oplog/oplog-source.ts';
+import { hasOplogEntry } from '../oplog/oplog-source.ts';
 import { resumeCapture, startCapture } from '../oplog/start-capture.ts';
 import {
   readDataIdentity,

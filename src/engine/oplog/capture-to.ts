@@ -1,11 +1,17 @@
 import type { MongoClient } from 'mongodb';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
+import {
+  compareTimestamps,
+  describeOpTime,
+  formatTimestamp,
+  type OpTime,
+  sameOpTime,
+  type Timestamp,
+} from '../../domain/timestamp.ts';
 import { readMemberState, readServerVersion, type Source } from '../source/member-state.ts';
 import { OplogCapture } from './capture.ts';
 import { readOplogEntry } from './oplog-entry.ts';
-import { describeOpTime } from './oplog-source.ts';
 import { type CapturedSlice, capturedSlice, readStoredChain } from './read-chain.ts';
 import { readSlice } from './read-slices.ts';
 import type { PreparedTransaction } from './slice-format.ts';

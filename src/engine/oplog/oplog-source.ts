@@ -1,6 +1,6 @@
 import { Timestamp as BsonTimestamp } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
-import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
+import { compareTimestamps, describeOpTime, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
 import { elements } from '../bson/raw-document.ts';
 import { readSmallCollection, type Source } from '../source/member-state.ts';
 import { openRawCursor } from '../source/raw-cursor.ts';
@@ -8,11 +8,6 @@ import { sourceError } from '../source/source-errors.ts';
 import { type OplogEntry, readOplogEntry } from './oplog-entry.ts';
 
 const oplog = 'oplog.rs';
-
-/** `seconds:increment (term n)`, for messages. */
-export function describeOpTime(opTime: OpTime): string {
-  return `${formatTimestamp(opTime.ts)} (term ${opTime.t})`;
-}
 
 async function oldestEntry(source: Source): Promise<OpTime | undefined> {
   const find = { find: oplog, sort: { $natural: 1 }, limit: 1, projection: { ts: 1, t: 1, op: 1 } };

@@ -1,8 +1,7 @@
 import type { ListedObject, ObjectStore } from '../../application/ports/object-store.ts';
 import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { compareTimestamps, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
-import { describeOpTime } from './oplog-source.ts';
+import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { decodeSliceHeader, type SliceHeader } from './slice-format.ts';
 
 /** A slice as it lies in the storage, known by its header only. */

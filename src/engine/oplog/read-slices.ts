@@ -1,10 +1,8 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { formatTimestamp, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import type { CapturedSlice } from './read-chain.ts';
 import { decodeSlice, type Slice } from './slice-format.ts';
-
-const describe = (opTime: OpTime): string => `${formatTimestamp(opTime.ts)} (term ${opTime.t})`;
 
 /**
  * Reads one slice whole (at most about 16 MiB of entries, more only for one very large entry) and verifies it.
@@ -42,7 +40,7 @@ export async function* readSlices(
     if (previous && !sameOpTime(previous, header.from))
       throw new HoldfastError(
         'OplogGap',
-        `The captured oplog ends at ${describe(previous)}, but ${summary.key} begins at ${describe(header.from)}.`,
+        `The captured oplog ends at ${describeOpTime(previous)}, but ${summary.key} begins at ${describeOpTime(header.from)}.`,
       );
     yield previous ? entries.slice(1) : entries;
     previous = header.to;

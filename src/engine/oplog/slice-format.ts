@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { BSON, Long, Timestamp as BsonTimestamp } from 'mongodb';
-import { z } from 'zod';
+import { BSON, Long, Timestamp as BsonTimestamp } from 'bson';
+import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { type OpTime, opTimeSchema, sameOpTime } from '../../domain/timestamp.ts';
 import { maxBsonSize } from '../bson/raw-document.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { bind, stepSchema } from '../../../src/application/bind.ts';
 import { readDocument } from '../../../src/application/documents.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
