@@ -24,6 +24,7 @@ const ruleInputSchema = z
             storage: text,
             method: text,
             schedules: scheduleRuleInput.optional().catch(undefined),
+            oplogArchive: z.object({ storage: text }).optional().catch(undefined),
             tls: z.object({ caFile: text }).optional().catch(undefined),
           })
           .catch({}),
@@ -108,16 +109,19 @@ function storageProblem(storages: readonly string[], name: string, storage: stri
           },
         ];
   }
-  if (storages.includes(storage)) return [];
+  return namedStorageProblem(storages, path, storage);
+}
+
+/** A name that stands where a storage is named, and may be left out. */
+function namedStorageProblem(
+  storages: readonly string[],
+  path: ConfigPath,
+  storage: string | undefined,
+): ProblemWithoutPlace[] {
+  if (storage === undefined || storages.includes(storage)) return [];
   const near = nearestWord(storage, storages);
-  return [
-    {
-      path,
-      given: storage,
-      expected: `one of ${storages.join(', ')}`,
-      next: near === undefined ? 'Add the storage, or name another.' : `Did you mean ${near}?`,
-    },
-  ];
+  const next = near === undefined ? 'Add the storage, or name another.' : `Did you mean ${near}?`;
+  return [{ path, given: storage, expected: `one of ${storages.join(', ')}`, next }];
 }
 
 function methodProblem(name: string, method: string | undefined): ProblemWithoutPlace[] {
@@ -171,6 +175,13 @@ export function configRuleProblems(root: unknown, folder: string): ProblemWithou
   const deployments = Object.entries(file.deployments ?? {}).flatMap(([name, deployment]) => [
     ...(deployment.uri ? uriProblems(['deployments', name, 'uri'], deployment.uri) : []),
     ...(storages.length === 0 ? [] : storageProblem(storages, name, deployment.storage)),
+    ...(storages.length === 0
+      ? []
+      : namedStorageProblem(
+          storages,
+          ['deployments', name, 'oplogArchive', 'storage'],
+          deployment.oplogArchive?.storage,
+        )),
     ...methodProblem(name, deployment.method),
     ...scheduleProblems(name, deployment.schedules ?? {}, storages, onAws),
   ]);

@@ -2,7 +2,13 @@ import * as z from 'zod';
 import { compressionSchema } from '../domain/compression.ts';
 import { methodSchema } from '../domain/manifest.ts';
 import { deploymentNamePattern } from '../domain/names.ts';
-import { credentialsSourceSchema, memberPreferencesSchema, networkSchema, scheduleSchema } from '../domain/settings.ts';
+import {
+  credentialsSourceSchema,
+  memberPreferencesSchema,
+  networkSchema,
+  oplogArchiveOptions,
+  scheduleSchema,
+} from '../domain/settings.ts';
 import { bandwidthSchema } from './bandwidth.ts';
 
 /** What is taken where the config file says nothing. Member and compression defaults stand with their schemas in src/domain/settings.ts. */
@@ -99,6 +105,17 @@ const deploymentSchema = z.strictObject({
   schedules: named(scheduleSchema, 'schedule')
     .optional()
     .meta({ description: 'When it is backed up by itself: on AWS, where EventBridge Scheduler starts it.' }),
+  oplogArchive: z
+    .strictObject({
+      ...oplogArchiveOptions,
+      storage: z.string().optional().meta({
+        description: "Where the slices go: a name under storages; the deployment's own when left out.",
+      }),
+    })
+    .optional()
+    .meta({
+      description: 'The continuous copy of the oplog, from which a restore reaches any moment between backups.',
+    }),
 });
 
 /** The config file as people write it. */
@@ -123,7 +140,7 @@ export type ConfigFile = z.infer<typeof configFileSchema>;
  * refused: a schedule or a retention rule that is accepted and never runs would be a backup that nobody takes (ADR 0010).
  */
 export const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  'deployments.*': ['lock', 'mongodbVersion', 'volumes', 'retention', 'oplogArchive', 'drills', 'objectives'],
+  'deployments.*': ['lock', 'mongodbVersion', 'volumes', 'retention', 'drills', 'objectives'],
   // Objects are locked for as long as their backup is retained: there is no lock without retention.
   'storages.*': ['objectLock'],
 };

@@ -97,19 +97,26 @@ function absoluteCredentials(source: CredentialsSource, folder: string): Credent
   return typeof source === 'object' && 'file' in source ? { file: resolve(folder, source.file) } : source;
 }
 
+/** Slices go where the backups go, unless the file says otherwise. */
+function toOplogArchive({ oplogArchive }: ConfigFile['deployments'][string], storage: string) {
+  return oplogArchive && { oplogArchive: { ...oplogArchive, storage: oplogArchive.storage ?? storage } };
+}
+
 function toDeployment(name: string, file: ConfigFile, folder: string, ca: string | undefined): DeploymentSettings {
   const { tls, limits, credentials, restoreCredentials, ...given } = file.deployments[
     name
   ] as ConfigFile['deployments'][string];
+  const storage = given.storage ?? Object.keys(file.storages)[0] ?? '';
   return {
     name,
     uri: given.uri,
     ...(credentials && { credentials: absoluteCredentials(credentials, folder) }),
     ...(restoreCredentials && { restoreCredentials: absoluteCredentials(restoreCredentials, folder) }),
     ...(given.method && { method: given.method }),
-    storage: given.storage ?? Object.keys(file.storages)[0] ?? '',
+    storage,
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
     ...(given.schedules && { schedules: given.schedules }),
+    ...toOplogArchive(given, storage),
     member: given.member ?? memberPreferencesSchema.parse({}),
     compression: given.compression ?? compressionSchema.parse({}),
     limits: {

@@ -6,6 +6,10 @@ import { formatTimestampKey, type Timestamp } from './timestamp.ts';
 export const stateKeys = {
   leases: () => 'leases/',
   lease: (deployment: string) => `leases/${deployment}.json`,
+  /** Of who archives the oplog of one replica set. Deployment names hold no dot, so it is no deployment's lease. */
+  archiveLease: (deployment: string, replicaSet: string) => `leases/${deployment}.archive.${replicaSet}.json`,
+  /** How far the archive of one replica set is: {@link artifactKeys.archive} says where. */
+  archiveProgress: (deployment: string, archive: string) => `archives/${deployment}/${archive}.json`,
   targetLease: (targetSha256: string) => `leases/target.${targetSha256}.json`,
   request: (sha256: string) => `requests/${sha256}.json`,
   runs: () => 'runs/',
@@ -49,6 +53,12 @@ export const artifactKeys = {
   packs: (partPrefix: string) => `${partPrefix}packs/`,
   oplog: (partPrefix: string) => `${partPrefix}oplog/`,
   slice: (oplogPrefix: string, from: Timestamp) => `${oplogPrefix}${formatTimestampKey(from)}.bson.zst`,
+  /** The oplog archives of a deployment, one for each replica set. */
+  archives: (deployment: string) => `${deployment}/oplog/`,
+  /** The archive of one replica set: a set that is made anew has another id, so that two histories never mix. */
+  archive: (deployment: string, replicaSet: string, replicaSetId: string) =>
+    `${deployment}/oplog/${replicaSet}-${replicaSetId}/`,
+  gaps: (archivePrefix: string) => `${archivePrefix}gaps/`,
   /** Written and removed to see whether a storage can be written; no deployment's name begins with an underscore. */
   probe: (id: string) => `_check/${id}`,
 } as const;

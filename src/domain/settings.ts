@@ -37,6 +37,23 @@ export const scheduleSchema = z.strictObject({
   storage: z.string().optional(),
 });
 
+/** The keys of `oplogArchive`, but its storage. */
+export const oplogArchiveOptions = {
+  enabled: z.boolean().meta({ description: 'false keeps what is archived, and archives nothing more.' }),
+  retention: z
+    .strictObject({ days: z.int().min(1).max(3650).meta({ description: 'How long slices are kept.' }) })
+    .default({ days: 8 })
+    .meta({ description: 'What may be removed from the archive.' }),
+  newBaseOnGap: z.boolean().default(true).meta({
+    description: 'A hole in the archive starts a backup, from which restores can reach any moment again.',
+  }),
+  verify: z.enum(['all', 'sample']).default('all').meta({
+    description: 'Which slices are read back once they are written: all of them, or one of ten.',
+  }),
+} as const;
+
+export const oplogArchiveSchema = z.strictObject({ ...oplogArchiveOptions, storage: z.string() });
+
 export const deploymentSettingsSchema = z.strictObject({
   name: z.string().regex(deploymentNamePattern),
   /** Without credentials. */
@@ -55,6 +72,7 @@ export const deploymentSettingsSchema = z.strictObject({
     bandwidth: z.int().positive().optional(),
   }),
   schedules: z.record(z.string(), scheduleSchema).optional(),
+  oplogArchive: oplogArchiveSchema.optional(),
 });
 export type DeploymentSettings = z.infer<typeof deploymentSettingsSchema>;
 

@@ -155,7 +155,6 @@ deployments:
 
   it.each([
     ['retention: { daily: 7 }', 'retention'],
-    ['oplogArchive: { enabled: true }', 'oplogArchive'],
     ['drills: {}', 'drills'],
     ['objectives: { rpo: 5m }', 'objectives'],
     ['volumes: { discover: tags }', 'volumes'],
@@ -166,6 +165,15 @@ deployments:
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatchObject({ path: `deployments.orders.${key}` });
     expect(problems[0]?.expected).toContain('this release does not carry it out yet');
+  });
+
+  it('archives into the storage of the deployment, for eight days, unless it is told otherwise', async () => {
+    const settings = await load(withOrders('oplogArchive: { enabled: true }'));
+    expect(settings.deployments['orders']?.oplogArchive).toEqual({
+      ...{ enabled: true, storage: 'laptop', retention: { days: 8 }, newBaseOnGap: true, verify: 'all' },
+    });
+    const problems = await problemsOf(withOrders('oplogArchive: { enabled: true, storage: latop }'));
+    expect(problems).toMatchObject([{ path: 'deployments.orders.oplogArchive.storage', next: 'Did you mean laptop?' }]);
   });
 
   it.each([

@@ -1,0 +1,210 @@
+import { z } from 'zod';
+import { artifactKeys } from './names.ts';
+import {
+  compareTimestamps,
+  formatTimestampKey,
+  type OpTime,
+  opTimeSchema,
+  sameOpTime,
+  type Timestamp,
+} from './timestamp.ts';
+
+/**
+ * The oplog archive of one replica set: slices below {@link artifactKeys.archive}, each named after its first entry, which
+ * is the last entry of the slice before (consistency rule 8), and a record of every gap.
+ */
+
+/** Why restores cannot cross a place of the archive (consistency rule 9). */
+export const gapReasonSchema = z.enum([
+  /** The source forgot entries before they were archived, although the archiver ran. */
+  'rolledOver',
+  /** Entries that were archived are in the set's history no more. */
+  'rolledBack',
+  /** The set's members have another history: restored, or made anew from older data. */
+  'otherHistory',
+  /** An entry changes the feature compatibility version: replay does not cross it. */
+  'featureCompatibilityVersionChanged',
+  /** The archive was off, or its archiver did not run, until the source had forgotten entries. */
+  'archivePaused',
+  /** An entry of a resharding, which a shard's replay cannot carry out. */
+  'resharding',
+  /** Holdfast restored into the deployment. */
+  'restore',
+  /** A slice is missing in the storage, or damaged. */
+  'objectLost',
+]);
+
+/**
+ * `gaps/<time of after>-<reason>.json`. Restores reach every entry up to `after`, from a base before it, and every entry from
+ * `before` on, from a base whose point is at or after `before`. No replay goes from one side to the other, also where the
+ * slices themselves are continuous (a change of the feature compatibility version).
+ */
+export const oplogGapSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  reason: gapReasonSchema,
+  /** The last entry before the gap. */
+  after: opTimeSchema,
+  /** The entry with which it goes on. Of another history, it may lie before `after` in time. */
+  before: opTimeSchema,
+  /** By the wall clock of who found it; for people. */
+  foundAt: z.iso.datetime(),
+  /** `host:port` whose oplog showed it; null when the storage did. */
+  member: z.string().nullable(),
+  /** What was found where, for people. */
+  explanation: z.string(),
+  /** `objectLost`: keys of slices that exist and must not be used. */
+  damaged: z.array(z.string()).optional(),
+});
+export type OplogGap = z.infer<typeof oplogGapSchema>;
+
+/** The same gap, found again, has the same key: it is recorded once. */
+export function gapKey(archivePrefix: string, gap: Pick<OplogGap, 'after' | 'reason'>): string {
+  return `${artifactKeys.gaps(archivePrefix)}${formatTimestampKey(gap.after.ts)}-${gap.reason}.json`;
+}
+
+/** The replica set of an archive below {@link artifactKeys.archives}; undefined for a key of something else. */
+export function parseArchiveKey(
+  deployment: string,
+  key: string,
+): { readonly replicaSet: string; readonly replicaSetId: string; readonly prefix: string } | undefined {
+  const archives = artifactKeys.archives(deployment);
+  if (!key.startsWith(archives)) return undefined;
+  const [, replicaSet, replicaSetId] = /^([^/]+)-([0-9a-f]{24})\//.exec(key.slice(archives.length)) ?? [];
+  if (replicaSet === undefined || replicaSetId === undefined) return undefined;
+  return { replicaSet, replicaSetId, prefix: artifactKeys.archive(deployment, replicaSet, replicaSetId) };
+}
+
+/** When the first entry of the slice with that key was written; undefined for what is no slice, such as a gap. */
+export function parseSliceKey(archivePrefix: string, key: string): Timestamp | undefined {
+  if (!key.startsWith(archivePrefix)) return undefined;
+  const [, t, i] = /^(\d{10})-(\d{10})\.bson\.zst$/.exec(key.slice(archivePrefix.length)) ?? [];
+  return t === undefined || i === undefined ? undefined : { t: Number(t), i: Number(i) };
+}
+
+/** What a slice's header says of its place. */
+export interface SliceSpan {
+  readonly key: string;
+  /** Its first entry, shared with the slice before. */
+  readonly from: OpTime;
+  /** Its last entry, shared with the slice after. */
+  readonly to: OpTime;
+}
+
+/** Consistency rule 8: by timestamp and term, never by name. */
+export function mayFollow(before: Pick<SliceSpan, 'to'>, after: Pick<SliceSpan, 'from'>): boolean {
+  return sameOpTime(before.to, after.from);
+}
+
+/** Slices that lead on, one from the other, with no gap between: what can be replayed in one go. */
+export interface ArchiveSegment<Slice extends SliceSpan = SliceSpan> {
+  /** The first entry: a base joins when the last entry of its own oplog range is here or later, up to `to`. */
+  readonly from: OpTime;
+  readonly to: OpTime;
+  /** In order. The first may begin before `from`, and the last end after `to`: a gap cuts within them. */
+  readonly slices: readonly Slice[];
+}
+
+const identity = ({ ts, t }: OpTime): string => `${ts.t}:${ts.i}:${t}`;
+
+/**
+ * The segments of an archive, in the order of their first entries. Two may overlap: after a loss of majority-committed
+ * writes, when two histories have entries of the same times, or when two archivers began a chain at once. A segment that
+ * lies within another's slices is left out.
+ * @param slices in any order
+ */
+export function archiveSegments<Slice extends SliceSpan>(
+  slices: readonly Slice[],
+  gaps: readonly OplogGap[],
+): ArchiveSegment<Slice>[] {
+  const damaged = new Set(gaps.flatMap((gap) => gap.damaged ?? []));
+  const usable = slices.filter(({ key }) => !damaged.has(key));
+  const segments = chains(usable)
+    .flatMap((chain) => cutAtGaps(chain, gaps))
+    .sort((a, b) => compareTimestamps(a.from.ts, b.from.ts));
+  return segments.filter((one, index) => !segments.slice(0, index).some((earlier) => sameOpTime(earlier.to, one.to)));
+}
+
+/** Whether a base's own oplog range, which ends with the entry `rangeEnd`, can be continued from the segment. */
+export function joinsSegment(rangeEnd: OpTime, { from, to }: Pick<ArchiveSegment, 'from' | 'to'>): boolean {
+  return compareTimestamps(from.ts, rangeEnd.ts) <= 0 && compareTimestamps(rangeEnd.ts, to.ts) <= 0;
+}
+
+/** Of slices, those that hold the entries after `from`, up to and with `to`. */
+export function slicesBetween<Slice extends SliceSpan>(
+  slices: readonly Slice[],
+  from: Timestamp,
+  to: Timestamp,
+): readonly Slice[] {
+  return slices.filter((slice) => compareTimestamps(slice.to.ts, from) > 0 && compareTimestamps(slice.from.ts, to) < 0);
+}
+
+/** Every slice to which none leads begins a chain. */
+function chains<Slice extends SliceSpan>(slices: readonly Slice[]): Slice[][] {
+  const leading = slices.filter(({ from, to }) => compareTimestamps(from.ts, to.ts) < 0);
+  const byFrom = new Map(leading.map((slice) => [identity(slice.from), slice]));
+  const reached = new Set(leading.map(({ to }) => identity(to)));
+  const starts = leading
+    .filter(({ from }) => !reached.has(identity(from)))
+    .sort((a, b) => compareTimestamps(a.from.ts, b.from.ts));
+  return starts.map((start) => {
+    const chain: Slice[] = [];
+    // Two chains may meet: what follows belongs to both, and a chain has no circles, because times only grow.
+    for (let next: Slice | undefined = start; next; next = byFrom.get(identity(next.to))) {
+      chain.push(next);
+    }
+    return chain;
+  });
+}
+
+/** Gaps whose two sides are both in the chain, such as a change of the feature compatibility version. */
+function cutAtGaps<Slice extends SliceSpan>(
+  chain: readonly Slice[],
+  gaps: readonly OplogGap[],
+): ArchiveSegment<Slice>[] {
+  const [first, last] = [chain[0], chain.at(-1)];
+  if (!first || !last) return [];
+  const holds = ({ ts }: OpTime) => compareTimestamps(first.from.ts, ts) <= 0 && compareTimestamps(ts, last.to.ts) <= 0;
+  const cuts = gaps
+    .filter(({ after, before }) => compareTimestamps(after.ts, before.ts) < 0 && holds(after) && holds(before))
+    .sort((a, b) => compareTimestamps(a.after.ts, b.after.ts));
+  const pieces: { from: OpTime; to: OpTime }[] = [];
+  let { from } = first;
+  for (const { after, before } of cuts) {
+    pieces.push({ from, to: after });
+    if (compareTimestamps(from.ts, before.ts) < 0) from = before;
+  }
+  return [...pieces, { from, to: last.to }]
+    .filter((piece) => compareTimestamps(piece.from.ts, piece.to.ts) < 0)
+    .map((piece) => ({ ...piece, slices: slicesBetween(chain, piece.from.ts, piece.to.ts) }));
+}
+
+/**
+ * How far an archive is: `archives/<deployment>/<set>-<id>.json` of the state storage, written at each turn. It saves the
+ * archiver from listing the slices; the storage tells the same, and is believed where they differ.
+ */
+export const archiveProgressSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  /** The last slice. */
+  last: z.strictObject({ key: z.string(), size: z.int(), from: opTimeSchema, to: opTimeSchema }),
+  /**
+   * The majority commit point of the last turn: up to it, the source did nothing after `last.to` (an idle set writes an
+   * empty entry every ten seconds, which is not worth an object). Restores to times between give the state at `last.to`.
+   */
+  checkedTo: opTimeSchema,
+  /** By the archiver's clock; for people. */
+  checkedAt: z.iso.datetime(),
+  member: z.string(),
+  /** Changes when the member's data is replaced or taken back (consistency rule 5). */
+  memberData: z.string(),
+  /** A gap after which no base has been taken yet; left out for none. */
+  wantsBase: z
+    .strictObject({
+      /** A base helps whose point is at or after it. */
+      from: opTimeSchema,
+      /** Backups that were started because of it. */
+      attempts: z.int().min(0),
+      /** Of the last one, by the clock of who started it. */
+      attemptedAt: z.iso.datetime().nullable(),
+    })
+    .optional(),
+});
