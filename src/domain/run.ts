@@ -8,8 +8,22 @@ import { timestampSchema } from './timestamp.ts';
 
 export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
 
-/** What a backup was asked for; `{}` is enough where one deployment is configured. Unknown keys are refused, but the console's Comment. */
-export const backupRequestSchema = z.strictObject({
+/** The console's own first input is a Comment. */
+const consoleComment = { Comment: z.unknown().optional() };
+
+/** Says what to write to somebody who wrote an input by hand. */
+function teach(known: readonly string[], example: object): z.core.$ZodErrorMap {
+  return (issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      const unknown = issue.keys.map((key) => JSON.stringify(key)).join(', ');
+      return `there is no ${unknown}; there is ${known.join(', ')}. Write for example ${JSON.stringify(example)}`;
+    }
+    if (issue.code === 'invalid_type') return `expected an object, for example ${JSON.stringify(example)}`;
+    return undefined;
+  };
+}
+
+const backupRequestShape = {
   deployment: z.string().optional(),
   method: methodSchema.optional(),
   storage: z.string().optional(),
@@ -17,11 +31,16 @@ export const backupRequestSchema = z.strictObject({
   labels: z.record(z.string(), z.string()).optional(),
   requestedBy: z.string().optional(),
   idempotencyKey: z.string().optional(),
-  Comment: z.unknown().optional(),
-});
+};
+
+/** What a backup was asked for; `{}` is enough where one deployment is configured. Unknown keys are refused. */
+export const backupRequestSchema = z.strictObject(
+  { ...backupRequestShape, ...consoleComment },
+  { error: teach(Object.keys(backupRequestShape), { deployment: 'orders' }) },
+);
 export type BackupRequest = z.infer<typeof backupRequestSchema>;
 
-export const restoreRequestSchema = z.strictObject({
+const restoreRequestShape = {
   /** A backup id, or a deployment's name for its newest backup. */
   backup: z.string(),
   storage: z.string().optional(),
@@ -39,8 +58,12 @@ export const restoreRequestSchema = z.strictObject({
   overwrite: z.string().optional(),
   parallel: z.int().min(1).max(64).optional(),
   requestedBy: z.string().optional(),
-  Comment: z.unknown().optional(),
-});
+};
+
+export const restoreRequestSchema = z.strictObject(
+  { ...restoreRequestShape, ...consoleComment },
+  { error: teach(Object.keys(restoreRequestShape), { backup: 'orders', to: 'mongodb://restored-1.internal:27017/' }) },
+);
 export type RestoreRequest = z.infer<typeof restoreRequestSchema>;
 
 export const planPartSchema = z.strictObject({

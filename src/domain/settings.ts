@@ -105,6 +105,14 @@ export function storagePlace(storage: StorageSettings): string {
   return `s3://${bucket ?? '(made by the stack)'}/${prefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
 }
 
+/** The URI of an object of a storage: `s3://bucket/prefix/key`, `https://minio:9000/bucket/prefix/key`, `file:///backups/key`. */
+export function objectUri(storage: StorageSettings, key: string): string {
+  if (storage.type === 'directory') return encodeURI(`file://${storage.path}/${key}`);
+  const { bucket = '', prefix, endpoint } = storage;
+  const place = `${bucket}/${prefix}${key}`;
+  return endpoint === undefined ? `s3://${place}` : `${endpoint.replace(/\/$/, '')}/${place}`;
+}
+
 const ids = (prefix: string) =>
   z
     .array(z.string().regex(new RegExp(`^${prefix}-[0-9a-f]+$`), `expected an id like ${prefix}-0123456789abcdef0`))

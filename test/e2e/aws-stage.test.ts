@@ -94,9 +94,18 @@ describe('a synthesised stage', () => {
     const result = await stage.startExecution('backup', 'console-1', { deployment: 'orders' }).result;
     expect(result, stage.allLogs()).toMatchObject({
       status: 'SUCCEEDED',
-      output: { status: 'completed', backupId: expect.any(String) as string },
+      output: {
+        ...{ status: 'completed', deployment: 'orders', method: 'logical', warnings: [] },
+        backupId: expect.any(String) as string,
+        member: set.members[1]?.host,
+        restoreTimeWall: expect.stringMatching(/^20\d\d-.*Z$/) as string,
+      },
     });
-    ({ backupId } = (result as unknown as { output: { backupId: string } }).output);
+    const { output } = result as unknown as { output: { backupId: string; manifest: string; durationSeconds: number } };
+    ({ backupId } = output);
+    expect(output.durationSeconds).toBeGreaterThan(0);
+    expect(output.manifest).toMatch(/^s3:\/\/.*\/holdfast\/orders\/backups\/.*\/manifest\.json$/);
+    expect(output.manifest).toContain(artifactKeys.manifest('orders', backupId));
     const manifest = await stage.bucket('Artifacts', 'holdfast/').get(artifactKeys.manifest('orders', backupId));
     expect(JSON.parse(manifest.body.toString('utf8'))).toMatchObject({ backupId, deployment: 'orders' });
     expect(stage.published.map(({ DetailType }) => DetailType)).toEqual(['Backup completed']);
@@ -110,7 +119,10 @@ describe('a synthesised stage', () => {
   it('restores to a server, with the credentials of restores', async () => {
     const input = { backup: backupId, to: target.uri };
     const result = await stage.startExecution('restore', 'console-2', input).result;
-    expect(result, stage.allLogs()).toMatchObject({ status: 'SUCCEEDED' });
+    expect(result, stage.allLogs()).toMatchObject({
+      status: 'SUCCEEDED',
+      output: { backupId, deployment: 'orders', manifest: expect.stringContaining(backupId) as string },
+    });
     expect(await target.client().db('shop').collection('orders').countDocuments()).toBe(500);
   });
 
@@ -123,13 +135,16 @@ describe('a synthesised stage', () => {
     const first = await stage.startExecution('backup', 'schedule-1', input).result;
     const second = await stage.startExecution('backup', 'schedule-2', input).result;
     expect(first, stage.allLogs()).toMatchObject({ status: 'SUCCEEDED', output: { status: 'completed' } });
-    expect(second).toMatchObject({ status: 'SUCCEEDED', output: { status: 'duplicate', duplicateOf: 'schedule-1' } });
+    expect(second).toMatchObject({
+      status: 'SUCCEEDED',
+      output: { status: 'duplicate', deployment: 'orders', duplicateOf: 'schedule-1' },
+    });
   });
 
   it.each([
     [{ deployment: 'order' }, 'UnknownDeployment', /no deployment .*order.* is configured; there is orders, users/],
     [{}, 'UnknownDeployment', /name the deployment to back up: orders, users/],
-    [{ deploymnt: 'orders' }, 'InvalidInput', /deploymnt/],
+    [{ deploymnt: 'orders' }, 'InvalidInput', /there is no .*deploymnt.*; there is deployment, method/],
   ])('fails in the first state, and says what to write: %j', async (input, error, cause) => {
     const result = await stage.startExecution('backup', randomUUID(), input).result;
     expect(result).toMatchObject({ status: 'FAILED', error, cause: expect.stringMatching(cause) as string });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FunctionName } from '../../statemachines/manifest.ts';
-import { failing, namedError, runWorkflow, startWorkflow } from '../support/run-workflow.ts';
+import { backupSummary, failing, namedError, runWorkflow, startWorkflow } from '../support/run-workflow.ts';
 
 const upToTheBases = ['Inspect Deployment', 'Plan Backup', 'Acquire Lease'];
 const cleanUp = ['Record Failure', 'Release Lease After Failure', 'Publish Failure'];
@@ -16,10 +16,7 @@ const steps: readonly [FunctionName, string][] = [
 
 test('a backup takes bases and oplog side by side, then completes, releases and publishes', async () => {
   const { result, calls, payloads, seconds } = await runWorkflow('backup', {}, { deployment: 'orders' });
-  expect(result).toEqual({
-    status: 'SUCCEEDED',
-    output: { status: 'completed', backupId: 'b1', restoreTime: { t: 9, i: 1 }, storedBytes: 10, documents: 3 },
-  });
+  expect(result).toEqual({ status: 'SUCCEEDED', output: { status: 'completed', ...backupSummary } });
   // Waits of 5, 30, 30, 30, 30, 30 s beside a dump of 100 s.
   const captures = Array<string>(6).fill('Capture Oplog');
   expect(calls).toEqual([
@@ -49,7 +46,10 @@ test('a request that was accepted before ends well, as the duplicate of the run 
   const { result, calls } = await runWorkflow('backup', {
     InspectDeployment: () => ({ deployment: 'orders', duplicateOf: 'run-0' }),
   });
-  expect(result).toEqual({ status: 'SUCCEEDED', output: { status: 'duplicate', duplicateOf: 'run-0' } });
+  expect(result).toEqual({
+    status: 'SUCCEEDED',
+    output: { status: 'duplicate', deployment: 'orders', duplicateOf: 'run-0' },
+  });
   expect(calls).toEqual(['Inspect Deployment']);
 });
 
@@ -254,7 +254,7 @@ test('what fails after the decision is done again, not undone', async () => {
     CompleteBackup: () => {
       completions += 1;
       if (completions === 1) throw namedError('Internal', 'the manifest could not be written');
-      return { backupId: 'b1', restoreTime: null, storedBytes: 1, documents: 1 };
+      return backupSummary;
     },
     RecordFailure: () => ({ outcome: 'completed', error: 'Internal', cause: '' }),
   });

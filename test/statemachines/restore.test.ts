@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FunctionName } from '../../statemachines/manifest.ts';
-import { failing, namedError, runWorkflow } from '../support/run-workflow.ts';
+import { failing, namedError, restoreSummary, runWorkflow } from '../support/run-workflow.ts';
 
 const cleanUp = ['Record Failure', 'Release Lease After Failure', 'Publish Failure'];
 const steps: readonly [FunctionName, string][] = [
@@ -15,7 +15,7 @@ test('a restore plans, takes the target’s lease, restores each part and comple
   const { result, calls, payloads } = await runWorkflow('restore', {}, request);
   expect(result).toEqual({
     status: 'SUCCEEDED',
-    output: { status: 'completed', backupId: 'b1', restoreTime: { t: 9, i: 1 }, documents: 3, warnings: [] },
+    output: { status: 'completed', ...restoreSummary },
   });
   expect(calls).toEqual([...steps.map(([, name]) => name), 'Release Lease', 'Publish Outcome']);
   expect(payloads.find(({ state }) => state === 'Restore Part')).toMatchObject({ command: 'restore', part: 'rs0' });

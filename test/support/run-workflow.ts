@@ -7,6 +7,8 @@ import {
 } from '../../local/states-language/executions.ts';
 import { type HistoryEvent, MemoryJournal } from '../../local/states-language/journal.ts';
 import { loadWorkflow } from '../../local/bindings.ts';
+import type { CompleteBackupOutput } from '../../src/application/use-cases/complete-backup.ts';
+import type { CompleteRestoreOutput } from '../../src/application/use-cases/complete-restore.ts';
 import type { FunctionName, WorkflowName } from '../../statemachines/manifest.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -43,6 +45,14 @@ export function namedError(name: string, message = `${name} happened`): Error {
   return Object.assign(new Error(message), { name });
 }
 
+const summary = {
+  ...{ deployment: 'orders', backupId: 'b1', restoreTime: { t: 9, i: 1 }, restoreTimeWall: '1970-01-01T00:00:09.000Z' },
+  ...{ documents: 3, rawBytes: 30, durationSeconds: 155, manifest: 's3://bucket/manifest.json', warnings: [] },
+};
+/** What an execution that ends well says, whole. */
+export const backupSummary: CompleteBackupOutput = { ...summary, method: 'logical', member: 'h:1', storedBytes: 10 };
+export const restoreSummary: CompleteRestoreOutput = { ...summary, target: 'rs1' };
+
 /** What every function answers when all is well; the worker answers 100 s later. */
 const wellBehaved: FakeFunctions = {
   InspectDeployment: () => ({ deployment: 'orders', duplicateOf: null }),
@@ -60,9 +70,9 @@ const wellBehaved: FakeFunctions = {
     return { attempt: 1 };
   },
   CaptureOplog: (_payload, { clock }) => ({ done: clock.now().getTime() > start + 130_000, waitSeconds: 30 }),
-  CompleteBackup: () => ({ backupId: 'b1', restoreTime: { t: 9, i: 1 }, storedBytes: 10, documents: 3 }),
+  CompleteBackup: () => backupSummary,
   PlanRestore: () => ({ backupId: 'b1', parts: [{ name: 'rs0' }] }),
-  CompleteRestore: () => ({ backupId: 'b1', restoreTime: { t: 9, i: 1 }, documents: 3, warnings: [] }),
+  CompleteRestore: () => restoreSummary,
   ReleaseLease: () => ({ released: true }),
   PublishOutcome: () => ({ detailType: 'Backup completed' }),
   RecordFailure: ({ failure }) => ({

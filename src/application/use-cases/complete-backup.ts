@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { manifestSchema } from '../../domain/manifest.ts';
+import { type Manifest, manifestSchema, type Method } from '../../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
 import type { BackupPlan } from '../../domain/run.ts';
@@ -15,16 +15,29 @@ import { requireHeldLease } from '../leases.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, readBackupPlan, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
+import { manifestUri, shownWarnings } from '../run-summary.ts';
 import { type SettleDeps, settleRun, storageOfRun } from '../settle-run.ts';
 import { partObjects, verifyStored } from '../stored-objects.ts';
 
 export const completeBackupInput = stepSchema.extend({ fence: z.int().min(1) });
 
+/** What the execution ends with: what somebody wants to know who started it by hand. */
 export interface CompleteBackupOutput {
+  readonly deployment: string;
   readonly backupId: string;
+  readonly method: Method;
+  /** host:port of the member that was read; of several parts all of them, separated by commas. */
+  readonly member: string;
   readonly restoreTime: Timestamp | null;
-  readonly storedBytes: number;
+  /** The same as an ISO 8601 time. */
+  readonly restoreTimeWall: string | null;
   readonly documents: number;
+  readonly rawBytes: number;
+  readonly storedBytes: number;
+  readonly durationSeconds: number;
+  /** URI of the manifest: `s3://bucket/key`. */
+  readonly manifest: string;
+  readonly warnings: readonly string[];
 }
 
 export interface CompleteBackupDeps extends SettleDeps {
@@ -57,8 +70,25 @@ export async function completeBackup(
   }
   await settleRun(runId, outcome, deps);
   const manifest = await readDocument(deps.state, stateKeys.preparedManifest(runId), manifestSchema);
-  const { storedBytes, documents } = manifest.totals;
-  return { backupId: manifest.backupId, restoreTime: manifest.restoreTime, storedBytes, documents };
+  return summarise(manifest, await manifestUri(runId, plan, deps));
+}
+
+function summarise(manifest: Manifest, uri: string): CompleteBackupOutput {
+  const { deployment, backupId, method, parts, restoreTime, restoreTimeWall, totals, warnings } = manifest;
+  return {
+    deployment,
+    backupId,
+    method,
+    member: parts.map(({ member }) => member).join(', '),
+    restoreTime,
+    restoreTimeWall,
+    documents: totals.documents,
+    rawBytes: totals.rawBytes,
+    storedBytes: totals.storedBytes,
+    durationSeconds: totals.seconds,
+    manifest: uri,
+    warnings: shownWarnings(warnings),
+  };
 }
 
 /** Written once: a state that runs again, and the sweep, use what was prepared first. */

@@ -4,22 +4,33 @@ import { stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
 import { type RestoreResult, restoreResultSchema } from '../../domain/restore-result.ts';
 import { type RestorePlan, restorePlanSchema } from '../../domain/run-documents.ts';
-import type { Timestamp } from '../../domain/timestamp.ts';
+import type { Outcome } from '../../domain/run.ts';
+import { type Timestamp, timestampToDate } from '../../domain/timestamp.ts';
 import { stepSchema } from '../bind.ts';
 import { readDocument } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
 import { decideOutcome, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
+import { manifestUri, shownWarnings } from '../run-summary.ts';
 import { type SettleDeps, settleRun } from '../settle-run.ts';
 
 export const completeRestoreInput = stepSchema.extend({ fence: z.int().min(1) });
 
-/** What a state hands on is small; all of them are in the result that the worker wrote. */
-const maxWarnings = 20;
-
+/** What the execution ends with. */
 export interface CompleteRestoreOutput {
+  /** Whose backup it is. */
+  readonly deployment: string;
   readonly backupId: string;
+  /** What was restored to: the name of the replica set, or host:port. */
+  readonly target: string;
   readonly restoreTime: Timestamp | null;
+  /** The same as an ISO 8601 time. */
+  readonly restoreTimeWall: string | null;
   readonly documents: number;
+  readonly rawBytes: number;
+  /** From the plan, which the checks of target and backup come before, to the outcome. */
+  readonly durationSeconds: number;
+  /** URI of the backup's manifest: `s3://bucket/key`. */
+  readonly manifest: string;
   /** What differs from the source, for people: the first of them. */
   readonly warnings: readonly string[];
 }
@@ -45,9 +56,29 @@ export async function completeRestore(
     throw new HoldfastError('Cancelled', `the run is over: its outcome is ${outcome.status}`);
   }
   await settleRun(runId, outcome, deps);
-  const documents = results.reduce((total, result) => total + result.documents, 0);
-  const warnings = results.flatMap((result) => result.warnings).slice(0, maxWarnings);
-  return { backupId: plan.backupId, restoreTime: results[0]?.restoreTime ?? null, documents, warnings };
+  return summarise(plan, results, outcome, await manifestUri(runId, plan, deps));
+}
+
+function summarise(
+  plan: RestorePlan,
+  results: readonly RestoreResult[],
+  outcome: Outcome,
+  manifest: string,
+): CompleteRestoreOutput {
+  const restoreTime = results[0]?.restoreTime ?? null;
+  const sum = (field: 'documents' | 'rawBytes'): number => results.reduce((total, result) => total + result[field], 0);
+  return {
+    deployment: plan.deployment,
+    backupId: plan.backupId,
+    target: plan.targetDescription,
+    restoreTime,
+    restoreTimeWall: restoreTime === null ? null : timestampToDate(restoreTime).toISOString(),
+    documents: sum('documents'),
+    rawBytes: sum('rawBytes'),
+    durationSeconds: Math.max(0, (Date.parse(outcome.at) - Date.parse(plan.createdAt)) / 1000),
+    manifest,
+    warnings: shownWarnings(results.flatMap((result) => result.warnings)),
+  };
 }
 
 /** A worker writes a part's result once it has verified the target. @throws ObjectNotFound */

@@ -83,6 +83,7 @@ function onlyDeployment(settings: Settings): string {
   throw new HoldfastError(
     'UnknownDeployment',
     `name the deployment to back up: ${names.join(', ') || 'none is configured'}`,
+    { next: `Write for example {"deployment": "${only ?? 'orders'}"}.` },
   );
 }
 

@@ -21,7 +21,12 @@ const backupPrefix = (plan: BackupPlan) => artifactKeys.backup(plan.deployment, 
 describe('Complete Backup', () => {
   test('writes a manifest that lists and describes the backup', async () => {
     const { plan } = await reachCompletion(world, 'run-1');
-    expect(await complete(world, 'run-1')).toMatchObject({ backupId: plan.backupId, restoreTime: { t: 100, i: 1 } });
+    expect(await complete(world, 'run-1')).toEqual({
+      ...{ deployment: 'orders', backupId: plan.backupId, method: 'logical', member: 'h:1', documents: 5 },
+      ...{ restoreTime: { t: 100, i: 1 }, restoreTimeWall: '1970-01-01T00:01:40.000Z', durationSeconds: 0 },
+      ...{ rawBytes: expect.any(Number) as number, storedBytes: expect.any(Number) as number, warnings: [] },
+      manifest: `file:///storage/orders/backups/${plan.backupId}/manifest.json`,
+    });
     const manifest = await describeBackup(plan.backupId, world.deps);
     expect(manifest).toMatchObject({ run: 'run-1', fence: 1, totals: { documents: 5, oplogEntries: 21 } });
     expect(manifest.parts[0]?.oplog).toMatchObject({ from: { ts: { t: 90 } }, to: { ts: { t: 110 } } });

@@ -62,7 +62,11 @@ describe('Complete Restore', () => {
       world.marked.delete(runId);
     });
     const first = await complete(looking, 'run-1', fence);
-    expect(first).toEqual({ backupId: 'b', restoreTime: { t: 9, i: 1 }, documents: 3, warnings: [] });
+    expect(first).toEqual({
+      ...{ deployment: 'orders', backupId: 'b', target: 'target', documents: 3, rawBytes: 30, durationSeconds: 0 },
+      ...{ restoreTime: { t: 9, i: 1 }, restoreTimeWall: '1970-01-01T00:00:09.000Z', warnings: [] },
+      manifest: 'file:///storage/orders/backups/b/manifest.json',
+    });
     expect(world.marked).toEqual(new Set());
     expect(await complete(world, 'run-1', fence)).toEqual(first);
   });
