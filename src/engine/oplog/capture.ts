@@ -3,11 +3,9 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
-import { bsonType, findElement } from '../bson/raw-document.ts';
-import { readString } from '../bson/raw-values.ts';
 import { crc32Hex, requireWritten } from '../packs/written-object.ts';
 import type { Source } from '../source/member-state.ts';
-import { type OplogEntry, transactionRole } from './oplog-entry.ts';
+import { changesFeatureCompatibilityVersion, type OplogEntry, transactionRole } from './oplog-entry.ts';
 import { firstOfChain, readOplog } from './oplog-source.ts';
 import { type CapturedSlice, capturedSlice } from './read-chain.ts';
 import { readSlice } from './read-slices.ts';
@@ -33,14 +31,6 @@ export interface CaptureStart {
   readonly applyFrom: OpTime;
   /** A change of the feature compatibility version up to it fails the base; undefined while it is not known. */
   readonly until: Timestamp | undefined;
-}
-
-/** An FCV change is a write of that document (consistency rule 9). */
-function changesFeatureCompatibilityVersion(entry: OplogEntry): boolean {
-  if (entry.ns !== 'admin.system.version') return false;
-  const document = entry.o2 ?? entry.o;
-  const id = document && findElement(document, '_id');
-  return id?.type === bsonType.string && readString(document as Buffer, id) === 'featureCompatibilityVersion';
 }
 
 /** Takes a member's oplog into slices, each continuing the one before. One step at a time; not to be called twice at once. */

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import type { OpTime } from '../../domain/timestamp.ts';
-import { elements, type RawElement } from '../bson/raw-document.ts';
+import { bsonType, elements, findElement, type RawElement } from '../bson/raw-document.ts';
 import {
   readBinary,
   readFlag,
@@ -112,4 +112,12 @@ export function transactionRole(entry: OplogEntry): TransactionRole | undefined 
 /** Equal for entries of the same transaction, and only for them. Call it for entries with a {@link transactionRole}. */
 export function transactionKey(entry: OplogEntry): string {
   return `${entry.lsid?.toString('hex') ?? ''}:${entry.txnNumber ?? ''}`;
+}
+
+/** An FCV change is a write of that document (consistency rule 9). */
+export function changesFeatureCompatibilityVersion(entry: OplogEntry): boolean {
+  if (entry.ns !== 'admin.system.version') return false;
+  const document = entry.o2 ?? entry.o;
+  const id = document && findElement(document, '_id');
+  return id?.type === bsonType.string && readString(document as Buffer, id) === 'featureCompatibilityVersion';
 }

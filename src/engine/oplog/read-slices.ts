@@ -1,6 +1,7 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { readOplogEntry } from './oplog-entry.ts';
 import type { CapturedSlice } from './read-chain.ts';
 import { decodeSlice, type Slice } from './slice-format.ts';
 
@@ -25,24 +26,43 @@ export async function readSlice(store: ObjectStore, key: string, expected?: Capt
   return slice;
 }
 
+/** A slice and the storage that holds it: a base and the archive need not be in the same one. */
+export interface SliceInStore {
+  readonly store: ObjectStore;
+  readonly slice: CapturedSlice;
+}
+
 /**
- * Reads a chain of slices in order and proves its continuity: each slice's first entry is the last entry of the one
- * before, with the same timestamp and term (consistency rule 8). The shared entry is handed out once.
+ * Reads a chain of slices in order and proves its continuity: the last entry of each is in the next one, with the same
+ * timestamp and term (consistency rule 8): as its first, or further on where the slices of a backup and those of the
+ * archive overlap. Every entry is handed out once.
  * @throws OplogGap with both times named, and what {@link readSlice} throws
  */
-export async function* readSlices(
-  store: ObjectStore,
-  summaries: readonly CapturedSlice[],
-): AsyncGenerator<readonly Buffer[]> {
+export async function* readSliceStream(slices: readonly SliceInStore[]): AsyncGenerator<readonly Buffer[]> {
   let previous: OpTime | undefined;
-  for (const summary of summaries) {
-    const { header, entries } = await readSlice(store, summary.key, summary);
-    if (previous && !sameOpTime(previous, header.from))
+  for (const { store, slice } of slices) {
+    const { header, entries } = await readSlice(store, slice.key, slice);
+    const start = previous ? positionOf(previous, entries) : -1;
+    if (start === undefined)
       throw new HoldfastError(
         'OplogGap',
-        `The captured oplog ends at ${describeOpTime(previous)}, but ${summary.key} begins at ${describeOpTime(header.from)}.`,
+        `The captured oplog ends at ${describeOpTime(previous ?? header.from)}, which ${slice.key} (${describeOpTime(header.from)} to ${describeOpTime(header.to)}) does not hold.`,
       );
-    yield previous ? entries.slice(1) : entries;
+    yield entries.slice(start + 1);
     previous = header.to;
   }
+}
+
+/** {@link readSliceStream} of slices that one storage holds. */
+export function readSlices(store: ObjectStore, slices: readonly CapturedSlice[]): AsyncGenerator<readonly Buffer[]> {
+  return readSliceStream(slices.map((slice) => ({ store, slice })));
+}
+
+/** @returns undefined when no entry is exactly that one */
+function positionOf(opTime: OpTime, entries: readonly Buffer[]): number | undefined {
+  for (const [n, raw] of entries.entries()) {
+    const found = readOplogEntry(raw).opTime;
+    if (compareTimestamps(found.ts, opTime.ts) >= 0) return sameOpTime(found, opTime) ? n : undefined;
+  }
+  return undefined;
 }

@@ -1,9 +1,9 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { splitNamespace } from '../../domain/names.ts';
 import { compareTimestamps, formatTimestamp, type OpTime, type Timestamp } from '../../domain/timestamp.ts';
-import { readOplogEntry } from '../oplog/oplog-entry.ts';
+import { changesFeatureCompatibilityVersion, readOplogEntry } from '../oplog/oplog-entry.ts';
 import { targetNamespace } from './carried-namespaces.ts';
-import { type Operation, operationsOf } from './operation.ts';
+import { type Operation, operationsOf, unsupported } from './operation.ts';
 import { TransactionDecisions } from './transactions.ts';
 
 /** Entries in order, in pieces: each shared entry of two slices once. */
@@ -110,6 +110,8 @@ export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<
       if (compareTimestamps(ts, input.restoreTime) > 0) continue;
       entries++;
       if (compareTimestamps(ts, input.applyFrom) <= 0) continue;
+      if (changesFeatureCompatibilityVersion(entry))
+        throw unsupported(entry, ts, 'it changes the feature compatibility version, over which no replay goes');
       for (const operation of operationsOf(entry)) {
         if (targetNamespace(operation.ns, input.users) === undefined) continue;
         accounts.observe(operation, ts);

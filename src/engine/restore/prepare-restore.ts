@@ -4,7 +4,7 @@ import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
-import { readSlices } from '../oplog/read-slices.ts';
+import { readSliceStream, type SliceInStore } from '../oplog/read-slices.ts';
 import { type BackupIndex, readIndex } from '../packs/index-reader.ts';
 import type { PackSource } from '../packs/pack-reader.ts';
 import { type OplogScan, scanOplog } from '../replay/scan-oplog.ts';
@@ -19,6 +19,8 @@ export interface RestoreSubject {
   readonly manifest: Manifest;
   readonly part: string;
   readonly restoreTime: Timestamp;
+  /** Slices of the oplog archive, in order, that lead on from the backup's own; none for a time that those reach. */
+  readonly archived?: readonly SliceInStore[] | undefined;
   /** Restores users and roles too: everyone in the target is replaced but the restoring user. */
   readonly users: boolean;
   /** The target's name, typed: everything in it is deleted first. */
@@ -37,6 +39,8 @@ export interface PreparedRestore {
   readonly facts: TargetFacts;
   readonly index: BackupIndex;
   readonly packs: PackSource;
+  /** The backup's own slices and those of the archive, as one chain. */
+  readonly slices: readonly SliceInStore[];
   readonly scan: OplogScan;
 }
 
@@ -67,12 +71,13 @@ export async function prepareRestore(input: RestoreSubject, deps: PrepareDeps): 
   const packs = { store: deps.store, codec: index.codec, keyOf: (pack: string) => artifactKeys.pack(partPrefix, pack) };
   if (input.users) await checkAuthSchema(deps.client, index, packs);
   const carried = carriedCollections(index, input.users);
-  const scan = await scanOplog(readSlices(deps.store, part.oplog.slices), {
+  const slices = [...part.oplog.slices.map((slice) => ({ store: deps.store, slice })), ...(input.archived ?? [])];
+  const scan = await scanOplog(readSliceStream(slices), {
     restoreTime: input.restoreTime,
     from: part.base.captureFrom,
     applyFrom: part.base.applyFrom.ts,
     users: input.users,
     base: carried.map(({ uuid, ns }) => [uuid, ns] as const),
   });
-  return { part, facts, index, packs, scan };
+  return { part, facts, index, packs, slices, scan };
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../../application/ports/clock.ts';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { RestoreResult } from '../../domain/restore-result.ts';
-import { readSlices } from '../oplog/read-slices.ts';
+import { readSliceStream } from '../oplog/read-slices.ts';
 import { CollectionCatalog } from '../replay/collection-catalog.ts';
 import { CollectionMap } from '../replay/collection-map.ts';
 import { type ReplayCounts, replayOplog } from '../replay/replay-oplog.ts';
@@ -139,10 +139,10 @@ class Restore {
   }
 
   async #replay(collections: TargetCollections): Promise<ReplayCounts> {
-    const { part, facts, scan } = this.#prepared;
+    const { part, facts, scan, slices } = this.#prepared;
     const { restoreTime, users, parallel } = this.#input;
     const counts = await replayOplog(
-      readSlices(this.#deps.store, part.oplog.slices),
+      readSliceStream(slices),
       {
         restoreTime,
         point: part.point.ts,

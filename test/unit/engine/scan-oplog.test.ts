@@ -42,6 +42,17 @@ describe('the first reading of the captured oplog', () => {
     expect((await scan(entries)).dropped).toEqual(new Set([uuidHex(5)]));
   });
 
+  it('refuses a change of the feature compatibility version after the base, naming the entry', async () => {
+    const id = { _id: 'featureCompatibilityVersion' };
+    const change = rawEntry(3, { op: 'u', ns: 'admin.system.version', ui: ui(7), o: { $v: 2 }, o2: id });
+    await expect(scan([insert(2, 1), change])).rejects.toMatchObject({
+      name: 'UnsupportedOplogEntry',
+      message: expect.stringContaining('100:3') as string,
+    });
+    await expect(scan([insert(2, 1), change], { restoreTime: at(2).ts })).resolves.toMatchObject({ entries: 2 });
+    await expect(scan([insert(2, 1), change], { applyFrom: at(3).ts })).resolves.toMatchObject({ entries: 3 });
+  });
+
   it('counts a collection as dropped that another one was renamed over', async () => {
     const over = command(3, { renameCollection: 'db.c', to: 'db.unread', dropTarget: ui(5) }, 1);
     expect((await scan([insert(2, 5, 'db.unread'), over])).dropped).toEqual(new Set([uuidHex(5)]));
