@@ -8,6 +8,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleFunctions } from '../lib/functions/bundle-functions.ts';
 import type { StageVariables } from '../lib/functions/stage-functions.ts';
+import { median } from './measure.ts';
 
 const goals = { bytes: 2_000_000, milliseconds: 400 };
 const baseline = 'an empty module (baseline)';
@@ -37,10 +38,6 @@ function importTime(file: string): ImportTime {
   return JSON.parse(
     execFileSync(process.execPath, [script, file], { env: environment, encoding: 'utf8' }),
   ) as ImportTime;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 const runs = Number(process.env['HOLDFAST_BENCH_RUNS'] ?? '7');

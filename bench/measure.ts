@@ -66,7 +66,7 @@ export async function measureProgram(binary: string, args: readonly string[], se
   };
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 

@@ -15,6 +15,7 @@ import { showMembers, showRestored } from './run-documents.ts';
 import { explainFreezing, prove } from './proof.ts';
 import { formatSeconds, type Screen } from './screen.ts';
 import { describeProgress, showRun } from './show-run.ts';
+import { readTransitionCount } from './state-transitions.ts';
 import { formatBytes, formatCount, formatMoment } from './units.ts';
 
 /** What the product warns of, as lines among the others. */
@@ -55,6 +56,8 @@ async function backUp(screen: Screen, { client, config }: Product, source: DemoS
   if (summary === undefined) throw new HoldfastError('Internal', 'The run succeeded and there is no backup.');
   const manifest = await client.describeBackup(summary.backupId);
   screen.done('Backup', describeBackup(manifest));
+  const { total, waiting } = await readTransitionCount(stateDir, runId);
+  screen.done('State machine', `${total} state transitions, ${waiting} of them while it waited for the dump`);
   const writes = formatCount(source.writer.total() - before);
   screen.done(
     'Meanwhile',

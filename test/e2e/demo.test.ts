@@ -63,6 +63,7 @@ describe('the demo', () => {
     const output = demo.output();
     expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
     expect(output).toMatch(/hidden, votes 0 +→ is read/);
+    expect(output).toMatch(/State machine +\d+ state transitions, \d+ of them while it waited/);
     expect(output).toMatch(/shop\.orders +[\d,]+ +[67] +([0-9a-f]{12}) +\1 +equal/);
     expect(output).not.toContain('DIFFERENT');
     expect(output).toMatch(
