@@ -1,11 +1,5 @@
 import type { Method } from './manifest.ts';
-import {
-  archiveSegments,
-  type ArchiveSegment,
-  type GapReason,
-  type OplogGap,
-  type SliceSpan,
-} from './oplog-archive.ts';
+import { archiveSegments, type ArchiveSegment, type OplogGap, type SliceSpan } from './oplog-archive.ts';
 import { compareTimestamps, laterTimestamp, type OpTime, sameOpTime, type Timestamp } from './timestamp.ts';
 
 /** A slice of the archive as far as its header tells. */
