@@ -45,7 +45,7 @@ async function holdfast(client: MongoClient) {
 /** What was written after the base was read. */
 async function entriesAfterPoint(): Promise<Buffer[]> {
   const found: Buffer[] = [];
-  for await (const piece of readSlices(store, part?.oplog.slices ?? []))
+  for await (const piece of readSlices(store, part?.oplog?.slices ?? []))
     for (const raw of piece) {
       const { ts } = readOplogEntry(raw).opTime;
       if (compareTimestamps(ts, backup.point.ts) > 0 && compareTimestamps(ts, { t, i }) <= 0) found.push(raw);

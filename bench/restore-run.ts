@@ -37,7 +37,7 @@ async function holdfast(client: MongoClient, backup: BenchBackup, replay: boolea
 async function insertMany(client: MongoClient, { manifest, folder }: BenchBackup) {
   const store = new DirectoryObjectStore({ root: folder });
   const base = manifest.parts[0]?.base;
-  if (!base) return { documents: 0 };
+  if (base?.method !== 'logical') return { documents: 0 };
   const index = await readIndex(store, base.index);
   const keyOf = (pack: string) => base.packs.find(({ key }) => key.endsWith(`${pack}.pack`))?.key ?? '';
   let documents = 0;

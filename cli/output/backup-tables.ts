@@ -1,5 +1,6 @@
 import type { BackupSummary } from '../../src/application/ports/holdfast-client.ts';
 import type { Manifest, ManifestPart } from '../../src/domain/manifest.ts';
+import { isPhysicalPart } from '../../src/domain/manifest-parts.ts';
 import { formatTimestamp, timestampToDate, type Timestamp } from '../../src/domain/timestamp.ts';
 import { renderFacts, renderTable } from './tables.ts';
 import { formatBytes, formatCount, formatMoment, formatRate, formatSeconds, momentLines } from './units.ts';
@@ -18,7 +19,7 @@ export function renderBackupList(backups: readonly BackupSummary[], timeZone?: s
       backup.deployment,
       backup.method,
       restoreTimeLines(backup.restoreTime, timeZone),
-      formatCount(backup.documents),
+      backup.documents === null ? '–' : formatCount(backup.documents),
       formatBytes(backup.rawBytes),
       formatBytes(backup.storedBytes),
       backup.storage,
@@ -43,10 +44,7 @@ export function renderBackup(manifest: Manifest, timeZone?: string): string {
     ['restores to', restoreTimeLines(restoreTime, timeZone).join(' / ')],
     ...(restoreTime === null ? [] : [['timestamp', formatTimestamp(restoreTime)] as [string, string]]),
     ['taken', `${formatMoment(new Date(manifest.createdAt), timeZone)}, in ${formatSeconds(totals.seconds)}`],
-    [
-      'data',
-      `${formatCount(totals.documents)} documents in ${formatCount(totals.namespaces)} collections and views, ${formatBytes(totals.rawBytes)}`,
-    ],
+    ['data', `${contents(manifest)}${formatBytes(totals.rawBytes)}`],
     ['stored', `${formatBytes(totals.storedBytes)} in ${manifest.storage}${ratio(totals)}`],
     ['oplog', `${formatCount(totals.oplogEntries)} ${totals.oplogEntries === 1 ? 'entry' : 'entries'}`],
     ['users and roles', manifest.usersAndRoles ? 'included' : 'not included'],
@@ -59,6 +57,14 @@ export function renderBackup(manifest: Manifest, timeZone?: string): string {
   return [renderFacts(facts), ...manifest.parts.map((part) => renderPart(part))].join('\n\n');
 }
 
+/** Files are not opened: nobody has counted what is in them. */
+function contents({ totals: { documents, namespaces }, parts }: Manifest): string {
+  if (documents !== null && namespaces !== null)
+    return `${formatCount(documents)} documents in ${formatCount(namespaces)} collections and views, `;
+  const files = parts.filter(isPhysicalPart).reduce((sum, { base }) => sum + base.files, 0);
+  return files === 0 ? '' : `${formatCount(files)} files, `;
+}
+
 function ratio(totals: Manifest['totals']): string {
   return totals.rawBytes === 0 ? '' : `, ${((100 * totals.storedBytes) / totals.rawBytes).toFixed(1)} % of the data`;
 }
@@ -69,8 +75,11 @@ function renderPart(part: ManifestPart): string {
   const facts = renderFacts([
     ['part', part.name],
     ['read from', `${part.member}: ${part.memberReason}`],
-    ['base', `${formatBytes(part.base.rawBytes)} in ${formatSeconds(seconds)}${rate}, ${part.base.codec}`],
-    ['oplog', `${formatTimestamp(part.oplog.from.ts)} to ${formatTimestamp(part.oplog.to.ts)}`],
+    [
+      'base',
+      `${formatBytes(part.base.rawBytes)} in ${formatSeconds(seconds)}${rate}, ${part.base.method === 'snapshot' ? 'kept as a snapshot' : part.base.codec}`,
+    ],
+    ['oplog', part.oplog ? `${formatTimestamp(part.oplog.from.ts)} to ${formatTimestamp(part.oplog.to.ts)}` : 'none'],
   ]);
   const verdicts = part.memberVerdicts.map(({ host, eligible, reason }) => [host, eligible ? 'yes' : 'no', reason]);
   return `${facts}\n${renderTable(['member', 'could be read', 'why'], verdicts)}`;
@@ -78,7 +87,7 @@ function renderPart(part: ManifestPart): string {
 
 /** Every collection and view of a backup. */
 export function renderCollections(manifest: Manifest): string {
-  const namespaces = manifest.parts.flatMap((part) => part.base.namespaces);
+  const namespaces = manifest.parts.flatMap(({ base }) => (base.method === 'logical' ? base.namespaces : []));
   return renderTable(
     ['collection', 'type', 'documents', 'data', 'indexes'],
     namespaces.map(({ ns, type, documents, rawBytes, indexes }) => [

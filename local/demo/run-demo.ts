@@ -35,7 +35,7 @@ interface Product {
 
 function describeBackup({ totals, backupId }: Manifest): string {
   const { documents, rawBytes, storedBytes } = totals;
-  return `${backupId}: ${formatCount(documents)} documents, ${formatBytes(rawBytes)}, stored in ${formatBytes(storedBytes)}`;
+  return `${backupId}: ${formatCount(documents ?? 0)} documents, ${formatBytes(rawBytes)}, stored in ${formatBytes(storedBytes)}`;
 }
 
 async function backUp(screen: Screen, { client, config }: Product, source: DemoSource): Promise<Manifest> {

@@ -1,20 +1,15 @@
-import type { LogicalBase, SliceSummary } from '../domain/base.ts';
 import type { StoredObject } from '../domain/backup-index.ts';
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
+import { partObjects } from '../domain/manifest-parts.ts';
 import { artifactKeys } from '../domain/names.ts';
 import type { ListedObject, ObjectStore } from './ports/object-store.ts';
 
 /** Checksums are read from the storage this many at a time. */
 const concurrency = 4;
 
-/** What the storage must hold for one part: its index, the packs that the index names, the slices of its oplog range. */
-export function partObjects(base: LogicalBase, slices: readonly SliceSummary[]): StoredObject[] {
-  return [base.index, ...base.packs, ...slices].map(({ key, size, crc32 }) => ({ key, size, crc32 }));
-}
-
 export function manifestObjects(manifest: Manifest): StoredObject[] {
-  return manifest.parts.flatMap((part) => partObjects(part.base, part.oplog.slices));
+  return manifest.parts.flatMap((part) => partObjects(part));
 }
 
 /**

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isDataPath } from './data-files.ts';
 
 /**
  * Decoded, an index of this size describes a million frames, 4 TB: more is refused by the dump that would write it, and
@@ -76,6 +77,33 @@ export type IndexLine = z.infer<typeof indexLineSchema>;
 export type IndexNamespace = z.infer<typeof indexNamespaceSchema>;
 export type IndexPack = z.infer<typeof indexPackSchema>;
 export type IndexFrame = z.infer<typeof indexFrameSchema>;
+
+const dataPath = z.string().refine(isDataPath, { error: 'a path that stays inside the data directory' });
+/** The permission bits of a file or a directory. */
+const mode = z.int().min(0).max(0o7777);
+
+export const indexDirectorySchema = z.strictObject({ kind: z.literal('directory'), path: dataPath, mode });
+
+/** A file of the data directory, followed by its pieces. */
+export const indexFileSchema = z.strictObject({ kind: z.literal('file'), file: dataPath, size, mode });
+
+/** One frame of a pack: the bytes of a file from `fileOffset` on. The pieces of a file lie behind each other, without a gap. */
+export const indexPieceSchema = indexFrameSchema
+  .pick({ pack: true, offset: true, length: true, rawLength: true, sha256: true })
+  .extend({ kind: z.literal('piece'), file: dataPath, fileOffset: size });
+
+/** The lines of a physical base's index: header, packs, directories, then each file followed by its pieces. */
+export const fileIndexLineSchema = z.discriminatedUnion('kind', [
+  indexHeaderSchema,
+  indexPackSchema,
+  indexDirectorySchema,
+  indexFileSchema,
+  indexPieceSchema,
+]);
+export type FileIndexLine = z.infer<typeof fileIndexLineSchema>;
+export type IndexDirectory = z.infer<typeof indexDirectorySchema>;
+export type IndexFile = z.infer<typeof indexFileSchema>;
+export type IndexPiece = z.infer<typeof indexPieceSchema>;
 
 /** What a storage must hold for an object: compared at completion and before a restore. */
 export const storedObjectSchema = z.strictObject({ key: z.string(), size, crc32: crc32Schema });

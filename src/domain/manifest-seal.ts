@@ -1,6 +1,7 @@
 import { canonicalJson } from './canonical-json.ts';
 import { HoldfastError } from './errors.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
+import { partObjects } from './manifest-parts.ts';
 import { artifactKeys } from './names.ts';
 
 /** SHA-256 of a text's UTF-8, 64 lower hex digits; given by the caller: the domain imports no Node module. */
@@ -27,11 +28,12 @@ function parseJson(text: string, where: string): unknown {
 /** What a manifest names outside of its own parts: a restore would read it, and a removal would remove it. */
 function foreignName({ deployment, backupId, parts }: Manifest): string | undefined {
   const names = new Set<string>();
-  for (const { name, base, oplog } of parts) {
+  for (const part of parts) {
+    const { name } = part;
     if (name.includes('/') || names.has(name)) return `the part ${JSON.stringify(name)}`;
     names.add(name);
     const prefix = artifactKeys.part(deployment, backupId, name);
-    const foreign = [base.index, ...base.packs, ...oplog.slices].find(({ key }) => !key.startsWith(prefix));
+    const foreign = partObjects(part).find(({ key }) => !key.startsWith(prefix));
     if (foreign) return `the object ${JSON.stringify(foreign.key)}`;
   }
   return undefined;

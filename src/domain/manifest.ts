@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { logicalBaseSchema, sliceSummarySchema } from './base.ts';
+import { baseSchema, sliceSummarySchema } from './base.ts';
 import { opTimeSchema, timestampSchema } from './timestamp.ts';
 import { topologyPartSchema } from './topology.ts';
 
@@ -15,10 +15,11 @@ export const manifestPartSchema = z.strictObject({
   member: z.string(),
   memberReason: z.string(),
   memberVerdicts: z.array(memberVerdictSchema),
-  base: logicalBaseSchema,
-  /** The moment the base stands for: the optime after its last document was read. */
-  point: opTimeSchema,
-  oplog: z.strictObject({ from: opTimeSchema, to: opTimeSchema, slices: z.array(sliceSummarySchema) }),
+  base: baseSchema,
+  /** The moment the base stands for: the optime after its last document was read, or after the snapshot call. */
+  point: opTimeSchema.nullable(),
+  /** Null, as the point, for a standalone: it has none. */
+  oplog: z.strictObject({ from: opTimeSchema, to: opTimeSchema, slices: z.array(sliceSummarySchema) }).nullable(),
 });
 export type ManifestPart = z.infer<typeof manifestPartSchema>;
 
@@ -46,8 +47,9 @@ export const manifestSchema = z.strictObject({
   usersAndRoles: z.boolean(),
   warnings: z.array(z.string()),
   totals: z.strictObject({
-    namespaces: z.int(),
-    documents: z.int(),
+    /** Null where nobody has counted: a physical base is files. */
+    namespaces: z.int().nullable(),
+    documents: z.int().nullable(),
     rawBytes: z.int(),
     storedBytes: z.int(),
     oplogEntries: z.int(),

@@ -13,6 +13,7 @@ import { stateKeys } from '../../src/domain/names.ts';
 import { seedDocuments, settingsFor, workerPid } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { onlyPart } from '../support/take-backup.ts';
 
 const things: AsyncDisposableStack[] = [];
 afterEach(async () => {
@@ -102,7 +103,7 @@ test('a backup through a broken network, a killed member and two step-downs rest
   const [summary] = await client.listBackups({});
   const manifest = await client.describeBackup(summary?.backupId ?? '');
   expect(manifest.parts[0]).toMatchObject({ member: proxy.host, base: { member: proxy.host } });
-  expect(manifest.parts[0]?.base.attempt).toBeGreaterThanOrEqual(3);
+  expect(onlyPart(manifest).base.attempt).toBeGreaterThanOrEqual(3);
   const target = await startReplicaSet({ members: [{}], name: 'target' });
   stack.defer(() => target.stop());
   const restore = await client.startRestore({ backup: 'orders', to: target.uri });

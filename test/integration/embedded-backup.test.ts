@@ -18,6 +18,9 @@ import {
   workerPid,
 } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
+import { onlyPart } from '../support/take-backup.ts';
+import { requireLogicalPart } from '../../src/domain/manifest-parts.ts';
+import { manifestObjects } from '../../src/application/stored-objects.ts';
 
 let servers: EmbeddedSet;
 let settings: Settings;
@@ -44,7 +47,7 @@ afterEach(async () => {
 });
 
 const contentOf = ({ parts, totals }: Manifest) => ({
-  namespaces: parts.map(({ base }) => base.namespaces),
+  namespaces: parts.map((part) => requireLogicalPart(part).base.namespaces),
   documents: totals.documents,
   rawBytes: totals.rawBytes,
 });
@@ -74,11 +77,9 @@ test('a backup is taken from the hidden member by a child process, and nothing b
     member: servers.set.hidden.host,
     memberReason: expect.stringContaining('hidden') as string,
   });
-  const documents = manifest.parts[0]?.base.namespaces.find(({ ns }) => ns === 'shop.orders')?.documents;
+  const documents = onlyPart(manifest).base.namespaces.find(({ ns }) => ns === 'shop.orders')?.documents;
   expect(documents).toBe(48 * 16);
-  const named = manifest.parts.flatMap(({ base, oplog }) =>
-    [base.index, ...base.packs, ...oplog.slices].map(({ key }) => key),
-  );
+  const named = manifestObjects(manifest).map(({ key }) => key);
   expect(await storageFiles(settings)).toEqual([...named, `orders/backups/${manifest.backupId}/manifest.json`].sort());
   expect(await leaseIsHeld(settings)).toBe(false);
 });
@@ -97,12 +98,16 @@ test.each(['at its start', 'in the middle of the dump'])(
     const manifest = await client.describeBackup(newest?.backupId ?? '');
     expect(manifest.run).toBe(runId);
     expect(contentOf(manifest)).toEqual(expected);
-    expect(manifest.parts[0]?.base.attempt).toBe(2);
+    expect(onlyPart(manifest).base.attempt).toBe(2);
     // Nothing of the killed worker is left either.
     const packs = (await storageFiles(settings)).filter(
       (name) => name.includes(manifest.backupId) && name.endsWith('.pack'),
     );
-    expect(packs).toEqual(manifest.parts[0]?.base.packs.map(({ key }) => key).sort());
+    expect(packs).toEqual(
+      onlyPart(manifest)
+        .base.packs.map(({ key }) => key)
+        .sort(),
+    );
   },
 );
 

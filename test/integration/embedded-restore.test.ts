@@ -15,6 +15,7 @@ import {
   workerPid,
 } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
+import { onlyPart } from '../support/take-backup.ts';
 
 let servers: EmbeddedSet;
 let target: ReplicaSetServers;
@@ -32,7 +33,7 @@ beforeAll(async () => {
   expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded' });
   const [summary] = await client.listBackups({});
   backupId = summary?.backupId ?? '';
-  pack = (await client.describeBackup(backupId)).parts[0]?.base.packs[0]?.key ?? '';
+  pack = onlyPart(await client.describeBackup(backupId)).base.packs[0]?.key ?? '';
 });
 afterAll(async () => {
   await client.close();

@@ -3,6 +3,7 @@ import { crc32, zstdCompressSync } from 'node:zlib';
 import type { ObjectStore } from '../../src/application/ports/object-store.ts';
 import type { IndexLine } from '../../src/domain/backup-index.ts';
 import type { Manifest, ManifestPart } from '../../src/domain/manifest.ts';
+import type { LogicalPart } from '../../src/domain/manifest-parts.ts';
 import { artifactKeys } from '../../src/domain/names.ts';
 import { onlyPart } from './take-backup.ts';
 import { readIndex } from '../../src/engine/packs/index-reader.ts';
@@ -32,7 +33,7 @@ export async function mixBases(
   const lines: IndexLine[] = [
     { kind: 'header', schemaVersion: 1, backupId, part: parts[0].name, codec: parts[0].base.codec },
   ];
-  const packs: ManifestPart['base']['packs'] = [];
+  const packs: LogicalPart['base']['packs'] = [];
   for (const [n, part] of parts.entries()) {
     const taken = (ns: string) => fromLate(ns) === (n === 1);
     const index = await readIndex(store, part.base.index);

@@ -2,7 +2,8 @@ import type { MongoClient, ObjectId } from 'mongodb';
 import type { ReplicaSetServers } from '../../local/servers/replica-set.ts';
 import type { ObjectStore } from '../../src/application/ports/object-store.ts';
 import type { Codec } from '../../src/domain/backup-index.ts';
-import type { Manifest, ManifestPart } from '../../src/domain/manifest.ts';
+import type { Manifest } from '../../src/domain/manifest.ts';
+import { type LogicalPart, requireLogicalPart } from '../../src/domain/manifest-parts.ts';
 import { artifactKeys } from '../../src/domain/names.ts';
 import type { OpTime, Timestamp } from '../../src/domain/timestamp.ts';
 import { dumpPart } from '../../src/engine/dump/dump-part.ts';
@@ -19,9 +20,9 @@ export const systemClock = {
 };
 export const silentLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
-export function onlyPart({ parts: [part] }: Manifest): ManifestPart {
+export function onlyPart({ parts: [part] }: Manifest): LogicalPart {
   if (!part) throw new Error('a manifest without parts');
-  return part;
+  return requireLogicalPart(part);
 }
 
 export interface TakeBackupOptions {

@@ -28,7 +28,8 @@ export interface BackupSummary {
   readonly finishedAt: string;
   readonly storedBytes: number;
   readonly rawBytes: number;
-  readonly documents: number;
+  /** Null where nobody has counted: a physical base is files. */
+  readonly documents: number | null;
   readonly warnings: number;
 }
 

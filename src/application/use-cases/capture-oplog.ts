@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
-import { logicalBaseSchema } from '../../domain/base.ts';
+import { baseSchema } from '../../domain/base.ts';
 import { type BackupPlan, restoreTimeSchema } from '../../domain/run.ts';
 import { chooseRestoreTime } from '../../domain/restore-time.ts';
 import { formatTimestamp, type OpTime, opTimeSchema, type Timestamp } from '../../domain/timestamp.ts';
@@ -73,8 +73,7 @@ export async function captureOplog(
 async function completePoints(plan: BackupPlan, deps: CaptureOplogDeps): Promise<readonly OpTime[] | undefined> {
   const points: OpTime[] = [];
   for (const { name } of plan.parts) {
-    if ((await findDocument(deps.state, stateKeys.base(plan.runId, name), logicalBaseSchema)) === undefined)
-      return undefined;
+    if ((await findDocument(deps.state, stateKeys.base(plan.runId, name), baseSchema)) === undefined) return undefined;
     const point = await findDocument(deps.state, stateKeys.point(plan.runId, name), opTimeSchema);
     if (point === undefined) return undefined;
     points.push(point);

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { type Manifest, manifestSchema, type Method } from '../../domain/manifest.ts';
+import { partObjects } from '../../domain/manifest-parts.ts';
 import { artifactKeys, stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
 import type { BackupPlan } from '../../domain/run.ts';
@@ -17,7 +18,7 @@ import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, readBackupPlan, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
 import { manifestUri, shownWarnings } from '../run-summary.ts';
 import { type SettleDeps, settleRun, storageOfRun } from '../settle-run.ts';
-import { partObjects, verifyStored } from '../stored-objects.ts';
+import { verifyStored } from '../stored-objects.ts';
 
 export const completeBackupInput = stepSchema.extend({ fence: z.int().min(1) });
 
@@ -31,7 +32,8 @@ export interface CompleteBackupOutput {
   readonly restoreTime: Timestamp | null;
   /** The same as an ISO 8601 time. */
   readonly restoreTimeWall: string | null;
-  readonly documents: number;
+  /** Null where nobody has counted: a physical base is files. */
+  readonly documents: number | null;
   readonly rawBytes: number;
   readonly storedBytes: number;
   readonly durationSeconds: number;
@@ -108,8 +110,8 @@ async function prepareManifest(
   };
   for (const part of manifest.parts) {
     const prefix = artifactKeys.part(plan.deployment, plan.backupId, part.name);
-    await verifyStored(prefix, partObjects(part.base, part.oplog.slices), storage, goOn);
-    await verifySlices(part.oplog.slices, storage, signal);
+    await verifyStored(prefix, partObjects(part), storage, goOn);
+    await verifySlices(part.oplog?.slices ?? [], storage, signal);
   }
   await createOrReadDocument(state, stateKeys.preparedManifest(plan.runId), manifestSchema, manifest);
 }

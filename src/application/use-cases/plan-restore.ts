@@ -2,6 +2,7 @@ import type { MongoClient } from 'mongodb';
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
+import { partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { restoreRequestSchema } from '../../domain/run.ts';
 import { type RestorePlan, restorePlanSchema, restoreRunSchema } from '../../domain/run-documents.ts';
@@ -11,7 +12,7 @@ import { type StepDeps, stepSchema } from '../bind.ts';
 import { resolveBackup } from '../catalog.ts';
 import { createOrReadDocument, findDocument } from '../documents.ts';
 import { adoptConfig, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
-import { partObjects, requireStored } from '../stored-objects.ts';
+import { requireStored } from '../stored-objects.ts';
 import { type OpenTarget, targetDigest } from '../restore-target.ts';
 
 export const planRestoreInput = stepSchema.extend({
@@ -61,12 +62,12 @@ async function makePlan(
   signal?: AbortSignal,
 ): Promise<RestorePlan> {
   const { entry, manifest } = await resolveBackup(request.backup, request.storage, { ...deps, settings });
-  const part = onlyPart(manifest);
+  const part = requireLogicalPart(onlyPart(manifest));
   const client = await deps.openTarget({ request, deployment: manifest.deployment, settings, runId, signal });
   const target = await describeTarget(client, async () =>
     checkTarget(client, { manifest, part: part.name, runId, overwrite: request.overwrite }),
   );
-  await requireStored(partObjects(part.base, part.oplog.slices), entry.storage, signal);
+  await requireStored(partObjects(part), entry.storage, signal);
   return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {
     schemaVersion: 1,
     kind: 'restore',

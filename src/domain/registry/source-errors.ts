@@ -74,4 +74,35 @@ export const sourceErrors = {
     'The run starts the base again by itself.',
     true,
   ),
+  VolumeNotFound: entry(
+    'HF-2014',
+    'source',
+    'No volume was found under the data of a member.',
+    'Name it under volumes in the config, or ask for the method logical.',
+  ),
+  VolumeLayoutUnsupported: entry(
+    'HF-2015',
+    'source',
+    'The data of a member lies in a way that no snapshot can be used of.',
+    'Do what the message names, or ask for the method logical.',
+  ),
+  SnapshotFailed: entry(
+    'HF-2016',
+    'source',
+    'The snapshot of a member could not be made.',
+    'Look at what the message names, then start again.',
+    true,
+  ),
+  MemberLocked: entry(
+    'HF-2017',
+    'source',
+    'Somebody else has locked the member against writes (fsyncLock).',
+    'Ask whoever runs other backups or maintenance on it; when nobody does, unlock it with db.fsyncUnlock().',
+  ),
+  LockRefused: entry(
+    'HF-2018',
+    'source',
+    'The member may not be locked.',
+    'Set votes to 0 for the hidden member, or lock: false where its volume can be snapshotted at once.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, crc32, createZstdCompress } from 'node:zlib';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import { type IndexLine, maxIndexBytes, type StoredObject } from '../../domain/backup-index.ts';
+import { type FileIndexLine, type IndexLine, maxIndexBytes, type StoredObject } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { ByteChannel } from './byte-channel.ts';
 import { crc32Hex, requireWritten } from './written-object.ts';
@@ -11,7 +11,7 @@ import { crc32Hex, requireWritten } from './written-object.ts';
 const textChunk = 64 * 1024;
 const queuedBytes = 4 * 1024 * 1024;
 
-function* inChunks(lines: Iterable<IndexLine>, maxBytes: number): Generator<Buffer> {
+function* inChunks(lines: Iterable<IndexLine | FileIndexLine>, maxBytes: number): Generator<Buffer> {
   let text = '';
   let left = maxBytes;
   const chunk = (): Buffer => {
@@ -20,8 +20,8 @@ function* inChunks(lines: Iterable<IndexLine>, maxBytes: number): Generator<Buff
     if (left < 0)
       throw new HoldfastError(
         'MethodNotAvailable',
-        `The base has too many frames and collections for one index, which is ${maxBytes} bytes at most.`,
-        { next: 'Split the data over several replica sets: a logical base holds about 4 TB.' },
+        `The base has too many frames for one index, which is ${maxBytes} bytes at most.`,
+        { next: 'Split the data over several replica sets: a base holds about 4 TB.' },
       );
     text = '';
     return bytes;
@@ -41,7 +41,7 @@ function* inChunks(lines: Iterable<IndexLine>, maxBytes: number): Generator<Buff
 export async function writeIndex(
   store: ObjectStore,
   key: string,
-  lines: Iterable<IndexLine>,
+  lines: Iterable<IndexLine | FileIndexLine>,
   signal: AbortSignal,
   maxBytes = maxIndexBytes,
 ): Promise<StoredObject & { readonly sha256: string }> {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { Codec, IndexFrame } from '../../domain/backup-index.ts';
+import type { Codec, IndexFrame, IndexPiece } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { documentLength } from '../bson/raw-document.ts';
 import { decompressZstdFrame } from './zstd-frames.ts';
@@ -12,19 +12,23 @@ const maxRawLength = 64 * 1024 * 1024;
 
 const inflate = promisify(gunzip);
 
+/** What lies in a pack: documents of a namespace, or bytes of a file. */
+type Stored = IndexFrame | IndexPiece;
+
 /** Frames of one pack that lie next to each other and are read by one request. */
-export interface FrameRun {
+export interface FrameRun<F extends Stored = IndexFrame> {
   readonly pack: string;
   readonly offset: number;
   readonly length: number;
-  readonly frames: readonly IndexFrame[];
+  readonly frames: readonly F[];
 }
 
-function damaged(key: string, frame: IndexFrame, what: string, cause?: unknown): HoldfastError {
+function damaged(key: string, frame: Stored, what: string, cause?: unknown): HoldfastError {
+  const of = frame.kind === 'frame' ? { ns: frame.ns } : { file: frame.file };
   return new HoldfastError(
     'CorruptObject',
-    `The pack ${key} is damaged: ${what} (frame of ${frame.ns} at byte ${frame.offset}).`,
-    { cause, details: { key, offset: frame.offset, ns: frame.ns } },
+    `The pack ${key} is damaged: ${what} (frame of ${of.ns ?? of.file} at byte ${frame.offset}).`,
+    { cause, details: { key, offset: frame.offset, ...of } },
   );
 }
 
@@ -32,8 +36,8 @@ function damaged(key: string, frame: IndexFrame, what: string, cause?: unknown):
  * Joins neighbouring frames to runs, in the order given: ten thousand small collections are few requests.
  * @param maxBytes of stored and of raw bytes in one run; a larger frame is a run of its own
  */
-export function joinFrames(frames: readonly IndexFrame[], maxBytes: number): FrameRun[] {
-  const runs: { pack: string; offset: number; length: number; raw: number; frames: IndexFrame[] }[] = [];
+export function joinFrames<F extends Stored>(frames: readonly F[], maxBytes: number): FrameRun<F>[] {
+  const runs: { pack: string; offset: number; length: number; raw: number; frames: F[] }[] = [];
   for (const frame of frames) {
     const run = runs.at(-1);
     const follows = run !== undefined && run.pack === frame.pack && run.offset + run.length === frame.offset;
@@ -66,24 +70,32 @@ function countDocuments(raw: Buffer): number {
 
 /**
  * Decodes one frame and proves that it is the one that was written: SHA-256 of the stored bytes, declared raw length
- * (a bound, so that a frame that unpacks to more never reaches memory) and number of documents.
+ * (a bound, so that a frame that unpacks to more never reaches memory) and, of documents, their number.
  * @param key of the pack, for messages
  * @throws CorruptObject
  */
-export async function decodeFrame(key: string, frame: IndexFrame, stored: Buffer, codec: Codec): Promise<Buffer> {
+export async function decodeFrame(key: string, frame: Stored, stored: Buffer, codec: Codec): Promise<Buffer> {
   if (frame.rawLength > maxRawLength) throw damaged(key, frame, `it declares ${frame.rawLength} bytes`);
   if (hash('sha256', stored) !== frame.sha256) throw damaged(key, frame, 'its SHA-256 differs');
   let raw: Buffer;
-  let documents: number;
   try {
     raw = await decompress(stored, codec, frame.rawLength);
-    documents = countDocuments(raw);
   } catch (cause) {
     throw damaged(key, frame, (cause as Error).message, cause);
   }
   if (raw.length !== frame.rawLength) throw damaged(key, frame, `${raw.length} bytes instead of ${frame.rawLength}`);
-  if (documents !== frame.documents) throw damaged(key, frame, `${documents} documents instead of ${frame.documents}`);
+  if (frame.kind === 'frame') requireDocuments(key, frame, raw);
   return raw;
+}
+
+function requireDocuments(key: string, frame: IndexFrame, raw: Buffer): void {
+  let documents: number;
+  try {
+    documents = countDocuments(raw);
+  } catch (cause) {
+    throw damaged(key, frame, (cause as Error).message, cause);
+  }
+  if (documents !== frame.documents) throw damaged(key, frame, `${documents} documents instead of ${frame.documents}`);
 }
 
 /** Where a pack's number becomes its key. */
@@ -97,11 +109,11 @@ export interface PackSource {
  * Reads the frames of a run with one ranged read and hands them out one by one, decoded and verified.
  * @throws ObjectNotFound, CorruptObject, the storage's errors
  */
-export async function* readFrames(
+export async function* readFrames<F extends Stored = IndexFrame>(
   source: PackSource,
-  run: FrameRun,
+  run: FrameRun<F>,
   signal?: AbortSignal,
-): AsyncGenerator<{ readonly frame: IndexFrame; readonly raw: Buffer }> {
+): AsyncGenerator<{ readonly frame: F; readonly raw: Buffer }> {
   const key = source.keyOf(run.pack);
   const stored = await source.store.getRange(key, run.offset, run.length, signal ? { signal } : {});
   for (const frame of run.frames) {

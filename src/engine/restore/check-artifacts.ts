@@ -2,6 +2,7 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { StoredObject } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
+import { type LogicalPart, partObjects } from '../../domain/manifest-parts.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import type { BackupIndex } from '../packs/index-reader.ts';
 import { runParallel } from './run-parallel.ts';
@@ -30,8 +31,7 @@ async function checkObject(store: ObjectStore, expected: StoredObject): Promise<
  * @throws ObjectNotFound, CorruptObject naming the object; the storage's errors
  */
 export async function checkArtifacts(store: ObjectStore, part: ManifestPart, signal?: AbortSignal): Promise<void> {
-  const objects: readonly StoredObject[] = [part.base.index, ...part.base.packs, ...part.oplog.slices];
-  await runParallel(objects, parallelChecks, (object) => {
+  await runParallel(partObjects(part), parallelChecks, (object) => {
     signal?.throwIfAborted();
     return checkObject(store, object);
   });
@@ -41,7 +41,7 @@ export async function checkArtifacts(store: ObjectStore, part: ManifestPart, sig
 export function checkIndexAgainstManifest(
   index: BackupIndex,
   { deployment, backupId }: Manifest,
-  part: ManifestPart,
+  part: LogicalPart,
 ): void {
   const { key } = part.base.index;
   const wrong = (what: string) => new HoldfastError('CorruptObject', `The index ${key} ${what}.`, { details: { key } });

@@ -1,7 +1,8 @@
 import type { MongoClient } from 'mongodb';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
+import type { Manifest } from '../../domain/manifest.ts';
+import { type LogicalPart, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { readSliceStream, type SliceInStore } from '../oplog/read-slices.ts';
@@ -35,7 +36,7 @@ interface PrepareDeps {
 
 /** Everything that was proved before the first byte goes to the target. */
 export interface PreparedRestore {
-  readonly part: ManifestPart;
+  readonly part: LogicalPart;
   readonly facts: TargetFacts;
   readonly index: BackupIndex;
   readonly packs: PackSource;
@@ -44,9 +45,10 @@ export interface PreparedRestore {
   readonly scan: OplogScan;
 }
 
-function findPart({ manifest, part: name, restoreTime }: RestoreSubject): ManifestPart {
-  const part = manifest.parts.find((one) => one.name === name);
-  if (!part) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
+function findPart({ manifest, part: name, restoreTime }: RestoreSubject): LogicalPart {
+  const found = manifest.parts.find((one) => one.name === name);
+  if (!found) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
+  const part = requireLogicalPart(found);
   if (compareTimestamps(restoreTime, part.point.ts) < 0)
     throw new HoldfastError(
       'InvalidInput',

@@ -15,6 +15,7 @@ import { zstdFrameLength } from '../../../src/engine/packs/zstd-frames.ts';
 import { readCorpus } from './corpus.ts';
 import { garbage, type Json, mutated, mutatedJson } from './mutations.ts';
 import { type FuzzBudget, fuzz, typedOutcome } from './typed-outcome.ts';
+import { manifestObjects } from '../../../src/application/stored-objects.ts';
 
 const damaged = ['CorruptObject'] as const;
 const damagedOrNewer = ['CorruptObject', 'UnsupportedFormat'] as const;
@@ -113,9 +114,8 @@ function describeManifest(budget: FuzzBudget): void {
         const parsed = await typedOutcome(() => parse(JSON.stringify(sealed)), names, key);
         if (!parsed) return;
         expect(manifestSchema.safeParse(parsed).success).toBe(true);
-        for (const { base, oplog } of parsed.parts)
-          for (const object of [base.index, ...base.packs, ...oplog.slices])
-            expect(object.key.startsWith(`${parsed.deployment}/backups/${parsed.backupId}/`)).toBe(true);
+        for (const object of manifestObjects(parsed))
+          expect(object.key.startsWith(`${parsed.deployment}/backups/${parsed.backupId}/`)).toBe(true);
       });
     });
   });

@@ -9,7 +9,7 @@ import { readDocument } from '../../../src/application/documents.ts';
 import { completeRestoreInput } from '../../../src/application/use-cases/complete-restore.ts';
 import { inspectDeploymentInput } from '../../../src/application/use-cases/inspect-deployment.ts';
 import { planRestoreInput } from '../../../src/application/use-cases/plan-restore.ts';
-import { logicalBaseSchema } from '../../../src/domain/base.ts';
+import { baseSchema } from '../../../src/domain/base.ts';
 import { parseMongoUri } from '../../../src/domain/mongodb-uri.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
 import { restoreResultSchema } from '../../../src/domain/restore-result.ts';
@@ -78,7 +78,7 @@ const schemas: readonly (readonly [RegExp, z.ZodType])[] = [
   [/\/restore-time\.json$/, restoreTimeSchema],
   [/\/outcome\.json$/, outcomeSchema],
   [/\/points\//, opTimeSchema],
-  [/\/bases\//, logicalBaseSchema],
+  [/\/bases\//, baseSchema],
   [/\/errors\//, stepErrorSchema],
   [/^leases\//, leaseSchema],
 ];

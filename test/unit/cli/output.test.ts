@@ -49,7 +49,7 @@ describe('text of others', () => {
       fc.property(nasty, (text) => {
         const manifest = makeManifest({ labels: { [text]: text }, warnings: [text], requestedBy: text });
         const part = manifest.parts[0];
-        const namespace = part?.base.namespaces[0];
+        const namespace = part?.base.method === 'logical' ? part.base.namespaces[0] : undefined;
         if (!part || !namespace) throw new Error('the fixture has a part and a namespace');
         namespace.ns = text;
         part.memberVerdicts = [{ host: text, eligible: true, reason: text }];
