@@ -7,7 +7,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { stageNames } from '../../src/domain/names.ts';
 import { checkedName } from '../checked-name.ts';
-import { acceptWildcard, grant } from '../grant.ts';
+import { explainGrant, grant } from '../grant.ts';
 
 /** Where functions and workers reach MongoDB from. */
 export interface PrivateNetwork {
@@ -67,8 +67,16 @@ export class AppFunction extends Construct {
   }
 
   #grantBasics(logGroup: logs.ILogGroup, { network }: AppFunctionProps): void {
-    grant(this.role, { actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroup.logGroupArn] });
-    acceptWildcard(this.role, 'Resource::*', 'X-Ray, and the network interfaces that Lambda makes, know no resources.');
+    grant(this.role, {
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      resources: [logGroup.logGroupArn],
+      purpose: 'Lambda writes the function’s log',
+    });
+    explainGrant(this.role, {
+      actions: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
+      purpose: 'Lambda writes traces',
+      because: 'X-Ray, and the network interfaces that Lambda makes, know no resources.',
+    });
     if (network === undefined) return;
     grant(this.role, {
       actions: [
@@ -80,6 +88,7 @@ export class AppFunction extends Construct {
         'ec2:UnassignPrivateIpAddresses',
       ],
       resources: ['*'],
+      purpose: 'Lambda puts the function into the VPC',
       because: 'Lambda itself makes them with the role of the function, and demands the grant without resources.',
     });
   }

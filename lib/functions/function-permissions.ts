@@ -30,7 +30,11 @@ type Grants = Readonly<Record<AnyFunctionName, (role: iam.Role) => void>>;
 function databaseGrants(props: GrantsProps): Pick<Grants, 'InspectDeployment' | 'CaptureOplog' | 'PlanRestore'> {
   const { permissions } = props;
   const readConfig = (role: iam.Role): void => {
-    grant(role, { actions: ['s3:GetObject'], resources: [props.configObjectArn] });
+    grant(role, {
+      actions: ['s3:GetObject'],
+      resources: [props.configObjectArn],
+      purpose: 'Reads the config as it was deployed',
+    });
   };
   return {
     InspectDeployment: (role) => {
@@ -76,7 +80,11 @@ function planningGrants(
     },
     ReportStoppedTask: (role) => {
       permissions.readState(role, ['runs']);
-      grant(role, { actions: ['states:SendTaskFailure'], resources: props.machines });
+      grant(role, {
+        actions: ['states:SendTaskFailure'],
+        resources: props.machines,
+        purpose: 'Answers for a worker that stopped without an answer',
+      });
     },
   };
 }
@@ -134,6 +142,7 @@ function lookAtRuns(role: iam.Role, { executions }: GrantsProps): void {
   grant(role, {
     actions: ['states:DescribeExecution'],
     resources: executions,
+    purpose: 'Asks whether another run still runs',
     because: 'An execution gets its name when it starts.',
   });
 }
@@ -143,6 +152,7 @@ function publish(role: iam.Role, { eventBusArn }: GrantsProps): void {
     actions: ['events:PutEvents'],
     resources: [eventBusArn],
     conditions: { StringEquals: { 'events:source': eventSource } },
+    purpose: 'Publishes how a run ended',
   });
 }
 
@@ -172,5 +182,6 @@ export function grantWorker(
   grant(role, {
     actions: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
     resources: machines,
+    purpose: 'Answers the state that waits for it',
   });
 }

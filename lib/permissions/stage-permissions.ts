@@ -2,7 +2,7 @@ import type * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Settings } from '../../src/domain/settings.ts';
-import { grant } from '../grant.ts';
+import { grant, type Permission } from '../grant.ts';
 import type { ArtifactStorage } from '../storage/stage-storage.ts';
 
 /** Folders of the state bucket (src/domain/names.ts). */
@@ -16,6 +16,8 @@ export interface StagePermissionsProps {
 }
 
 const anyRun = 'Every run has a folder of its own; the function works for all of them.';
+const useKeyActions = ['kms:Decrypt', 'kms:GenerateDataKey'];
+const useKeyPurpose = 'S3 decrypts and encrypts with the key what the role reads and writes';
 const anyBackup = 'Every backup has a folder of its own, below the storage’s prefix.';
 
 /** What roles of a stage may be allowed, in the product's words. Each method is one row of docs/operator-guide/permissions.md. */
@@ -29,25 +31,53 @@ export class StagePermissions {
   /** Listing tells "not there" from "not allowed". */
   readState(role: iam.Role, folders: readonly StateFolder[]): void {
     const { stateBucket } = this.#props;
-    grant(role, { actions: ['s3:ListBucket'], resources: [stateBucket.bucketArn] });
-    grant(role, { actions: ['s3:GetObject'], resources: this.#state(folders), because: anyRun });
+    grant(role, {
+      actions: ['s3:ListBucket'],
+      resources: [stateBucket.bucketArn],
+      purpose: 'Lists the state, and tells a document that is not there from one that may not be read',
+    });
+    grant(role, {
+      actions: ['s3:GetObject'],
+      resources: this.#state(folders),
+      purpose: 'Reads documents of the state',
+      because: anyRun,
+    });
     this.#useKey(role);
   }
 
   writeState(role: iam.Role, folders: readonly StateFolder[]): void {
-    grant(role, { actions: ['s3:PutObject'], resources: this.#state(folders), because: anyRun });
+    grant(role, {
+      actions: ['s3:PutObject'],
+      resources: this.#state(folders),
+      purpose: 'Writes documents of the state',
+      because: anyRun,
+    });
   }
 
   /** Checkpoints of a dump, which a run that is over needs no more; nothing else of the state is ever deleted. */
   deleteCheckpoints(role: iam.Role): void {
     const resources = [this.#props.stateBucket.arnForObjects('runs/*/checkpoints/*')];
-    grant(role, { actions: ['s3:DeleteObject'], resources, because: anyRun });
+    grant(role, {
+      actions: ['s3:DeleteObject'],
+      resources,
+      purpose: 'Deletes the checkpoints of a dump that is over',
+      because: anyRun,
+    });
   }
 
   readArtifacts(role: iam.Role): void {
     for (const { bucketArn, prefix } of this.#awsStorages()) {
-      grant(role, { actions: ['s3:ListBucket'], resources: [bucketArn] });
-      grant(role, { actions: ['s3:GetObject'], resources: [`${bucketArn}/${prefix}*`], because: anyBackup });
+      grant(role, {
+        actions: ['s3:ListBucket'],
+        resources: [bucketArn],
+        purpose: 'Lists a storage, and tells an object that is not there from one that may not be read',
+      });
+      grant(role, {
+        actions: ['s3:GetObject'],
+        resources: [`${bucketArn}/${prefix}*`],
+        purpose: 'Reads backups',
+        because: anyBackup,
+      });
     }
     this.#useStorageKeys(role);
   }
@@ -57,40 +87,67 @@ export class StagePermissions {
    * @param below which keys, as a pattern below the storage's prefix
    */
   writeArtifacts(role: iam.Role, below: string): void {
-    this.#allowBelow(role, ['s3:PutObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'], [below]);
+    this.#allowBelow(role, {
+      actions: ['s3:PutObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+      below: [below],
+      purpose: 'Writes objects of a backup, part by part',
+    });
   }
 
   /** The manifest is small, and written whole. */
   writeManifests(role: iam.Role): void {
-    this.#allowBelow(role, ['s3:PutObject'], ['*/backups/*/manifest.json']);
+    this.#allowBelow(role, {
+      actions: ['s3:PutObject'],
+      below: ['*/backups/*/manifest.json'],
+      purpose: 'Writes the manifest, which makes a backup of the objects',
+    });
   }
 
   /** Finds and gives up what was written in parts and never finished. */
   discardUnfinished(role: iam.Role): void {
     for (const { bucketArn } of this.#awsStorages()) {
-      grant(role, { actions: ['s3:ListBucketMultipartUploads'], resources: [bucketArn] });
+      grant(role, {
+        actions: ['s3:ListBucketMultipartUploads'],
+        resources: [bucketArn],
+        purpose: 'Finds what was written in parts and never finished',
+      });
     }
-    this.#allowBelow(role, ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'], ['*/backups/*']);
+    this.#allowBelow(role, {
+      actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+      below: ['*/backups/*'],
+      purpose: 'Gives up what was written in parts and never finished',
+    });
   }
 
   /** A version that is locked or kept stays: deleting only hides the object. */
   deleteArtifacts(role: iam.Role, below: readonly string[]): void {
-    this.#allowBelow(role, ['s3:DeleteObject'], below);
+    this.#allowBelow(role, {
+      actions: ['s3:DeleteObject'],
+      below,
+      purpose: 'Deletes objects that no manifest names',
+    });
   }
 
   /** The users of the database: those that back up, or those of restores. */
   readDatabaseUsers(role: iam.Role, which: 'credentials' | 'restoreCredentials'): void {
     const sources = Object.values(this.#props.settings.deployments).map((deployment) => deployment[which]);
-    this.#readSecrets(
-      role,
-      sources.filter((source) => typeof source === 'string'),
-    );
+    this.#readSecrets(role, {
+      arns: sources.filter((source) => typeof source === 'string'),
+      purpose:
+        which === 'credentials'
+          ? 'Logs in to the databases that are backed up'
+          : 'Logs in to the servers that are restored to',
+    });
   }
 
-  #allowBelow(role: iam.Role, actions: readonly string[], below: readonly string[]): void {
+  /** @param allowed with the keys, as patterns below the storage's prefix */
+  #allowBelow(
+    role: iam.Role,
+    { actions, below, purpose }: Pick<Permission, 'actions' | 'purpose'> & { readonly below: readonly string[] },
+  ): void {
     for (const { bucketArn, prefix } of this.#awsStorages()) {
       const resources = below.map((pattern) => `${bucketArn}/${prefix}${pattern}`);
-      grant(role, { actions, resources, because: anyBackup });
+      grant(role, { actions, resources, purpose, because: anyBackup });
     }
   }
 
@@ -105,23 +162,25 @@ export class StagePermissions {
   }
 
   #useKey(role: iam.Role): void {
-    grant(role, { actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [this.#props.key.keyArn] });
+    grant(role, { actions: useKeyActions, resources: [this.#props.key.keyArn], purpose: useKeyPurpose });
   }
 
   /** Storages with a key, or with a server, of their own. */
   #useStorageKeys(role: iam.Role): void {
     const { artifacts } = this.#props;
     const keys = artifacts.flatMap(({ kmsKeyArn }) => kmsKeyArn ?? []);
-    if (keys.length > 0)
-      grant(role, { actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [...new Set(keys)] });
-    this.#readSecrets(
-      role,
-      artifacts.flatMap(({ credentials }) => credentials ?? []),
-    );
+    if (keys.length > 0) grant(role, { actions: useKeyActions, resources: [...new Set(keys)], purpose: useKeyPurpose });
+    this.#readSecrets(role, {
+      arns: artifacts.flatMap(({ credentials }) => credentials ?? []),
+      purpose: 'Logs in to storages that are not on AWS',
+    });
   }
 
-  #readSecrets(role: iam.Role, arns: readonly string[]): void {
+  #readSecrets(
+    role: iam.Role,
+    { arns, purpose }: { readonly arns: readonly string[]; readonly purpose: string },
+  ): void {
     if (arns.length === 0) return;
-    grant(role, { actions: ['secretsmanager:GetSecretValue'], resources: [...new Set(arns)] });
+    grant(role, { actions: ['secretsmanager:GetSecretValue'], resources: [...new Set(arns)], purpose });
   }
 }

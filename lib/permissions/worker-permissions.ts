@@ -11,11 +11,13 @@ export function grantStartWorkers(
   grant(role, {
     actions: ['ecs:RunTask'],
     resources: [taskDefinition.taskDefinitionArn],
+    purpose: 'Starts workers, on this cluster and with this definition only',
     conditions: { ArnEquals: { 'ecs:cluster': cluster.clusterArn } },
   });
   grant(role, {
     actions: ['iam:PassRole'],
     resources: [taskRole.roleArn, executionRole.roleArn],
+    purpose: 'Hands the worker its own role, and ECS the role that starts it',
     conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
   });
 }
@@ -28,12 +30,14 @@ export function grantStopWorkers(role: iam.Role, { cluster, clusterName }: Worke
     actions: ['ecs:ListTasks'],
     resources: ['*'],
     conditions,
+    purpose: 'Finds the workers of a run',
     because: 'ecs:ListTasks knows no tasks as resources; the condition holds it to the cluster.',
   });
   grant(role, {
     actions: ['ecs:DescribeTasks', 'ecs:StopTask'],
     resources: [tasks],
     conditions,
+    purpose: 'Stops the workers of a run that is over',
     because: 'A task gets its id when it starts.',
   });
 }

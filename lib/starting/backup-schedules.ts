@@ -69,8 +69,12 @@ export class BackupSchedules extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': stack.account, 'aws:SourceArn': group } },
       }),
     });
-    grant(role, { actions: ['states:StartExecution'], resources: [backup.stateMachineArn] });
-    grant(role, { actions: ['kms:Decrypt'], resources: [key.keyArn] });
+    grant(role, {
+      actions: ['states:StartExecution'],
+      resources: [backup.stateMachineArn],
+      purpose: 'Starts a backup when it is due',
+    });
+    grant(role, { actions: ['kms:Decrypt'], resources: [key.keyArn], purpose: 'Reads the schedule’s own input' });
     return role;
   }
 }

@@ -10,7 +10,7 @@ import { stageNames, workerContainer } from '../../src/domain/names.ts';
 import type { environment } from '../../worker/env.ts';
 import { checkedName } from '../checked-name.ts';
 import type { PrivateNetwork } from '../functions/app-function.ts';
-import { acceptWildcard } from '../grant.ts';
+import { explainGrant } from '../grant.ts';
 
 export interface WorkerTasksProps {
   readonly stage: string;
@@ -49,7 +49,20 @@ export class WorkerTasks extends Construct {
     const tasks = new iam.ServicePrincipal('ecs-tasks.amazonaws.com');
     this.taskRole = new iam.Role(this, 'TaskRole', { assumedBy: tasks });
     this.executionRole = new iam.Role(this, 'ExecutionRole', { assumedBy: tasks });
-    acceptWildcard(this.executionRole, 'Resource::*', 'ecr:GetAuthorizationToken knows no resources.');
+    explainGrant(this.executionRole, {
+      actions: [
+        'ecr:GetAuthorizationToken',
+        'ecr:BatchCheckLayerAvailability',
+        'ecr:BatchGetImage',
+        'ecr:GetDownloadUrlForLayer',
+      ],
+      purpose: 'ECS pulls the worker’s image',
+      because: 'ecr:GetAuthorizationToken knows no resources.',
+    });
+    explainGrant(this.executionRole, {
+      actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      purpose: 'ECS writes the worker’s log',
+    });
     this.taskDefinition = new ecs.FargateTaskDefinition(this, 'Worker', {
       family,
       cpu: props.cpu ?? 2048,

@@ -6,7 +6,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { type FunctionName, stateMachines, type WorkflowName } from '../../statemachines/manifest.ts';
-import { acceptWildcard, grant } from '../grant.ts';
+import { explainGrant, grant } from '../grant.ts';
 
 export interface WorkflowProps {
   readonly workflow: WorkflowName;
@@ -14,6 +14,24 @@ export interface WorkflowProps {
   readonly key: kms.IKey;
   readonly functionArns: Readonly<Record<FunctionName, string>>;
 }
+
+const because = 'Log delivery and X-Ray know no resources.';
+const logDelivery = [
+  'logs:CreateLogDelivery',
+  'logs:GetLogDelivery',
+  'logs:UpdateLogDelivery',
+  'logs:DeleteLogDelivery',
+  'logs:ListLogDeliveries',
+  'logs:PutResourcePolicy',
+  'logs:DescribeResourcePolicies',
+  'logs:DescribeLogGroups',
+];
+const tracing = [
+  'xray:PutTraceSegments',
+  'xray:PutTelemetryRecords',
+  'xray:GetSamplingRules',
+  'xray:GetSamplingTargets',
+];
 
 /** A state machine from its file: the definition in the template is the file, with the functions' ARNs put in by CloudFormation. */
 export class Workflow extends Construct {
@@ -24,8 +42,9 @@ export class Workflow extends Construct {
     const { file, functions } = stateMachines[workflow];
     const role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('states.amazonaws.com') });
     const arns = functions.map((name) => functionArns[name]);
-    grant(role, { actions: ['lambda:InvokeFunction'], resources: arns });
-    acceptWildcard(role, 'Resource::*', 'Log delivery and X-Ray know no resources.');
+    grant(role, { actions: ['lambda:InvokeFunction'], resources: arns, purpose: 'Calls the functions of its states' });
+    explainGrant(role, { actions: logDelivery, purpose: 'Step Functions sets up the log of executions', because });
+    explainGrant(role, { actions: tracing, purpose: 'Step Functions writes traces', because });
     this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
       stateMachineName,
       role,
