@@ -10,7 +10,6 @@ const services = {
   ecs: ec2.InterfaceVpcEndpointAwsService.ECS,
   events: ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
   logs: ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
-  kms: ec2.InterfaceVpcEndpointAwsService.KMS,
   'ecr.api': ec2.InterfaceVpcEndpointAwsService.ECR,
   'ecr.dkr': ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
 } as const;
@@ -33,7 +32,7 @@ export function importNetwork(scope: Construct, settings: NetworkSettings): Priv
   };
 }
 
-/** Endpoints for a VPC without NAT: per service and zone about 7 USD a month (docs/operator-guide/network.md). */
+/** Endpoints for a VPC without NAT; docs/operator-guide/network.md has who needs which, and what they cost. */
 export class PrivateEndpoints extends Construct {
   constructor(scope: Construct, id: string, { vpc, subnets, securityGroups }: PrivateNetwork) {
     super(scope, id);

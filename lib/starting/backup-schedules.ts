@@ -8,7 +8,7 @@ import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { Settings } from '../../src/domain/settings.ts';
 import { checkedName } from '../checked-name.ts';
-import { grant } from '../grant.ts';
+import { explainGrant, grant } from '../grant.ts';
 
 export interface BackupSchedulesProps {
   readonly settings: Settings;
@@ -75,6 +75,10 @@ export class BackupSchedules extends Construct {
       purpose: 'Starts a backup when it is due',
     });
     grant(role, { actions: ['kms:Decrypt'], resources: [key.keyArn], purpose: 'Reads the schedule’s own input' });
+    explainGrant(role, {
+      actions: ['sqs:SendMessage'],
+      purpose: 'Keeps what it could not deliver in the dead-letter queue',
+    });
     return role;
   }
 }

@@ -7,6 +7,7 @@ import { Match, Template as Assertions } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkedName } from '../../lib/checked-name.ts';
 import { allFunctions } from '../../lib/functions/function-list.ts';
+import { stageDocuments } from '../../scripts/stage-documents/stage-documents.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { stateMachines } from '../../statemachines/manifest.ts';
 import { policiesOf } from '../support/aws/role-policies.ts';
@@ -14,13 +15,15 @@ import { stageSettings, synthesise } from '../support/aws/synthesise.ts';
 import { readTemplate, resolve, resourcesOf, type Template } from '../support/aws/template.ts';
 
 let outdir: string;
+let templateFile: string;
 let template: Template;
 let stack: Assertions;
 
 beforeAll(() => {
   outdir = mkdtempSync(join(tmpdir(), 'holdfast-synth-'));
   // cdk-nag's findings and CloudFormation's own rules end it.
-  template = readTemplate(synthesise(outdir));
+  templateFile = synthesise(outdir);
+  template = readTemplate(templateFile);
   stack = Assertions.fromJSON(JSON.parse(JSON.stringify(template)) as Record<string, unknown>);
 }, 120_000);
 
@@ -251,6 +254,14 @@ describe('the config', () => {
     const key = new URL(Variables.CONFIG_URI).pathname.slice(1);
     const published = JSON.parse(readFileSync(join(outdir, `asset.${key}`), 'utf8')) as typeof stageSettings;
     expect(published).toEqual({ ...stageSettings, stateDir: '.holdfast' });
+  });
+});
+
+describe('what is committed of a stage', () => {
+  it('is what `npm run docs:generate` writes today', () => {
+    for (const [path, text] of Object.entries(stageDocuments(templateFile))) {
+      expect(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'), path).toBe(text);
+    }
   });
 });
 

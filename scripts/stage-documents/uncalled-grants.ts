@@ -1,0 +1,68 @@
+/** Granted for what happens when something goes wrong in a way, or at a moment, that executed runs don't bring about. */
+export interface UncalledGrant {
+  /** `every role` for all that have the action. */
+  readonly roles: readonly string[] | 'every role';
+  readonly actions: readonly string[];
+  readonly reason: string;
+}
+
+const cleaners = ['complete-backup', 'record-failure', 'settle-ended-run', 'sweep-runs'];
+
+/**
+ * Grants that the runs of test/e2e/aws-stage.test.ts may leave unused. A grant that no run uses and that is not here fails
+ * that test; one that is here and not in the stage fails the documents' generator.
+ */
+export const uncalledGrants: readonly UncalledGrant[] = [
+  {
+    roles: ['acquire-lease', 'launch-worker', ...cleaners],
+    actions: ['ecs:ListTasks', 'ecs:DescribeTasks', 'ecs:StopTask'],
+    reason: 'Only for workers that are still there when nobody waits for them',
+  },
+  {
+    roles: cleaners,
+    actions: [
+      's3:DeleteObject',
+      's3:PutObject',
+      's3:GetObject',
+      's3:AbortMultipartUpload',
+      's3:ListMultipartUploadParts',
+      's3:ListBucketMultipartUploads',
+    ],
+    reason: 'Only for what a run has left when it was ended',
+  },
+  {
+    roles: ['worker', 'capture-oplog'],
+    actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+    reason: 'Only for an object that was begun in parts and could not be finished',
+  },
+  {
+    roles: ['record-failure', 'settle-ended-run', 'sweep-runs'],
+    actions: ['secretsmanager:GetSecretValue'],
+    reason: 'Only for the mark on a server that a restore was given up on',
+  },
+  {
+    roles: ['acquire-lease', 'inspect-deployment', 'sweep-runs'],
+    actions: ['states:DescribeExecution'],
+    reason: 'Only when another run holds the lease or the idempotency key',
+  },
+  {
+    roles: ['worker'],
+    actions: ['states:SendTaskFailure'],
+    reason: 'Only for a part that fails',
+  },
+  {
+    roles: ['publish-outcome', 'complete-restore'],
+    actions: ['s3:PutObject'],
+    reason: 'Only to keep an error of the function in the run’s folder',
+  },
+  { roles: ['sweep-runs'], actions: ['events:PutEvents'], reason: 'Only for a run whose outcome nobody published' },
+  {
+    roles: 'every role',
+    actions: ['s3:ListBucket'],
+    reason: 'S3 says 404 of what is not there to those who may list, and 403 to others',
+  },
+];
+
+/** Calls that AWS itself makes with a role, or demands of it: they are in no request of the function. */
+export const impliedActions =
+  /^(kms|logs|xray):|^ec2:(Create|Describe|Delete)NetworkInterfaces?$|^ec2:(Assign|Unassign)PrivateIpAddresses$|^ec2:DescribeSubnets$/;
