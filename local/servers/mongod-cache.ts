@@ -1,16 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { probeMongod } from './mongod-version.ts';
 
+export { cacheDirectory } from '../../src/adapters/process/installed-mongod.ts';
+
 /** The version that is fetched when the machine has none: what the facts and the fixtures were taken on. */
 export const pinnedVersion = '6.0.5';
-
-/** `~/.cache/holdfast`, or what HOLDFAST_CACHE names. */
-export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  return env['HOLDFAST_CACHE'] ?? join(homedir(), '.cache', 'holdfast');
-}
 
 /** Where the fetched mongod lies in a cache directory. */
 export function cachedMongod(cache: string): string {

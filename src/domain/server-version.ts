@@ -31,3 +31,12 @@ export function requireSupportedVersion(where: string, version: string, featureC
     );
   }
 }
+
+/**
+ * Which mongod reads the files that another one wrote: of the same release series, and not an older one of it. The
+ * feature compatibility version is the series' own (see above), so that nothing else decides.
+ */
+export function readsFilesOf(mongodVersion: string, serverVersion: string): boolean {
+  const patch = (version: string) => Number.parseInt(version.split('.')[2] ?? '0', 10);
+  return releaseSeries(mongodVersion) === releaseSeries(serverVersion) && patch(mongodVersion) >= patch(serverVersion);
+}

@@ -16,7 +16,7 @@ import {
 
 /** What a worker needs of the environment, none of it a secret. */
 const passedOn =
-  /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|NODE_COMPILE_CACHE|UV_THREADPOOL_SIZE)$/;
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|NODE_COMPILE_CACHE|UV_THREADPOOL_SIZE|HOLDFAST_MONGOD|HOLDFAST_CACHE)$/;
 
 /** Of the worker's 512 MiB: most of what it holds are buffers, which lie outside of V8's heap. */
 const heapMiB = 192;
