@@ -1,1 +1,6 @@
-export { type MongodOptions, type MongodProcess, readLog, startMongod } from '../../src/adapters/process/mongod-process.ts';
+export {
+  type MongodOptions,
+  type MongodProcess,
+  readLog,
+  startMongod,
+} from '../../src/adapters/process/mongod-process.ts';

@@ -32,6 +32,10 @@ class LocalScratchServer implements ScratchServer {
     return this.#server.host;
   }
 
+  get port(): number {
+    return this.#server.port;
+  }
+
   logged(id: number): Promise<Record<string, unknown> | undefined> {
     return findLogged(this.#server.logPath, id);
   }
@@ -41,7 +45,10 @@ class LocalScratchServer implements ScratchServer {
     await removeOwnDirectory(this.#folder);
     if (code === 0) return;
     const how = code === null ? 'was killed' : `ended with code ${code}`;
-    throw new HoldfastError('ScratchServerFailed', `The mongod on ${this.#server.dbPath} ${how} instead of ending well.`);
+    throw new HoldfastError(
+      'ScratchServerFailed',
+      `The mongod on ${this.#server.dbPath} ${how} instead of ending well.`,
+    );
   }
 
   async kill(): Promise<void> {
@@ -59,14 +66,17 @@ export class LocalScratchServers implements ScratchServers {
     return findInstalledMongod(serverVersion);
   }
 
-  async start({ dbPath, args, serverVersion, signal }: ScratchServerOptions): Promise<ScratchServer> {
+  async start({ dbPath, port, args, serverVersion, signal }: ScratchServerOptions): Promise<ScratchServer> {
     const { path: mongod } = await this.find(serverVersion);
     const folder = await makeOwnDirectory('scratch');
     try {
       const [keyFile, logPath] = [join(folder, 'key'), join(folder, 'mongod.log')];
       const password = randomBytes(96).toString('base64');
       await writeFile(keyFile, password, { mode: 0o600 });
-      const server = await startMongod({ mongod, dbPath, args, keyFile, logPath, signal });
+      const server = await startMongod({
+        ...{ mongod, dbPath, args, keyFile, logPath, signal },
+        ...(port !== undefined && { port }),
+      });
       return new LocalScratchServer(server, folder, password);
     } catch (error) {
       await removeOwnDirectory(folder);

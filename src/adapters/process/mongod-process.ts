@@ -141,7 +141,10 @@ async function startOnce(options: MongodOptions, port: number, logPath: string):
   const running = launch(options, port, logPath);
   const kill = () => running.child.kill('SIGKILL');
   options.signal?.addEventListener('abort', kill, { once: true });
-  void running.ended.then(() => options.signal?.removeEventListener('abort', kill), () => undefined);
+  void running.ended.then(
+    () => options.signal?.removeEventListener('abort', kill),
+    () => undefined,
+  );
   const state = await untilReady(running, logPath, offset, options.signal);
   options.signal?.throwIfAborted();
   if (state === 'ready') {

@@ -2,6 +2,7 @@
 export interface ScratchServer {
   /** `127.0.0.1:port` */
   readonly host: string;
+  readonly port: number;
   /** Of the user `__system` (authSource `local`, SCRAM-SHA-256): made for this server, known to nobody else. */
   readonly password: string;
   /** `attr` of the last line with that id since this start of the server; undefined for none. */
@@ -14,6 +15,8 @@ export interface ScratchServer {
 
 export interface ScratchServerOptions {
   readonly dbPath: string;
+  /** A free one is chosen when it is left out. */
+  readonly port?: number | undefined;
   /** Beyond place, log and login, which are the server's own. */
   readonly args: readonly string[];
   /** Of what wrote the files: decides which mongod may read them. */

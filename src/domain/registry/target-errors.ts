@@ -39,4 +39,16 @@ export const targetErrors = {
     'The restored data differs from the backup.',
     'Do not use the target; report the differences that the message lists.',
   ),
+  ScratchServerFailed: entry(
+    'HF-6007',
+    'target',
+    'A mongod that was started for a restore failed.',
+    'Read the words of its log in the message; check room and permissions of the directory, then restore again.',
+  ),
+  RecoveryFailed: entry(
+    'HF-6008',
+    'data',
+    'The files could not be recovered to exactly the restore time.',
+    'Do not use the directory; restore from another backup, or to a time that the message allows.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

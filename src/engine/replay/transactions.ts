@@ -44,7 +44,8 @@ class Chains {
   }
 }
 
-function commitTimestamp(entry: OplogEntry): Timestamp {
+/** Of a commit entry: when the transaction counts as committed (consistency rule 11). */
+export function commitTimestamp(entry: OplogEntry): Timestamp {
   const { o, opTime } = entry;
   const element = o && findElement(o, 'commitTimestamp');
   // A commit without one ends an unprepared transaction of old servers: its own time counts.

@@ -1,0 +1,57 @@
+import type { MongoClient } from 'mongodb';
+import { type ScratchPlace, withScratchServer } from './scratch-session.ts';
+
+/** What recovered files hold, by a server that was started on them. */
+export interface FilesSummary {
+  readonly collections: number;
+  /** By the server's own counters. */
+  readonly documents: number;
+  readonly indexes: number;
+  readonly users: number;
+  readonly roles: number;
+}
+
+/**
+ * Sessions' memory of their last writes and transactions, which refers to an oplog that is gone: no retry of an old
+ * write may be answered from it.
+ */
+const sessionCollections = ['transactions', 'image_collection'] as const;
+
+/** Takes away what makes the files a member's of the source: its set's config, its oplog, its sessions' memory. */
+async function stripIdentity(client: MongoClient): Promise<void> {
+  for (const name of sessionCollections) await client.db('config').collection(name).deleteMany({});
+  await client.db('local').dropDatabase();
+}
+
+const namesOf = async (client: MongoClient): Promise<string[]> => {
+  const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
+  return databases.map(({ name }) => name).filter((name) => name !== 'local' && name !== 'config');
+};
+
+/** Opens every collection and index: what is damaged is found here, not by the first who reads it. */
+async function summarise(client: MongoClient): Promise<FilesSummary> {
+  const total = { collections: 0, documents: 0, indexes: 0 };
+  for (const name of await namesOf(client)) {
+    const db = client.db(name);
+    for (const { name: collection, type } of await db.listCollections({}, { nameOnly: true }).toArray()) {
+      if (type === 'view' || type === 'timeseries' || (name === 'admin' && collection.startsWith('system.'))) continue;
+      total.collections++;
+      total.documents += await db.collection(collection).estimatedDocumentCount();
+      total.indexes += (await db.collection(collection).listIndexes().toArray()).length;
+    }
+  }
+  const admin = client.db('admin');
+  const [users, roles] = await Promise.all(
+    ['system.users', 'system.roles'].map((name) => admin.collection(name).countDocuments()),
+  );
+  return { ...total, users: users ?? 0, roles: roles ?? 0 };
+}
+
+/**
+ * Makes files that were recovered ready for whoever starts them next, alone or as the first of a new set, and looks at
+ * them once more after that, as they will find them.
+ */
+export async function handOver(place: ScratchPlace): Promise<FilesSummary> {
+  await withScratchServer(place, {}, ({ client }) => stripIdentity(client));
+  return withScratchServer(place, {}, ({ client }) => summarise(client));
+}

@@ -1,0 +1,105 @@
+import type { Logger } from '../../application/ports/logger.ts';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import type { ScratchServers } from '../../application/ports/scratch-servers.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { OpTime, Timestamp } from '../../domain/timestamp.ts';
+import type { CapturedSlice } from '../oplog/read-chain.ts';
+import { insertDocuments } from '../restore/insert-documents.ts';
+import { missingEntries, type OplogFacts } from './captured-oplog.ts';
+import { readLayout } from './data-directory-layout.ts';
+import { makeRoom, readSafeTop, truncateOplogAfter } from './oplog-of-files.ts';
+import { decidePrepared, findDecisions, readPrepared } from './prepared-transactions.ts';
+import { type ExpectedOplog, requirePristine, requireRecovered } from './recovery-proof.ts';
+import { asRecovery, type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
+
+export interface RecoverInput {
+  /** A pristine, crash-consistent copy of a member's data directory: changed by this, and of no use when it fails. */
+  readonly directory: string;
+  readonly restoreTime: Timestamp;
+  /** A chain that begins at or before the end of the files' own oplog and reaches the restore time. */
+  readonly slices: readonly CapturedSlice[];
+  /** Of the member whose files these are. */
+  readonly serverVersion: string;
+}
+
+export interface RecoverDeps {
+  readonly scratch: ScratchServers;
+  /** The storage that holds the slices. */
+  readonly store: ObjectStore;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** Entries that were appended to the files' oplog, so far. */
+  readonly onAppended: (entries: number) => void;
+}
+
+export interface Recovered {
+  /** What the oplog of the files ends with now: the greatest captured entry that is not after the restore time. */
+  readonly end: OpTime;
+  /** Entries that the files lacked. */
+  readonly appended: number;
+  /** Operations that the server applied, also of entries that the files held. */
+  readonly applied: number;
+  /** Transactions that were prepared at the restore time, and then committed or aborted as they were at the source. */
+  readonly prepared: number;
+  readonly seconds: { readonly append: number; readonly replay: number };
+}
+
+/** How to open the files again, with the same server. */
+export async function scratchPlace(
+  { directory, serverVersion }: RecoverInput,
+  { scratch, signal }: RecoverDeps,
+): Promise<ScratchPlace> {
+  return { scratch, directory, serverVersion, signal, layout: await readLayout(directory) };
+}
+
+const seconds = (from: number) => (performance.now() - from) / 1000;
+
+/**
+ * Brings a pristine copy of a member's files to exactly the restore time, by the server's own recovery
+ * (reference/mongodb-verified.md §3): the captured entries that it lacks are appended to its oplog as they are, the
+ * oplog is cut at the restore time, and a mongod that is asked to recovers it. All at once: what was recovered can't be
+ * recovered further. Three mistakes that the server accepts without a word are refused here: a gap between the entries,
+ * a time before the files', and files that were recovered before.
+ * @throws RecoveryFailed, OplogGap, VerificationFailed, CorruptObject, MongodUnavailable, ScratchServerFailed, the
+ * storage's errors, the signal's reason; afterwards the files are of no use
+ */
+export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Promise<Recovered> {
+  const place = await scratchPlace(input, deps);
+  let from = performance.now();
+  const expected = await withScratchServer(place, {}, (session) => append(session, input, deps));
+  const appending = seconds(from);
+  deps.logger.info('Oplog appended', { entries: expected.added, seconds: appending });
+  from = performance.now();
+  const { applied, prepared } = await withScratchServer(place, asRecovery, async (session) => ({
+    applied: await requireRecovered(session, expected),
+    prepared: await readPrepared(session.client, deps.signal),
+  }));
+  const replaying = seconds(from);
+  deps.logger.info('Files recovered', { operations: applied, seconds: replaying });
+  if (prepared.length > 0) await decidePrepared(place, prepared, await findDecisions(prepared, input, deps.store));
+  const { end, added: appended } = expected;
+  return { end, appended, applied, prepared: prepared.length, seconds: { append: appending, replay: replaying } };
+}
+
+async function append(
+  { server, client }: ScratchSession,
+  { restoreTime, slices }: RecoverInput,
+  { store, signal, onAppended }: RecoverDeps,
+): Promise<ExpectedOplog> {
+  await requirePristine(server, restoreTime);
+  const safe = await readSafeTop(client);
+  await makeRoom(
+    client,
+    slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
+  );
+  const facts: OplogFacts = { end: undefined, count: 0 };
+  const target = { client, host: undefined, signal };
+  for await (const entries of missingEntries({ store, slices, restoreTime, safe }, facts)) {
+    signal.throwIfAborted();
+    await insertDocuments(target, 'local.oplog.rs', Buffer.concat(entries));
+    onAppended(facts.count);
+  }
+  if (!facts.end) throw new HoldfastError('Internal', 'the captured oplog was read without an end');
+  await truncateOplogAfter(client, restoreTime);
+  return { end: facts.end, safe, added: facts.count };
+}
