@@ -1,6 +1,1 @@
-export {
-  type MongodOptions,
-  type MongodProcess,
-  readLog,
-  startMongod,
-} from '../../src/adapters/process/mongod-process.ts';
+export { type MongodProcess, readLog, startMongod } from '../../src/adapters/process/mongod-process.ts';

@@ -2,13 +2,15 @@ import { MongoClient } from 'mongodb';
 import { findMongod } from '../../local/servers/find-mongod.ts';
 import { startMongod } from '../../local/servers/mongod-process.ts';
 import { LocalScratchServers } from '../../src/adapters/process/local-scratch-servers.ts';
+import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
 import type { ObjectStore } from '../../src/application/ports/object-store.ts';
 import type { Timestamp } from '../../src/domain/timestamp.ts';
 import type { CapturedSlice } from '../../src/engine/oplog/read-chain.ts';
-import { recoverFiles, type Recovered } from '../../src/engine/recover/recover-files.ts';
+import { type FilesSummary, handOver as handOverFiles } from '../../src/engine/recover/hand-over.ts';
+import { recoverFiles, type Recovered, scratchPlace } from '../../src/engine/recover/recover-files.ts';
 import { silentLogger } from './take-backup.ts';
 
-export const recoverDeps = (store: ObjectStore) => ({
+const recoverDeps = (store: ObjectStore) => ({
   scratch: new LocalScratchServers(),
   store,
   logger: silentLogger,
@@ -25,6 +27,13 @@ export async function recover(
 ): Promise<Recovered> {
   const { version } = await findMongod();
   return recoverFiles({ directory, restoreTime, slices, serverVersion: version }, recoverDeps(store));
+}
+
+/** What the engine does with recovered files before anyone else gets them. */
+export async function handOver(directory: string): Promise<FilesSummary> {
+  const { version } = await findMongod();
+  const input = { directory, serverVersion: version };
+  return handOverFiles(await scratchPlace(input, recoverDeps(new MemoryObjectStore())));
 }
 
 /** Starts the files as anyone would who was handed them, alone and with nothing but a port, and looks at them. */

@@ -1,8 +1,14 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
+import {
+  compareTimestamps,
+  describeOpTime,
+  formatTimestamp,
+  type OpTime,
+  sameOpTime,
+  type Timestamp,
+} from '../../domain/timestamp.ts';
 import { readOplogEntry } from '../oplog/oplog-entry.ts';
-import { describeOpTime } from '../oplog/oplog-source.ts';
 import type { CapturedSlice } from '../oplog/read-chain.ts';
 import { readSlices } from '../oplog/read-slices.ts';
 

@@ -46,8 +46,8 @@ export interface Recovered {
 
 /** How to open the files again, with the same server. */
 export async function scratchPlace(
-  { directory, serverVersion }: RecoverInput,
-  { scratch, signal }: RecoverDeps,
+  { directory, serverVersion }: Pick<RecoverInput, 'directory' | 'serverVersion'>,
+  { scratch, signal }: Pick<RecoverDeps, 'scratch' | 'signal'>,
 ): Promise<ScratchPlace> {
   return { scratch, directory, serverVersion, signal, layout: await readLayout(directory) };
 }

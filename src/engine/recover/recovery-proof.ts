@@ -1,7 +1,13 @@
 import type { ScratchServer } from '../../application/ports/scratch-servers.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime, type Timestamp } from '../../domain/timestamp.ts';
-import { describeOpTime } from '../oplog/oplog-source.ts';
+import {
+  compareTimestamps,
+  describeOpTime,
+  formatTimestamp,
+  type OpTime,
+  sameOpTime,
+  type Timestamp,
+} from '../../domain/timestamp.ts';
 import { countEntries, readTop } from './oplog-of-files.ts';
 import type { ScratchSession } from './scratch-session.ts';
 

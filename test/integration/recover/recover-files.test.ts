@@ -10,7 +10,7 @@ import { readSlices } from '../../../src/engine/oplog/read-slices.ts';
 import { copyDirectory, copyFiles } from '../../support/copied-files.ts';
 import { type DeploymentState, findDifferences, readDeploymentState } from '../../support/deployment-hashes.ts';
 import { storeSlice } from '../../support/made-slices.ts';
-import { lookAt, recover } from '../../support/recovered-files.ts';
+import { handOver, lookAt, recover } from '../../support/recovered-files.ts';
 import { onlyPart, takeBackup } from '../../support/take-backup.ts';
 
 const sizes = { orders: 2000, customers: 200, products: 500, measurements: 300, events: 500, accounts: 200 };
@@ -110,10 +110,17 @@ describe('files that were copied while a writer wrote', () => {
     const recovered = await recover(directory, store, slices(), restoreTime());
     expect(recovered).toMatchObject({ end: { ts: restoreTime() }, prepared: 2 });
     expect(recovered.appended).toBeGreaterThan(0);
-    const [state, entries] = await lookAt(directory, async (client) => [
+    const handed = await handOver(directory);
+    const [state, entries, local] = await lookAt(directory, async (client) => [
       await readDeploymentState(client),
       await client.db('ledger').collection('entries').find().sort({ _id: 1 }).toArray(),
+      await client
+        .db('local')
+        .listCollections({ name: /oplog|replset/ })
+        .toArray(),
     ]);
+    expect(local).toEqual([]);
+    expect(handed.collections).toBeGreaterThan(5);
     expect(findDifferences(withoutLedger(expected), withoutLedger(state))).toEqual([]);
     expect(entries).toEqual([{ _id: 'balance', early: 1 }, { _id: 'early' }, { _id: 'other balance' }]);
 
