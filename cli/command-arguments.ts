@@ -33,6 +33,24 @@ export function parseParallel(text: string): number {
   return value;
 }
 
+const sizeUnits: Readonly<Record<string, number>> = {
+  ...{ MB: 1e6, GB: 1e9, TB: 1e12, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 },
+};
+
+/** `100GiB`, `1.5TB`: bytes. */
+export function parseSize(text: string): number {
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?) ?([MGT]i?B)$/.exec(text) ?? [];
+  const bytes = Math.round(Number(amount) * (sizeUnits[unit] ?? Number.NaN));
+  if (!(bytes > 0 && bytes <= 1e15)) throw new InvalidArgumentError('Expected a size such as 500MB, 100GiB or 1.5TiB.');
+  return bytes;
+}
+
+export function parseKeepDays(text: string): number {
+  const days = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (days < 1) throw new InvalidArgumentError('Expected a whole number of days, 1 at least.');
+  return days;
+}
+
 type RestoreCredentials = NonNullable<RestoreRequest['credentials']>;
 
 /** `env:NAME` or `file:PATH`: where the target's user and password are read from, never they themselves. */

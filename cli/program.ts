@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { registerBackup } from './commands/backup.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDescribe } from './commands/describe.ts';
+import { registerForecast } from './commands/forecast.ts';
 import { registerList } from './commands/list.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRoles } from './commands/roles.ts';
@@ -43,6 +44,7 @@ export function buildProgram(options: ProgramOptions): Command {
     registerDescribe,
     registerRestore,
     registerRuns,
+    registerForecast,
     registerConfig,
     registerRoles,
   ];

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { HoldfastError } from '../../src/domain/errors.ts';
 import { backupRole, restoreRole, roleCommands, suggestedUsers } from '../../src/domain/privileges.ts';
+import { configuredDeployment } from '../../src/domain/settings.ts';
 import type { ProgramOptions } from '../command-runner.ts';
 
 export function registerRoles(program: Command, { run }: ProgramOptions): void {
@@ -11,8 +11,7 @@ export function registerRoles(program: Command, { run }: ProgramOptions): void {
     .argument('<deployment>', 'name in the config')
     .action(async (name: string, _flags: object, command: Command) => {
       await run(command, async (session) => {
-        const { deployments } = await loadConfig(session.configPath);
-        if (!Object.hasOwn(deployments, name)) throw unknownDeployment(name, Object.keys(deployments));
+        configuredDeployment(await loadConfig(session.configPath), name);
         const roles = { backup: backupRole(), restore: restoreRole() };
         session.print({ deployment: name, users: suggestedUsers, roles }, () =>
           [
@@ -25,11 +24,4 @@ export function registerRoles(program: Command, { run }: ProgramOptions): void {
         );
       });
     });
-}
-
-function unknownDeployment(given: string, known: readonly string[]): HoldfastError {
-  return new HoldfastError('UnknownDeployment', 'no deployment of that name is configured', {
-    details: { where: 'deployments of the config file', given },
-    next: `Use one of: ${known.join(', ')}.`,
-  });
 }

@@ -1,6 +1,7 @@
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
 import type { NetworkSettings } from '../../src/domain/settings.ts';
+import type { endpointServices } from '../../src/domain/stage-sizes.ts';
 import type { PrivateNetwork } from '../functions/app-function.ts';
 
 /** AWS services that functions and workers in the VPC call; S3 comes by a gateway, which costs nothing. */
@@ -12,7 +13,7 @@ const services = {
   logs: ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
   'ecr.api': ec2.InterfaceVpcEndpointAwsService.ECR,
   'ecr.dkr': ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
-} as const;
+} as const satisfies Record<(typeof endpointServices)[number], ec2.InterfaceVpcEndpointAwsService>;
 
 /** The VPC that MongoDB is in, as the config describes it: nothing is looked up, nothing in it is changed but for endpoints on request. */
 export function importNetwork(scope: Construct, settings: NetworkSettings): PrivateNetwork {

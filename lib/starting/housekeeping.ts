@@ -5,6 +5,7 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { sweepEveryMinutes } from '../../src/domain/stage-sizes.ts';
 
 export interface HousekeepingProps {
   readonly key: kms.IKey;
@@ -14,8 +15,6 @@ export interface HousekeepingProps {
   readonly settleEndedRun: lambda.IFunction;
   readonly reportStoppedTask: lambda.IFunction;
 }
-
-const sweepEvery = cdk.Duration.minutes(15);
 
 /**
  * The layers against leaks beside the workflows' own catch-all: executions that were stopped run no Catch, tasks that never
@@ -45,7 +44,7 @@ export class Housekeeping extends Construct {
       });
     new events.Rule(this, 'Sweep', {
       description: 'Finishes what runs left that are over',
-      schedule: events.Schedule.rate(sweepEvery),
+      schedule: events.Schedule.rate(cdk.Duration.minutes(sweepEveryMinutes)),
       targets: [target(props.sweepRuns)],
     });
     new events.Rule(this, 'EndedExecutions', {

@@ -2,6 +2,7 @@ import * as cdk from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { oldVersionDays } from '../../src/domain/stage-sizes.ts';
 
 export interface PrivateBucketProps {
   readonly key: kms.IKey;
@@ -13,8 +14,6 @@ export interface PrivateBucketProps {
 
 /** Days that an upload may lie unfinished: the longest task is two days. */
 const uploadDays = 7;
-/** Days that versions are kept which were overwritten or deleted: time to notice. */
-const oldVersionDays = 30;
 
 /** A bucket that nobody reads without TLS and the key, and that stays when the stack goes: it may hold the only copy. */
 export class PrivateBucket extends Construct {

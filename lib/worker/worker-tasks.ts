@@ -7,6 +7,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { z } from 'zod';
 import { stageNames, workerContainer } from '../../src/domain/names.ts';
+import { workerTaskSize } from '../../src/domain/stage-sizes.ts';
 import type { environment } from '../../worker/env.ts';
 import { checkedName } from '../checked-name.ts';
 import type { PrivateNetwork } from '../functions/app-function.ts';
@@ -65,8 +66,8 @@ export class WorkerTasks extends Construct {
     });
     this.taskDefinition = new ecs.FargateTaskDefinition(this, 'Worker', {
       family,
-      cpu: props.cpu ?? 2048,
-      memoryLimitMiB: props.memoryMiB ?? 4096,
+      cpu: props.cpu ?? workerTaskSize.cpu,
+      memoryLimitMiB: props.memoryMiB ?? workerTaskSize.memoryMiB,
       runtimePlatform: {
         cpuArchitecture: arm ? ecs.CpuArchitecture.ARM64 : ecs.CpuArchitecture.X86_64,
         operatingSystemFamily: ecs.OperatingSystemFamily.LINUX,

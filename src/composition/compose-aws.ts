@@ -14,6 +14,7 @@ import type { TaskCallbacks } from '../application/ports/task-callbacks.ts';
 import type { WorkerLauncher } from '../application/ports/worker-launcher.ts';
 import type { UnmarkTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
+import { awsCaptureWait } from '../domain/capture-wait.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { BackupPlan } from '../domain/run.ts';
 import { type Settings, settingsSchema } from '../domain/settings.ts';
@@ -103,7 +104,6 @@ export function composeNoTarget(): { readonly unmarkTarget: UnmarkTarget } {
   };
 }
 
-/** Seconds between two looks at a run's capture: few transitions, and a dump of two days stays within an execution's 25,000 events. */
 export function composePlan(): { readonly captureWait: BackupPlan['captureWait'] } {
-  return { captureWait: { first: 5, least: 5, most: 300 } };
+  return { captureWait: awsCaptureWait };
 }

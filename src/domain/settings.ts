@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { compressionSchema } from './compression.ts';
+import { HoldfastError } from './errors.ts';
 import { methodSchema } from './manifest.ts';
 import { deploymentNamePattern } from './names.ts';
 
@@ -139,3 +140,13 @@ export const settingsSchema = z.strictObject({
   network: networkSchema.optional(),
 });
 export type Settings = z.infer<typeof settingsSchema>;
+
+/** @throws UnknownDeployment */
+export function configuredDeployment({ deployments }: Settings, name: string): DeploymentSettings {
+  const found = Object.hasOwn(deployments, name) ? deployments[name] : undefined;
+  if (found !== undefined) return found;
+  throw new HoldfastError('UnknownDeployment', 'no deployment of that name is configured', {
+    details: { where: 'deployments of the config file', given: name },
+    next: `Use one of: ${Object.keys(deployments).join(', ')}.`,
+  });
+}

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { nextCaptureWait } from '../../domain/capture-wait.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { baseSchema } from '../../domain/base.ts';
@@ -32,11 +33,6 @@ export interface CaptureOplogDeps extends StepDeps {
 
 /** How long the majority may take to pass the restore time, in milliseconds; the same limit as of consistency rule 7. */
 const reachLimit = 600_000;
-/**
- * A wait is this share of the time since the plan: the end of the bases is noticed soon, and a dump of two days takes some
- * 1,500 turns of 9 events each (an execution has 25,000).
- */
-const waitShare = 20;
 
 /**
  * One turn of the capture loop. A worker captures its own part while it dumps; once every base is complete the restore
@@ -96,5 +92,5 @@ async function fixRestoreTime(
 
 function nextWait({ captureWait, createdAt }: BackupPlan, now: Date): number {
   const elapsed = (now.getTime() - Date.parse(createdAt)) / 1000;
-  return Math.min(captureWait.most, Math.max(captureWait.least, Math.ceil(elapsed / waitShare)));
+  return nextCaptureWait(captureWait, elapsed);
 }

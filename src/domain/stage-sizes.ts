@@ -1,0 +1,12 @@
+/** Sizes of a stage on AWS: what the stack builds and what a forecast of its cost counts with. */
+
+/** The task of a worker. `cpu` in 1/1024 vCPU; with its memory as Fargate offers it. */
+export const workerTaskSize = { cpu: 2048, memoryMiB: 4096 } as const;
+
+export const sweepEveryMinutes = 15;
+
+/** Days for which a bucket keeps what was overwritten or deleted: time to notice. */
+export const oldVersionDays = 30;
+
+/** AWS services that the stack makes interface endpoints for, in every zone, when it is asked to (`createEndpoints`). */
+export const endpointServices = ['secretsmanager', 'states', 'ecs', 'events', 'logs', 'ecr.api', 'ecr.dkr'] as const;
