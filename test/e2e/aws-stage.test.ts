@@ -9,6 +9,7 @@ import { countTransitions } from '../../local/states-language/count-transitions.
 import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
 import { restoreRole } from '../../src/domain/privileges.ts';
 import { AwsStage } from '../support/aws/aws-stage.ts';
+import { describeEndedRuns } from '../support/aws/ended-runs-suite.ts';
 import { backupSecret, restoreSecret, synthesise } from '../support/aws/synthesise.ts';
 import { isAllowed, policiesOf } from '../support/aws/role-policies.ts';
 import { resourcesOf } from '../support/aws/template.ts';
@@ -159,21 +160,7 @@ describe('a synthesised stage', () => {
     expect(await stage.bucket('State').head(stateKeys.task('killed-1', 'dump-rs0-2'))).toBeDefined();
   });
 
-  it('cleans up after an execution that was stopped', async () => {
-    const execution = stage.startExecution('backup', 'stopped-1', { deployment: 'orders' });
-    await until('the lease is held', async () =>
-      (await stage.bucket('State').head(stateKeys.task('stopped-1', 'dump-rs0-1'))) === undefined ? undefined : true,
-    );
-    await execution.abort('an operator stopped it');
-    const detail = { name: 'stopped-1', status: 'ABORTED' };
-    expect(await stage.invoke('settle-ended-run', { source: 'aws.states', detail })).toEqual({ settled: true });
-    expect(await stage.bucket('State').head(stateKeys.settled('stopped-1'))).toBeDefined();
-    expect(await stage.invoke('sweep-runs', { source: 'aws.events' })).toEqual({
-      settledRuns: [],
-      releasedLeases: [],
-      problems: [],
-    });
-  });
+  describeEndedRuns(() => stage);
 
   it('asks AWS for nothing that its roles do not allow, and its roles allow nothing that is never asked for', () => {
     const policies = policiesOf(stage.template);

@@ -237,6 +237,11 @@ export class AwsStage {
     return this.#tasks.kill();
   }
 
+  /** `RUNNING` or `STOPPED`, for each task that was started for a run. */
+  workersOf(runId: string): string[] {
+    return this.#tasks.statusesOf(runId);
+  }
+
   allLogs(): string {
     return [...this.logs].map(([name, text]) => `${name}: ${text}`).join('\n');
   }

@@ -66,6 +66,12 @@ export class FakeTasks {
     return running.length > 0;
   }
 
+  statusesOf(runId: string): FakeTask['lastStatus'][] {
+    return this.#all()
+      .filter(({ startedBy }) => startedBy === runId)
+      .map(({ lastStatus }) => lastStatus);
+  }
+
   #all(): FakeTask[] {
     return [...this.#tasks.values()];
   }
