@@ -49,6 +49,7 @@ export class StageStack extends cdk.Stack {
     const { cluster, taskDefinition } = this.worker;
     this.functions = new StageFunctions(this, 'Functions', {
       ...{ stage, key, network },
+      privateStorages: artifacts.some(({ bucketArn }) => bucketArn === undefined),
       code: bundleFunctions(join(built, 'functions')),
       variables: {
         ...environment,
