@@ -29,6 +29,7 @@ describe('credentials that functions and tasks could not read', () => {
 
   it('of a storage end the synthesis', () => {
     const stack = new cdk.Stack();
+    stack.node.setContext('@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy', true);
     const settings = { ...stageSettings, storages: { ...otherStorages, primary: fromVariable(primary) } } as Settings;
     expect(() => new StageStorage(stack, 'Storage', { settings, key: new kms.Key(stack, 'Key') })).toThrow(
       /storages\.primary\.credentials: on AWS they are the ARN of a secret/,
