@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { RestoreRequest } from '../src/domain/run.ts';
 import { HoldfastError, isHoldfastError } from '../src/domain/errors.ts';
+import { isWantedTime } from '../src/domain/wanted-time.ts';
 import { parseMongoUri, redactUri } from '../src/domain/mongodb-uri.ts';
 
 /** Parsers of single arguments: commander puts the option's name and what was given around their messages. */
@@ -79,6 +80,18 @@ export function parseTargetUri(text: string): string {
     throw new HoldfastError(error.name, error.message, { next: error.next, details, cause: error });
   }
   return text;
+}
+
+/** `--at`: as the request takes it. */
+export function parseAt(text: string): string {
+  if (isWantedTime(text)) return text;
+  throw new InvalidArgumentError('Expected 2026-11-22T10:15:30Z (the whole second), 1763806530:4, or latest.');
+}
+
+/** `database.collection`. */
+export function parseNamespace(text: string): string {
+  if (/^[^.$\0]+\.[^$\0]+$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected database.collection.');
 }
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };

@@ -9,6 +9,7 @@ import { registerList } from './commands/list.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRoles } from './commands/roles.ts';
 import { registerRuns } from './commands/runs.ts';
+import { registerWindow } from './commands/window.ts';
 import { exitCodeLeftAtOnce } from './output/exit-codes.ts';
 import type { ProgramOptions } from './command-runner.ts';
 import type { GlobalOptions } from './session.ts';
@@ -42,6 +43,7 @@ export function buildProgram(options: ProgramOptions): Command {
     registerBackup,
     registerList,
     registerDescribe,
+    registerWindow,
     registerRestore,
     registerRuns,
     registerForecast,

@@ -4,7 +4,12 @@ import * as z from 'zod';
 import { toStorageError } from '../src/adapters/directory/file-errors.ts';
 import { ownerOnly } from '../src/adapters/directory/owner-only.ts';
 import { makeFolders } from '../src/adapters/make-folders.ts';
-import type { BackupSummary, HoldfastClient, RunStatus } from '../src/application/ports/holdfast-client.ts';
+import type {
+  BackupSummary,
+  HoldfastClient,
+  RecoveryWindowReport,
+  RunStatus,
+} from '../src/application/ports/holdfast-client.ts';
 import type { RunHistory } from '../src/application/ports/run-history.ts';
 import { cancelRun } from '../src/application/use-cases/cancel-run.ts';
 import { describeBackup } from '../src/application/use-cases/describe-backup.ts';
@@ -12,6 +17,7 @@ import { listBackups } from '../src/application/use-cases/list-backups.ts';
 import { recordFailure } from '../src/application/use-cases/record-failure.ts';
 import { releaseLease } from '../src/application/use-cases/release-lease.ts';
 import { runStatus } from '../src/application/use-cases/run-status.ts';
+import { showRecoveryWindow } from '../src/application/use-cases/show-recovery-window.ts';
 import { sweepRuns } from '../src/application/use-cases/sweep-runs.ts';
 import type { LocalDeps } from '../src/composition/compose-local.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
@@ -101,6 +107,10 @@ export class EmbeddedClient implements HoldfastClient {
 
   describeBackup(backupId: string): Promise<Manifest> {
     return describeBackup(backupId, this.#parts.deps);
+  }
+
+  recoveryWindow(request: { readonly deployment: string; readonly at?: string }): Promise<RecoveryWindowReport> {
+    return showRecoveryWindow(request, this.#parts.deps);
   }
 
   status(runId?: string): Promise<readonly RunStatus[]> {

@@ -6,7 +6,14 @@ import type { WorkerDeps } from '../src/composition/compose-worker.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 import { artifactKeys, stateKeys } from '../src/domain/names.ts';
 import { type RestoreResult, restoreResultSchema } from '../src/domain/restore-result.ts';
-import { type RestorePlan, restorePlanSchema, type WorkerTask } from '../src/domain/run-documents.ts';
+import {
+  type RestorePlan,
+  restorePlanSchema,
+  restoreSlicesSchema,
+  type WorkerTask,
+} from '../src/domain/run-documents.ts';
+import type { Settings } from '../src/domain/settings.ts';
+import type { SliceInStore } from '../src/engine/oplog/read-slices.ts';
 import { type RestorePartDeps, restorePart } from '../src/engine/restore/restore-part.ts';
 import { ProgressFile } from './progress-file.ts';
 
@@ -18,7 +25,7 @@ export interface RestoreTaskOutput {
   readonly documents: number;
 }
 
-/** Restores one part to the target of the plan, to the backup's restore time. */
+/** Restores one part to the target of the plan, to its restore time. */
 export async function runRestoreTask(
   task: WorkerTask,
   deps: WorkerDeps,
@@ -42,7 +49,8 @@ async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal
   const store = deps.openStorage(storageOf(settings, plan.storage));
   const key = artifactKeys.manifest(deployment, backupId);
   const manifest = await readManifest({ storage: store, storageName: plan.storage, deployment, backupId, key });
-  if (manifest.restoreTime === null) throw new HoldfastError('Internal', `the backup ${backupId} has no restore time`);
+  const restoreTime = plan.restoreTime ?? manifest.restoreTime;
+  if (restoreTime === null) throw new HoldfastError('Internal', `the backup ${backupId} has no restore time`);
   const client = await deps.openTarget({ request, deployment, settings, runId, signal });
   const progress = new ProgressFile({ state, clock, logger, runId, part });
   const onProgress: RestorePartDeps['onProgress'] = ({ phase, documents, rawBytes, totalBytes }) => {
@@ -54,7 +62,8 @@ async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal
         runId,
         manifest,
         part,
-        restoreTime: manifest.restoreTime,
+        restoreTime,
+        archived: await archivedSlices(plan, part, settings, deps),
         parallel: request.parallel ?? defaultParallel,
         users: request.users !== undefined && request.users !== false,
         usersOf: Array.isArray(request.users) ? request.users : undefined,
@@ -67,4 +76,17 @@ async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal
     await progress.flush();
     await client.close();
   }
+}
+
+/** The slices of the archive that the plan names, wherever they are; none for a time that the backup's own reach. */
+async function archivedSlices(
+  { runId, parts }: RestorePlan,
+  part: string,
+  settings: Settings,
+  { state, openStorage }: WorkerDeps,
+): Promise<SliceInStore[]> {
+  const name = parts.find((planned) => planned.name === part)?.slices;
+  if (name === undefined) return [];
+  const { slices } = await readDocument(state, stateKeys.restoreSlices(runId, part, name), restoreSlicesSchema);
+  return slices.map((slice) => ({ slice, store: openStorage(storageOf(settings, slice.storage)) }));
 }

@@ -1,14 +1,24 @@
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import type { RestoreRequest } from '../../src/domain/run.ts';
-import { collectDatabase, parseCredentials, parseParallel, parseTargetUri } from '../command-arguments.ts';
+import {
+  collectDatabase,
+  parseAt,
+  parseCredentials,
+  parseNamespace,
+  parseParallel,
+  parseTargetUri,
+} from '../command-arguments.ts';
 import { followRun } from '../follow-run.ts';
 import { printable } from '../output/printable.ts';
 import { renderRestoreResult } from '../output/run-results.ts';
 import type { ProgramOptions } from '../command-runner.ts';
 import { type CommandSession, requesterOf } from '../session.ts';
 
-type RestoreFlags = Pick<RestoreRequest, 'to' | 'credentials' | 'overwrite' | 'keepExpired' | 'parallel'> & {
+type RestoreFlags = Pick<
+  RestoreRequest,
+  'to' | 'at' | 'beforeDrop' | 'credentials' | 'overwrite' | 'keepExpired' | 'parallel'
+> & {
   readonly users?: boolean;
   readonly usersOf?: string[];
 };
@@ -17,8 +27,18 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
   program
     .command('restore')
     .description('restore a backup to a running server; Ctrl-C cancels the run')
-    .argument('<backup|deployment>', 'id of a backup, or the name of a deployment for its newest')
+    .argument('<backup|deployment>', 'id of a backup, or a deployment: its newest backup, or the base that serves --at')
     .requiredOption('--to <uri>', 'the target, without user and password', parseTargetUri)
+    .option(
+      '--at <time>',
+      '2026-11-22T10:15:30Z (all of that second, and nothing later), 1763806530:4 (up to that entry, included), or latest',
+      parseAt,
+    )
+    .option(
+      '--before-drop <ns>',
+      'right before that collection was dropped; with --at: the last time up to then',
+      parseNamespace,
+    )
     .option('--credentials <source>', "the target's credentials: env:NAME or file:PATH", parseCredentials)
     .option('--overwrite <name>', "replace what the target holds: its replica set's name, or host:port of a standalone")
     .addOption(new Option('--users', 'users and roles too, everyone').conflicts('usersOf'))
@@ -31,12 +51,14 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
 }
 
 async function restore(session: CommandSession, backup: string, flags: RestoreFlags): Promise<void> {
-  const { to, credentials, overwrite, usersOf, users = usersOf, keepExpired, parallel } = flags;
+  const { to, at, beforeDrop, credentials, overwrite, usersOf, users = usersOf, keepExpired, parallel } = flags;
   if (overwrite !== undefined) await confirmOverwrite(session, overwrite);
   const client = await session.client();
   const { runId } = await client.startRestore({
     backup,
     to,
+    ...(at === undefined ? {} : { at }),
+    ...(beforeDrop === undefined ? {} : { beforeDrop }),
     ...(credentials === undefined ? {} : { credentials }),
     ...(overwrite === undefined ? {} : { overwrite }),
     ...(users === undefined ? {} : { users }),

@@ -10,8 +10,6 @@ export interface FunctionEntry {
   readonly memory: number;
   /** Speaks MongoDB, so it is in the VPC. */
   readonly database: boolean;
-  /** Reads or writes backups, so it is in the VPC when a storage is on a server of the user's own. */
-  readonly artifacts?: true;
 }
 
 /** The functions of the state machines. */
@@ -44,7 +42,7 @@ export const stepFunctions = {
   CompleteBackup: {
     folder: 'complete-backup',
     description: 'Verifies what is stored and writes the manifest',
-    ...{ timeoutSeconds: 900, memory: 1024, database: false, artifacts: true },
+    ...{ timeoutSeconds: 900, memory: 1024, database: false },
   },
   PlanRestore: {
     folder: 'plan-restore',
@@ -92,8 +90,5 @@ export const ruleFunctions = {
   },
 } as const satisfies Record<string, FunctionEntry>;
 
-export const allFunctions: Readonly<Record<keyof typeof stepFunctions | keyof typeof ruleFunctions, FunctionEntry>> = {
-  ...stepFunctions,
-  ...ruleFunctions,
-};
+export const allFunctions = { ...stepFunctions, ...ruleFunctions };
 export type AnyFunctionName = keyof typeof allFunctions;

@@ -3,7 +3,6 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Settings } from '../../src/domain/settings.ts';
 import { grant, type Permission } from '../grant.ts';
-import { secretArn } from '../secret-arn.ts';
 import type { ArtifactStorage } from '../storage/stage-storage.ts';
 
 /** Folders of the state bucket (src/domain/names.ts). */
@@ -131,11 +130,9 @@ export class StagePermissions {
 
   /** The users of the database: those that back up, or those of restores. */
   readDatabaseUsers(role: iam.Role, which: 'credentials' | 'restoreCredentials'): void {
-    const deployments = Object.values(this.#props.settings.deployments);
+    const sources = Object.values(this.#props.settings.deployments).map((deployment) => deployment[which]);
     this.#readSecrets(role, {
-      arns: deployments.flatMap(
-        (deployment) => secretArn(`deployments.${deployment.name}.${which}`, deployment[which]) ?? [],
-      ),
+      arns: sources.filter((source) => typeof source === 'string'),
       purpose:
         which === 'credentials'
           ? 'Logs in to the databases that are backed up'

@@ -28,6 +28,8 @@ export const stateKeys = {
   checkpoints: (runId: string, part: string) => `runs/${runId}/checkpoints/${part}/`,
   restoreTime: (runId: string) => `runs/${runId}/restore-time.json`,
   preparedManifest: (runId: string) => `runs/${runId}/manifest.json`,
+  /** The slices of the archive that a restore of a part reads after the backup's own. */
+  restoreSlices: (runId: string, part: string, name: string) => `runs/${runId}/slices/${part}-${name}.json`,
   restoreResult: (runId: string, part: string) => `runs/${runId}/restored/${part}.json`,
   task: (runId: string, attempt: string) => `runs/${runId}/tasks/${attempt}.json`,
   /** Which processes work for the run (embedded mode): what a sweep waits for. */

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { codecSchema } from './backup-index.ts';
+import { sliceSummarySchema } from './base.ts';
 import { methodSchema } from './manifest.ts';
 import { backupPlanSchema, restoreRequestSchema } from './run.ts';
+import { timestampSchema } from './timestamp.ts';
 
 /** `runs/<run>/request.json`: what was asked, completed by the first state. */
 export const backupRunSchema = z.strictObject({
@@ -48,11 +50,21 @@ export const restorePlanSchema = z.strictObject({
   /** What the lease on the target is named after: SHA-256 of its canonical name. */
   target: z.string().regex(/^[0-9a-f]{64}$/),
   targetDescription: z.string(),
+  /** Of plans that were made before there was a choice: the backup's own. */
+  restoreTime: timestampSchema.optional(),
   requestedBy: z.string(),
   request: restoreRequestSchema,
-  parts: z.array(z.strictObject({ name: z.string() })).min(1),
+  /** `slices`: which document names the slices of the archive that are read after the backup's own; left out for none. */
+  parts: z.array(z.strictObject({ name: z.string(), slices: z.string().optional() })).min(1),
 });
 export type RestorePlan = z.infer<typeof restorePlanSchema>;
+
+/** `runs/<run>/slices/<part>-<name>.json`: slices of the archive, in order, that a restore reads after the backup's own. */
+export const restoreSlicesSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  slices: z.array(sliceSummarySchema.omit({ crc32: true }).extend({ storage: z.string() })),
+});
+export type RestoreSlices = z.infer<typeof restoreSlicesSchema>;
 
 export const planSchema = z.discriminatedUnion('kind', [backupPlanSchema, restorePlanSchema]);
 export type Plan = z.infer<typeof planSchema>;

@@ -3,6 +3,7 @@ import { memberVerdictSchema, methodSchema } from './manifest.ts';
 import { codecSchema } from './backup-index.ts';
 import { compressionRequestSchema } from './compression.ts';
 import { timestampSchema } from './timestamp.ts';
+import { isWantedTime } from './wanted-time.ts';
 
 /** Documents of a run's folder in the state storage. */
 
@@ -41,8 +42,20 @@ export const backupRequestSchema = z.strictObject(
 export type BackupRequest = z.infer<typeof backupRequestSchema>;
 
 const restoreRequestShape = {
-  /** A backup id, or a deployment's name for its newest backup. */
+  /** A backup id, or a deployment's name: for its newest backup, or with a time for the base that serves it. */
   backup: z.string(),
+  /** `2026-11-22T10:15:30Z`, `1763806530:4` or `latest` (wanted-time.ts); left out: the backup's own restore time. */
+  at: z
+    .string()
+    .refine(isWantedTime, {
+      error: 'a time: 2026-11-22T10:15:30Z, 1763806530:4 or latest',
+    })
+    .optional(),
+  /** To right before this collection was dropped, the last time that it was; with `at`: the last time up to then. */
+  beforeDrop: z
+    .string()
+    .regex(/^[^.$\0]+\.[^$\0]+$/, 'expected database.collection')
+    .optional(),
   storage: z.string().optional(),
   /** MongoDB URI without credentials: requests are written down. */
   to: z.string().refine((uri) => !/:\/\/[^?]*@/.test(uri), {

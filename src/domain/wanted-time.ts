@@ -36,3 +36,12 @@ export function parseWantedTime(text: string): Timestamp | 'latest' {
   if (!Number.isInteger(seconds) || seconds < 0 || seconds > uint32 || !isDay) throw unreadable(text);
   return endOfSecond(seconds);
 }
+
+export function isWantedTime(text: string): boolean {
+  try {
+    parseWantedTime(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -33,6 +33,69 @@ export interface BackupSummary {
   readonly warnings: number;
 }
 
+/** A moment of a replica set's history. */
+interface Moment {
+  readonly t: number;
+  readonly i: number;
+}
+
+export interface WindowHoleReport {
+  /** The last time before it that can be restored to, and the first one after it. */
+  readonly from: Moment;
+  readonly to: Moment;
+  /** For people. */
+  readonly reason: string;
+  readonly gaps: readonly {
+    readonly reason: string;
+    readonly after: Moment;
+    readonly before: Moment;
+    readonly foundAt: string;
+    readonly explanation: string;
+  }[];
+}
+
+/** What a restore to that time would read. */
+export interface ServingReport {
+  readonly time: Moment;
+  /** Null: the time can't be restored to. */
+  readonly backup: {
+    readonly backupId: string;
+    readonly storage: string;
+    readonly method: string;
+    readonly point: Moment;
+  } | null;
+  /** Of the archive, after the backup's own. */
+  readonly slices: readonly {
+    readonly storage: string;
+    readonly key: string;
+    readonly from: Moment;
+    readonly to: Moment;
+  }[];
+}
+
+export interface ReplicaSetWindow {
+  readonly replicaSet: string;
+  readonly replicaSetId: string | null;
+  /** Times that can be restored to, both ends included. */
+  readonly ranges: readonly { readonly from: Moment; readonly to: Moment }[];
+  readonly holes: readonly WindowHoleReport[];
+  readonly latest: Moment | null;
+  /** What would be lost now, in seconds: how long ago the latest time is. */
+  readonly rpoSeconds: number | null;
+  readonly backups: number;
+  readonly slices: number;
+  readonly archivedBytes: number;
+  readonly serving?: ServingReport;
+}
+
+export interface RecoveryWindowReport {
+  readonly deployment: string;
+  /** ISO 8601. */
+  readonly now: string;
+  /** One for each set that backups or archives are of, the one with the latest time first. */
+  readonly replicaSets: readonly ReplicaSetWindow[];
+}
+
 /** The product as the CLI and a console see it: in process (embedded) or by the API. */
 export interface HoldfastClient {
   /** Starts a run and returns at once. Embedded: the run lives in this process; await {@link waitForRun}. */
@@ -47,6 +110,8 @@ export interface HoldfastClient {
   }): Promise<readonly BackupSummary[]>;
   /** @throws UnknownBackup, UnsupportedFormat, VerificationFailed (a manifest that was changed) */
   describeBackup(backupId: string): Promise<Manifest>;
+  /** To which times a deployment can be restored; with `at` also by what. @throws UnknownDeployment, InvalidInput */
+  recoveryWindow(request: { readonly deployment: string; readonly at?: string }): Promise<RecoveryWindowReport>;
   /** One run, or the newest twenty. @throws UnknownRun */
   status(runId?: string): Promise<readonly RunStatus[]>;
   /** Asks a run to stop and clean up; resolves when the request is durable. @throws UnknownRun */

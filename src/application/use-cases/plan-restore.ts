@@ -1,16 +1,22 @@
 import type { MongoClient } from 'mongodb';
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
-import type { Manifest } from '../../domain/manifest.ts';
+import type { Manifest, Method } from '../../domain/manifest.ts';
 import { partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { restoreRequestSchema } from '../../domain/run.ts';
-import { type RestorePlan, restorePlanSchema, restoreRunSchema } from '../../domain/run-documents.ts';
+import {
+  type RestorePlan,
+  restorePlanSchema,
+  restoreRunSchema,
+  type RestoreSlices,
+} from '../../domain/run-documents.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { checkTarget } from '../../engine/restore/check-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
-import { resolveBackup } from '../catalog.ts';
-import { createOrReadDocument, findDocument } from '../documents.ts';
+import { chooseRestore } from '../choose-restore.ts';
+import { createDocument, createOrReadDocument, findDocument, sha256Hex } from '../documents.ts';
+import type { ArchivedSlice } from '../recovery-sources.ts';
 import { adoptConfig, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
 import { requireStored } from '../stored-objects.ts';
 import { type OpenTarget, targetDigest } from '../restore-target.ts';
@@ -52,8 +58,11 @@ export async function planRestore(
   const plan =
     (await findDocument(deps.state, stateKeys.plan(runId), restorePlanSchema)) ??
     (await makePlan(input, settings, deps, signal));
-  return { backupId: plan.backupId, parts: plan.parts };
+  return { backupId: plan.backupId, parts: plan.parts.map(({ name }) => ({ name })) };
 }
+
+/** Methods whose bases a running server can be restored from. */
+const loadable: ReadonlySet<Method> = new Set(['logical']);
 
 async function makePlan(
   { runId, request }: PlanRestoreInput,
@@ -61,13 +70,14 @@ async function makePlan(
   deps: PlanRestoreDeps,
   signal?: AbortSignal,
 ): Promise<RestorePlan> {
-  const { entry, manifest } = await resolveBackup(request.backup, request.storage, { ...deps, settings });
+  const { entry, manifest, restoreTime, slices } = await chooseRestore(request, loadable, { ...deps, settings });
   const part = requireLogicalPart(onlyPart(manifest));
   const client = await deps.openTarget({ request, deployment: manifest.deployment, settings, runId, signal });
   const target = await describeTarget(client, async () =>
     checkTarget(client, { manifest, part: part.name, runId, overwrite: request.overwrite }),
   );
   await requireStored(partObjects(part), entry.storage, signal);
+  const archived = await writeSlices(runId, part.name, slices, deps);
   return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {
     schemaVersion: 1,
     kind: 'restore',
@@ -78,10 +88,33 @@ async function makePlan(
     createdAt: deps.clock.now().toISOString(),
     target: target.digest,
     targetDescription: target.description,
+    ...(restoreTime === null ? {} : { restoreTime }),
     requestedBy: request.requestedBy ?? 'unknown',
     request,
-    parts: [{ name: part.name }],
+    parts: [{ name: part.name, ...(archived === undefined ? {} : { slices: archived }) }],
   });
+}
+
+/**
+ * Beside the plan, which every state reads: days of an archive are thousands of slices. Named after what is in it, so that
+ * the plan that stands names its own, whoever else tried to make one.
+ */
+async function writeSlices(
+  runId: string,
+  part: string,
+  slices: readonly ArchivedSlice[],
+  { state }: PlanRestoreDeps,
+): Promise<string | undefined> {
+  if (slices.length === 0) return undefined;
+  const named: RestoreSlices = {
+    schemaVersion: 1,
+    slices: slices.map(({ storage, key, from, to, entries, rawBytes, size }) => ({
+      ...{ storage, key, from, to, entries, rawBytes, size },
+    })),
+  };
+  const name = sha256Hex(JSON.stringify(named)).slice(0, 16);
+  await createDocument(state, stateKeys.restoreSlices(runId, part, name), named);
+  return name;
 }
 
 async function describeTarget(

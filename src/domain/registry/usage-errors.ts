@@ -68,4 +68,10 @@ export const usageErrors = {
     'No S3 server for the demo or the tests could be had.',
     'Install Python 3.10 or later with pip; `npm run setup` says more.',
   ),
+  TimeNotRestorable: entry(
+    'HF-1012',
+    'usage',
+    'The deployment cannot be restored to the time asked for.',
+    'Choose a time of the ranges that `holdfast window` shows.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

@@ -53,6 +53,12 @@ export async function* readSliceStream(slices: readonly SliceInStore[]): AsyncGe
   }
 }
 
+/** Reads slices to prove that they are one chain. @throws what {@link readSliceStream} throws */
+export async function requireOneChain(slices: readonly SliceInStore[]): Promise<void> {
+  const stream = readSliceStream(slices);
+  while ((await stream.next()).done !== true);
+}
+
 /** {@link readSliceStream} of slices that one storage holds. */
 export function readSlices(store: ObjectStore, slices: readonly CapturedSlice[]): AsyncGenerator<readonly Buffer[]> {
   return readSliceStream(slices.map((slice) => ({ store, slice })));

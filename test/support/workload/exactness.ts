@@ -79,17 +79,18 @@ export interface SeedReport {
   readonly attempts: readonly Attempt[];
 }
 
-interface Expected {
+/** What a server holds, and what its collections are called by UUID. */
+export interface Expected {
   readonly state: DeploymentState;
   readonly identities: CollectionIdentities;
 }
 
-async function readExpected(client: MongoClient): Promise<Expected> {
+export async function readExpected(client: MongoClient): Promise<Expected> {
   const state = await readDeploymentState(client);
   return { state, identities: await readIdentities(client, Object.keys(state.databases)) };
 }
 
-const setTtlMonitor = (source: ReplicaSetServers, ttlMonitorEnabled: boolean) =>
+export const setTtlMonitor = (source: ReplicaSetServers, ttlMonitorEnabled: boolean) =>
   source.client().db('admin').command({ setParameter: 1, ttlMonitorEnabled });
 
 /** Takes the backup while the workload goes on: some of it before the dump, some of it after. */
@@ -187,7 +188,10 @@ async function readOracle(
 /** The restorer belongs to the target and not to the source. */
 const access = { withoutUsers: ['admin.restorer'], withoutRoles: ['admin.holdfastRestore'] };
 
-async function compareRestored({ restorer }: ExactnessServers, { state, identities }: Expected): Promise<string[]> {
+export async function compareRestored(
+  { restorer }: ExactnessServers,
+  { state, identities }: Expected,
+): Promise<string[]> {
   const restored = await readDeploymentState(restorer, access);
   const restoredIdentities = await readIdentities(restorer, Object.keys(restored.databases));
   return [...findDifferences(state, restored), ...compareIdentities(identities, restoredIdentities)];

@@ -1,6 +1,11 @@
 import { PassThrough } from 'node:stream';
 import type { CliEnvironment } from '../../../cli/environment.ts';
-import type { BackupSummary, HoldfastClient, RunStatus } from '../../../src/application/ports/holdfast-client.ts';
+import type {
+  BackupSummary,
+  HoldfastClient,
+  RecoveryWindowReport,
+  RunStatus,
+} from '../../../src/application/ports/holdfast-client.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
 import type { Progress } from '../../../src/domain/run.ts';
 import { runCli } from '../../../cli/run-cli.ts';
@@ -71,6 +76,43 @@ export function makeManifest(over: Partial<Manifest> = {}): Manifest {
   };
 }
 
+export function makeWindow(over: Partial<RecoveryWindowReport['replicaSets'][number]> = {}): RecoveryWindowReport {
+  const { t } = opTime.ts;
+  const gap = { reason: 'rolledOver', foundAt: '2026-11-22T10:00:00.000Z', explanation: 'h:1 begins at 7:1' };
+  const [after, before] = [
+    { t: t - 600, i: 1 },
+    { t: t - 500, i: 1 },
+  ];
+  return {
+    ...{ deployment: 'orders', now: '2026-11-22T10:16:30.000Z' },
+    replicaSets: [
+      {
+        ...{
+          replicaSet: 'rs0',
+          replicaSetId: '0123456789abcdef01234567',
+          backups: 2,
+          slices: 12,
+          archivedBytes: 5 << 20,
+        },
+        ranges: [
+          { from: { t: t - 3600, i: 2 }, to: after },
+          { from: { t: t - 60, i: 5 }, to: opTime.ts },
+        ],
+        holes: [
+          {
+            from: after,
+            to: { t: t - 60, i: 5 },
+            reason: 'the oplog had forgotten',
+            gaps: [{ ...gap, after, before }],
+          },
+        ],
+        ...{ latest: opTime.ts, rpoSeconds: 60 },
+        ...over,
+      },
+    ],
+  };
+}
+
 /** The product as a script: what it was asked, and answers that tests replace. */
 export function fakeClient(over: Partial<HoldfastClient> = {}): HoldfastClient & { readonly asked: unknown[][] } {
   const asked: unknown[][] = [];
@@ -87,6 +129,7 @@ export function fakeClient(over: Partial<HoldfastClient> = {}): HoldfastClient &
     waitForRun: (runId) => answer('waitForRun', makeRun())(runId),
     listBackups: answer('listBackups', [makeSummary()]),
     describeBackup: answer('describeBackup', makeManifest()),
+    recoveryWindow: answer('recoveryWindow', makeWindow()),
     status: answer('status', [makeRun()]),
     cancel: answer('cancel', undefined),
     close: answer('close', undefined),

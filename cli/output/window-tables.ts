@@ -1,0 +1,63 @@
+import type {
+  RecoveryWindowReport,
+  ReplicaSetWindow,
+  ServingReport,
+} from '../../src/application/ports/holdfast-client.ts';
+import { formatTimestamp, type Timestamp, timestampToDate } from '../../src/domain/timestamp.ts';
+import { renderFacts, renderTable } from './tables.ts';
+import { formatBytes, formatCount, formatMoment, formatSeconds, momentLines } from './units.ts';
+
+/** As people read it, and as `--at` takes it. */
+function timeLines(time: Timestamp, timeZone?: string): readonly string[] {
+  return [...momentLines(timestampToDate(time), timeZone), formatTimestamp(time)];
+}
+
+/** The recovery window for people: ranges and what is between them, oldest first. */
+export function renderWindow({ deployment, replicaSets }: RecoveryWindowReport, timeZone?: string): string {
+  if (replicaSets.length === 0)
+    return `Nothing of ${deployment} can be restored. Take a backup with \`holdfast backup\`.`;
+  return replicaSets.map((set) => renderSet(deployment, set, timeZone)).join('\n\n');
+}
+
+function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string): string {
+  const { replicaSet, replicaSetId, latest, rpoSeconds, backups, slices, archivedBytes } = set;
+  const facts = renderFacts([
+    ['deployment', deployment],
+    ['replica set', replicaSetId === null ? replicaSet : `${replicaSet} (${replicaSetId})`],
+    [
+      'latest',
+      latest === null ? 'none' : `${formatMoment(timestampToDate(latest), timeZone)}, ${formatTimestamp(latest)}`,
+    ],
+    ['lost if it broke now', rpoSeconds === null ? '–' : formatSeconds(rpoSeconds)],
+    ['backups', formatCount(backups)],
+    ['archive', `${formatCount(slices)} slices, ${formatBytes(archivedBytes)}`],
+  ]);
+  const serving = set.serving ? [renderServing(set.serving, timeZone)] : [];
+  return [facts, renderRanges(set, timeZone), ...serving].join('\n\n');
+}
+
+function renderRanges({ ranges, holes }: ReplicaSetWindow, timeZone?: string): string {
+  const rows = ranges.flatMap(({ from, to }, n) => {
+    const hole = holes[n];
+    const range = ['restorable', timeLines(from, timeZone), timeLines(to, timeZone), ''];
+    if (!hole) return [range];
+    const why = [hole.reason, ...hole.gaps.map(({ explanation }) => explanation)];
+    return [range, ['missing', timeLines(hole.from, timeZone), timeLines(hole.to, timeZone), why]];
+  });
+  return renderTable(['', 'from', 'to', 'why'], rows);
+}
+
+/** Slices are many: the first and the last say where they are. */
+function renderServing({ time, backup, slices }: ServingReport, timeZone?: string): string {
+  const wanted = ['time', `${formatMoment(timestampToDate(time), timeZone)}, ${formatTimestamp(time)}`] as const;
+  if (!backup) return renderFacts([wanted, ['served by', 'nothing: it is in none of the ranges']]);
+  const [first, last] = [slices[0], slices.at(-1)];
+  return renderFacts([
+    wanted,
+    ['base', `${backup.backupId} in ${backup.storage}, of ${formatMoment(timestampToDate(backup.point), timeZone)}`],
+    ['slices', first && last ? `${formatCount(slices.length)} of the archive, after its own` : 'its own'],
+    ...(first && last
+      ? [['first', `${first.key} in ${first.storage}`] as const, ['last', `${last.key} in ${last.storage}`] as const]
+      : []),
+  ]);
+}

@@ -1,0 +1,170 @@
+import { HoldfastError } from '../domain/errors.ts';
+import type { Manifest, Method } from '../domain/manifest.ts';
+import { backupIdPattern } from '../domain/names.ts';
+import { type BaseReach, reachOfBases, recoveryWindow, serveTime, type TimeRange } from '../domain/recovery-window.ts';
+import type { RestoreRequest } from '../domain/run.ts';
+import {
+  compareTimestamps,
+  formatTimestamp,
+  sameOpTime,
+  type Timestamp,
+  timestampToDate,
+} from '../domain/timestamp.ts';
+import { parseWantedTime } from '../domain/wanted-time.ts';
+import { findBeforeDrop } from '../engine/oplog/find-drop.ts';
+import { requireOneChain, type SliceInStore } from '../engine/oplog/read-slices.ts';
+import { type CatalogDeps, type CatalogEntry, findBackup, resolveBackup } from './catalog.ts';
+import { type ArchivedSlice, type FoundBase, readRecoverySources, type RecoverySources } from './recovery-sources.ts';
+import { storageOf } from './run-folder.ts';
+
+/** What is to be restored: to which time, from which backup, by which slices of the archive after its own. */
+export interface ChosenRestore {
+  readonly entry: CatalogEntry;
+  readonly manifest: Manifest;
+  readonly restoreTime: Timestamp | null;
+  readonly slices: readonly ArchivedSlice[];
+}
+
+/** One replica set with how far each of its bases reaches. */
+interface Candidate {
+  readonly sources: RecoverySources;
+  readonly reaches: readonly BaseReach<ArchivedSlice>[];
+}
+
+/**
+ * Finds the backup, and where a time is asked for the base and the slices that serve it; every method's backups alike.
+ * That the slices follow each other is proved: by their headers, and where they overlap by the entries themselves.
+ * @param methods whose bases the target can take: others are chosen only where none of these serves the time
+ * @throws UnknownBackup, TimeNotRestorable, OplogGap, CorruptObject, UnsupportedFormat, the storages' errors
+ */
+export async function chooseRestore(
+  request: RestoreRequest,
+  methods: ReadonlySet<Method>,
+  deps: CatalogDeps,
+): Promise<ChosenRestore> {
+  const { at, beforeDrop, backup, storage } = request;
+  if (at === undefined && beforeDrop === undefined) {
+    const { entry, manifest } = await resolveBackup(backup, storage, deps);
+    return { entry, manifest, restoreTime: manifest.restoreTime, slices: [] };
+  }
+  const candidates = await findCandidates(backup, storage, deps);
+  const wanted = parseWantedTime(at ?? 'latest');
+  const time =
+    beforeDrop === undefined
+      ? wanted === 'latest'
+        ? latestOf(candidates, backup)
+        : wanted
+      : await timeBeforeDrop(candidates, beforeDrop, wanted === 'latest' ? undefined : wanted, deps);
+  return chooseBase(candidates, time, { backup, methods }, deps);
+}
+
+/** Only bases of the backup, when it is one. */
+async function findCandidates(
+  backup: string,
+  storage: string | undefined,
+  deps: CatalogDeps,
+): Promise<readonly Candidate[]> {
+  const isId = backupIdPattern.test(backup);
+  const found = isId ? await findBackup(backup, storage, deps) : undefined;
+  const all = await readRecoverySources(found?.entry.deployment ?? backup, storage, deps);
+  const candidates = all.map((sources) => {
+    const bases = sources.bases.filter(({ backupId }) => !isId || backupId === backup);
+    return { sources: { ...sources, bases }, reaches: reachOfBases({ ...sources, bases }) };
+  });
+  const based = candidates.filter(({ reaches }) => reaches.length > 0);
+  if (based.length > 0) return based;
+  throw new HoldfastError('UnknownBackup', `"${backup}" is neither a backup's id nor a deployment with a backup`);
+}
+
+function latestOf(candidates: readonly Candidate[], backup: string): Timestamp {
+  const [latest] = candidates
+    .flatMap(({ reaches }) => reaches.map(({ to }) => to))
+    .sort((a, b) => compareTimestamps(b, a));
+  if (latest) return latest;
+  throw new HoldfastError('TimeNotRestorable', `Nothing of ${backup} can be restored to any time.`);
+}
+
+function inStore(slices: readonly ArchivedSlice[], { settings, openStorage }: CatalogDeps): SliceInStore[] {
+  return slices.map((slice) => ({ slice, store: openStorage(storageOf(settings, slice.storage)) }));
+}
+
+function ownSlices({ entry, oplog }: FoundBase): SliceInStore[] {
+  return oplog.slices.map((slice) => ({ slice, store: entry.storage }));
+}
+
+/** Of several sets of one name, the one with the last drop. */
+async function timeBeforeDrop(
+  candidates: readonly Candidate[],
+  ns: string,
+  until: Timestamp | undefined,
+  deps: CatalogDeps,
+): Promise<Timestamp> {
+  const found: { drop: Timestamp; before: Timestamp | undefined }[] = [];
+  for (const { sources } of candidates) {
+    const slices = [...inStore(sources.slices, deps), ...sources.bases.flatMap(ownSlices)];
+    const drop = await findBeforeDrop(slices, ns, until);
+    if (drop) found.push(drop);
+  }
+  const [last] = found.sort((a, b) => compareTimestamps(b.drop, a.drop));
+  if (last?.before) return last.before;
+  const upTo = until ? ` up to ${formatTimestamp(until)}` : '';
+  throw new HoldfastError(
+    'TimeNotRestorable',
+    last
+      ? `${ns} was dropped at ${formatTimestamp(last.drop)}, with the first entry that was archived.`
+      : `No captured oplog${upTo} holds a drop of ${ns}.`,
+    { next: 'Check the name; or give the time yourself, with --at, from the ranges that `holdfast window` shows.' },
+  );
+}
+
+async function chooseBase(
+  candidates: readonly Candidate[],
+  time: Timestamp,
+  { backup, methods }: { readonly backup: string; readonly methods: ReadonlySet<Method> },
+  deps: CatalogDeps,
+): Promise<ChosenRestore> {
+  for (const usable of [(method: Method) => methods.has(method), () => true])
+    for (const { sources, reaches } of candidates) {
+      const served = serveTime(
+        reaches.filter(({ base }) => usable(base.method)),
+        time,
+      );
+      const base = sources.bases.find((one) => one === served?.base);
+      if (!served || !base) continue;
+      await proveJoints(base, served.slices, deps);
+      return { entry: base.entry, manifest: base.manifest, restoreTime: time, slices: served.slices };
+    }
+  throw notRestorable(candidates, time, backup);
+}
+
+/** Where a slice does not begin with the entry before it ends with, that entry must be in it: so it is read. */
+async function proveJoints(base: FoundBase, slices: readonly ArchivedSlice[], deps: CatalogDeps): Promise<void> {
+  const chain = [...ownSlices(base).slice(-1), ...inStore(slices, deps)];
+  for (const [n, next] of chain.entries()) {
+    const before = chain[n - 1];
+    if (!before || sameOpTime(before.slice.to, next.slice.from)) continue;
+    await requireOneChain([before, next]);
+  }
+}
+
+function describeRange({ from, to }: TimeRange): string {
+  const show = (time: Timestamp) => `${formatTimestamp(time)} (${timestampToDate(time).toISOString().slice(0, 19)}Z)`;
+  return `${show(from)} to ${show(to)}`;
+}
+
+/** As many ranges as a person reads in one message: the nearest. */
+const shownRanges = 3;
+
+function notRestorable(candidates: readonly Candidate[], time: Timestamp, backup: string): HoldfastError {
+  const { ranges } = recoveryWindow(
+    candidates.flatMap(({ reaches }) => reaches),
+    [],
+  );
+  const distance = ({ from, to }: TimeRange) => Math.min(Math.abs(from.t - time.t), Math.abs(to.t - time.t));
+  const nearest = ranges.toSorted((a, b) => distance(a) - distance(b)).slice(0, shownRanges);
+  const wanted = `${formatTimestamp(time)} (${timestampToDate(time).toISOString().slice(0, 19)}Z)`;
+  return new HoldfastError(
+    'TimeNotRestorable',
+    `${backup} can't be restored to ${wanted}; nearest to it: ${nearest.map(describeRange).join(', ')}.`,
+  );
+}

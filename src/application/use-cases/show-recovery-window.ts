@@ -1,0 +1,108 @@
+import type { OplogGap } from '../../domain/oplog-archive.ts';
+import {
+  reachOfBases,
+  recoveryWindow,
+  serveTime,
+  type TimeRange,
+  type WindowHole,
+} from '../../domain/recovery-window.ts';
+import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
+import { parseWantedTime } from '../../domain/wanted-time.ts';
+import type { CatalogDeps } from '../catalog.ts';
+import type { Clock } from '../ports/clock.ts';
+import type {
+  RecoveryWindowReport,
+  ReplicaSetWindow,
+  ServingReport,
+  WindowHoleReport,
+} from '../ports/holdfast-client.ts';
+import { readRecoverySources, type RecoverySources } from '../recovery-sources.ts';
+import { deploymentOf } from '../run-folder.ts';
+
+export interface ShowRecoveryWindowDeps extends CatalogDeps {
+  readonly clock: Clock;
+}
+
+/**
+ * To which times a deployment can be restored, per replica set, and what keeps it from the others.
+ * @param at also says which base and which slices serve that time: as `restore --at` takes it
+ * @throws UnknownDeployment when it is neither configured nor in any storage; InvalidInput, the storages' errors
+ */
+export async function showRecoveryWindow(
+  { deployment, at }: { readonly deployment: string; readonly at?: string | undefined },
+  deps: ShowRecoveryWindowDeps,
+): Promise<RecoveryWindowReport> {
+  const wanted = at === undefined ? undefined : parseWantedTime(at);
+  const sources = await readRecoverySources(deployment, undefined, deps);
+  if (sources.length === 0) deploymentOf(deps.settings, deployment);
+  const now = deps.clock.now();
+  const sets = sources.map((set) => windowOf(set, now, wanted));
+  return { deployment, now: now.toISOString(), replicaSets: sets.sort(byLatest) };
+}
+
+/** The set that is alive comes first. */
+function byLatest({ latest: a }: ReplicaSetWindow, { latest: b }: ReplicaSetWindow): number {
+  return compareTimestamps(b ?? { t: 0, i: 0 }, a ?? { t: 0, i: 0 });
+}
+
+function windowOf(sources: RecoverySources, now: Date, wanted: Timestamp | 'latest' | undefined): ReplicaSetWindow {
+  const reaches = reachOfBases(sources);
+  const { ranges, holes } = recoveryWindow(reaches, sources.gaps);
+  const latest = ranges.at(-1)?.to ?? null;
+  const time = wanted === 'latest' ? latest : wanted;
+  return {
+    replicaSet: sources.replicaSet,
+    replicaSetId: sources.replicaSetId,
+    ranges,
+    holes: holes.map(describeHole),
+    latest,
+    rpoSeconds: latest === null ? null : Math.max(0, Math.floor(now.getTime() / 1000) - latest.t),
+    backups: new Set(sources.bases.map(({ backupId }) => backupId)).size,
+    slices: sources.slices.length,
+    archivedBytes: sources.slices.reduce((total, { size }) => total + size, 0),
+    ...(time === undefined || time === null ? {} : { serving: serving(reaches, time) }),
+  };
+}
+
+function serving(reaches: Parameters<typeof serveTime>[0], time: Timestamp): ServingReport {
+  const served = serveTime(reaches, time);
+  if (!served) return { time, backup: null, slices: [] };
+  const { backupId, storage, method, point } = served.base;
+  const slices = served.slices.map(({ storage: where, key, from, to }) => ({
+    storage: where,
+    key,
+    from: from.ts,
+    to: to.ts,
+  }));
+  return { time, backup: { backupId, storage, method, point: point.ts }, slices };
+}
+
+const reasons: Readonly<Record<OplogGap['reason'], string>> = {
+  rolledOver: 'the oplog had forgotten entries before they were archived',
+  rolledBack: 'entries that were archived were rolled back',
+  otherHistory: 'the set went on with another history',
+  featureCompatibilityVersionChanged: 'the feature compatibility version was changed',
+  archivePaused: 'the archive was off or its archiver did not run',
+  resharding: 'a collection was resharded',
+  restore: 'the deployment was restored into',
+  objectLost: 'a slice is missing or damaged in the storage',
+};
+
+function describeHole({ from, to, gaps }: WindowHole & TimeRange): WindowHoleReport {
+  const reason =
+    gaps.length === 0
+      ? 'no slices of the archive lead on from the backups before it'
+      : [...new Set(gaps.map((gap) => reasons[gap.reason]))].join('; ');
+  return {
+    from,
+    to,
+    reason: `${reason}; the next base is of ${formatTimestamp(to)}`,
+    gaps: gaps.map((gap) => ({
+      reason: gap.reason,
+      after: gap.after.ts,
+      before: gap.before.ts,
+      foundAt: gap.foundAt,
+      explanation: gap.explanation,
+    })),
+  };
+}

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { fakeClient, makeWindow, runFake } from './fake-environment.ts';
+
+describe('holdfast window', () => {
+  it('asks for the deployment, and for a time', async () => {
+    const client = fakeClient();
+    await runFake(['window', 'orders', '--at', '2026-11-22T10:15:30Z'], { client });
+    expect(client.asked).toContainEqual(['recoveryWindow', { deployment: 'orders', at: '2026-11-22T10:15:30Z' }]);
+    expect((await runFake(['window', 'orders', '--at', 'yesterday'])).code).toBe(2);
+  });
+
+  it('shows ranges, what is missing with the reason, and what would be lost now', async () => {
+    const { stdout } = await runFake(['window', 'orders']);
+    expect(stdout).toMatch(/lost if it broke now +1 min 00 s/);
+    const rows = stdout.split('\n').filter((line) => /restorable|missing/.test(line));
+    expect(rows.map((line) => line.trim().split(/\W+/)[1])).toEqual(['restorable', 'missing', 'restorable']);
+    expect(stdout).toContain('the oplog had forgotten');
+    expect(stdout).toContain('h:1 begins at 7:1');
+    expect(stdout).toContain('1795342530:7');
+  });
+
+  it('shows what serves a time, and that nothing does', async () => {
+    const [time, key] = [{ t: 1_795_342_500, i: 1 }, 'orders/oplog/rs0-1/1795342400-0000000001.bson.zst'];
+    const backup = { backupId: 'the-base', storage: 'laptop', method: 'logical', point: time };
+    const slices = [{ storage: 'offsite', key, from: time, to: time }];
+    const shown = async (serving: object) =>
+      (
+        await runFake(['window', 'orders'], {
+          client: fakeClient({
+            recoveryWindow: () =>
+              Promise.resolve(makeWindow({ serving: { time, backup: null, slices: [], ...serving } })),
+          }),
+        })
+      ).stdout;
+    expect(await shown({ backup, slices })).toContain(`${key} in offsite`);
+    expect(await shown({ backup })).toMatch(/the-base in laptop[^]*its own/);
+    expect(await shown({})).toContain('none of the ranges');
+  });
+
+  it('is one document as JSON', async () => {
+    const { stdout } = await runFake(['window', 'orders', '--output', 'json']);
+    expect(JSON.parse(stdout)).toEqual({ window: makeWindow() });
+  });
+});
+
+describe('holdfast restore to a time', () => {
+  const to = ['--to', 'mongodb://localhost:27100/'];
+
+  it.each(['2026-11-22T10:15:30Z', '1763806530:4', 'latest'])('takes %s as it is', async (at) => {
+    const client = fakeClient();
+    await runFake(['restore', 'orders', ...to, '--at', at, '--before-drop', 'shop.orders'], { client });
+    expect(client.asked).toContainEqual([
+      'startRestore',
+      expect.objectContaining({ backup: 'orders', at, beforeDrop: 'shop.orders' }),
+    ]);
+  });
+
+  it.each([
+    ['--at', '2026-11-22T10:15:30'],
+    ['--at', 'yesterday'],
+    ['--before-drop', 'orders'],
+    ['--before-drop', 'shop.'],
+  ])('refuses %s %s', async (...given) => {
+    const client = fakeClient();
+    expect((await runFake(['restore', 'orders', ...to, ...given], { client })).code).toBe(2);
+    expect(client.asked).toEqual([]);
+  });
+
+  it('says what an ISO time means', async () => {
+    const { stdout } = await runFake(['restore', '--help']);
+    expect(stdout.replace(/\s+/g, ' ')).toContain('2026-11-22T10:15:30Z (all of that second, and nothing later)');
+  });
+});
