@@ -13,7 +13,8 @@ export default defineConfig({
       project('unit', ['test/unit/**/*.test.ts'], { isolate: false, testTimeout: 20_000 }),
       project('contract', ['test/contract/**/*.test.ts'], { testTimeout: 30_000 }),
       project('statemachines', ['test/statemachines/**/*.test.ts'], { isolate: false, testTimeout: 30_000 }),
-      project('infra', ['test/infra/**/*.test.ts'], { testTimeout: 60_000 }),
+      // One process has one synthesised stage for all its files.
+      project('infra', ['test/infra/**/*.test.ts'], { isolate: false, ...servers }),
       project('integration', ['test/integration/**/*.test.ts'], servers),
       project('e2e', ['test/e2e/**/*.test.ts'], servers),
       project('full', ['test/full/**/*.test.ts'], { testTimeout: 1_800_000, hookTimeout: 300_000 }),

@@ -5,13 +5,17 @@ import type { Construct } from 'constructs';
 
 /** The stage's key. It stays when the stack goes: without it no backup can be read. */
 export function makeStageKey(scope: Construct, stage: string): kms.Key {
-  const stack = cdk.Stack.of(scope);
-  const key = new kms.Key(scope, 'Key', {
+  return new kms.Key(scope, 'Key', {
     alias: `holdfast-${stage}`,
     description: `Holdfast ${stage}: backups, state, logs, events`,
     enableKeyRotation: true,
     removalPolicy: cdk.RemovalPolicy.RETAIN,
   });
+}
+
+/** CloudWatch encrypts the stage's logs with the key: without this in its policy, no log group can be made. */
+export function letLogsUse(key: kms.Key): void {
+  const stack = cdk.Stack.of(key);
   const logGroups = stack.formatArn({
     service: 'logs',
     resource: 'log-group',
@@ -33,5 +37,4 @@ export function makeStageKey(scope: Construct, stage: string): kms.Key {
       conditions: { ArnLike: { 'kms:EncryptionContext:aws:logs:arn': logGroups } },
     }),
   );
-  return key;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as cdk from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
-import type { Construct } from 'constructs';
+import { Construct } from 'constructs';
 import type { NetworkSettings, Settings } from '../src/domain/settings.ts';
 import { bundleFunctions } from './functions/bundle-functions.ts';
 import { grantFunctions, grantWorker, type GrantsProps } from './functions/function-permissions.ts';
@@ -10,7 +10,7 @@ import { importNetwork, PrivateEndpoints } from './network/private-network.ts';
 import { OutcomeTopic } from './notifications/outcome-topic.ts';
 import { StagePermissions } from './permissions/stage-permissions.ts';
 import { publishConfig } from './publish-config.ts';
-import { makeStageKey } from './stage-key.ts';
+import { letLogsUse, makeStageKey } from './stage-key.ts';
 import { BackupSchedules } from './starting/backup-schedules.ts';
 import { Housekeeping } from './starting/housekeeping.ts';
 import { StageStorage } from './storage/stage-storage.ts';
@@ -18,24 +18,38 @@ import { buildWorkerImage } from './worker/build-worker-image.ts';
 import { WorkerTasks } from './worker/worker-tasks.ts';
 import { machineArns, StageWorkflows } from './workflows/stage-workflows.ts';
 
-export interface StageStackProps extends cdk.StackProps {
+export interface HoldfastStageProps {
   /** The checked config, as src/config/load-config.ts gives it. */
   readonly settings: Settings;
-  /** The stage's key; the stack makes one, which stays when the stack goes, when left out. */
+  /** The stage's key; left out, one is made, which stays when the stack goes. */
   readonly encryptionKey?: kms.Key;
 }
 
-/** One installation of Holdfast: storage, functions, workflows, workers, and what starts them. */
-export class StageStack extends cdk.Stack {
+/** What the constructs rely on, in whatever app they are: the same as in cdk.json. */
+const featureFlags = [
+  '@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy',
+  '@aws-cdk/aws-s3:createDefaultLoggingPolicy',
+  '@aws-cdk/aws-lambda:useCdkManagedLogGroup',
+  '@aws-cdk/aws-iam:minimizePolicies',
+  '@aws-cdk/aws-iam:standardizedServicePrincipals',
+];
+
+/**
+ * One installation of Holdfast, in any stack: storage, functions, workflows, workers, and what starts them. Names in AWS come
+ * from the config's stage, so that a region of an account has each stage once.
+ */
+export class HoldfastStage extends Construct {
   readonly storage: StageStorage;
   readonly worker: WorkerTasks;
   readonly functions: StageFunctions;
   readonly workflows: StageWorkflows;
 
-  constructor(scope: Construct, id: string, { settings, encryptionKey, ...props }: StageStackProps) {
-    super(scope, id, { description: `Holdfast ${settings.stage}: backups of self-managed MongoDB`, ...props });
+  constructor(scope: Construct, id: string, { settings, encryptionKey }: HoldfastStageProps) {
+    super(scope, id);
+    for (const flag of featureFlags) this.node.setContext(flag, true);
     const { stage } = settings;
     const key = encryptionKey ?? makeStageKey(this, stage);
+    letLogsUse(key);
     const network = importNetwork(this, networkOf(settings));
     if (settings.network?.createEndpoints === true) new PrivateEndpoints(this, 'Endpoints', network);
     this.storage = new StageStorage(this, 'Storage', { settings, key });
@@ -45,10 +59,11 @@ export class StageStack extends cdk.Stack {
     const imageFolder = buildWorkerImage(join(built, 'image'));
     this.worker = new WorkerTasks(this, 'Worker', { stage, key, network, imageFolder, environment });
     const config = publishConfig(this, settings, built);
-    const arns = machineArns(this, stage);
+    const arns = machineArns(cdk.Stack.of(this), stage);
     const { cluster, taskDefinition } = this.worker;
     this.functions = new StageFunctions(this, 'Functions', {
       ...{ stage, key, network },
+      privateStorages: artifacts.some(({ bucketArn }) => bucketArn === undefined),
       code: bundleFunctions(join(built, 'functions')),
       variables: {
         ...environment,
@@ -69,7 +84,8 @@ export class StageStack extends cdk.Stack {
   }
 
   #grant(props: Omit<GrantsProps, 'eventBusArn'>): void {
-    const eventBusArn = this.formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' });
+    const stack = cdk.Stack.of(this);
+    const eventBusArn = stack.formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' });
     grantFunctions(this.functions.all, { ...props, eventBusArn });
     grantWorker(this.worker.taskRole, props);
   }
@@ -86,6 +102,17 @@ export class StageStack extends cdk.Stack {
     });
     const backup = this.workflows.all.backup.stateMachine;
     new BackupSchedules(this, 'Schedules', { settings, key, backup, undelivered });
+  }
+}
+
+export interface StageStackProps extends cdk.StackProps, HoldfastStageProps {}
+
+/** A stage as a stack of its own: what `npm run deploy` makes. */
+export class StageStack extends cdk.Stack {
+  constructor(scope: Construct, id: string, { settings, encryptionKey, ...props }: StageStackProps) {
+    super(scope, id, { description: `Holdfast ${settings.stage}: backups of self-managed MongoDB`, ...props });
+    // "Default" adds nothing to the logical ids: they are those of the constructs themselves.
+    new HoldfastStage(this, 'Default', { settings, ...(encryptionKey && { encryptionKey }) });
   }
 }
 

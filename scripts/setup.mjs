@@ -45,7 +45,9 @@ run(
   'no mongod could be had; the sources tried are listed above',
 );
 
-// The S3 server of the tests; the demo installs it itself when it is asked for S3.
+// The S3 server and the linters of the tests; the demo installs the server itself when it is asked for S3.
 if (process.argv.includes('--test-servers')) {
   run(node, [join(root, 'local', 'servers', 'install-moto.ts')], 'no S3 server could be had; the reason is above');
+  const linters = join(root, 'test', 'support', 'linters', 'install-linters.ts');
+  run(node, [linters], 'the linters of the tests could not be had; the reason is above');
 }

@@ -10,6 +10,8 @@ export interface FunctionEntry {
   readonly memory: number;
   /** Speaks MongoDB, so it is in the VPC. */
   readonly database: boolean;
+  /** Reads or writes backups, so it is in the VPC when a storage is on a server of the user's own. */
+  readonly artifacts?: true;
 }
 
 /** The functions of the state machines. */
@@ -42,7 +44,7 @@ export const stepFunctions = {
   CompleteBackup: {
     folder: 'complete-backup',
     description: 'Verifies what is stored and writes the manifest',
-    ...{ timeoutSeconds: 900, memory: 1024, database: false },
+    ...{ timeoutSeconds: 900, memory: 1024, database: false, artifacts: true },
   },
   PlanRestore: {
     folder: 'plan-restore',
@@ -90,5 +92,8 @@ export const ruleFunctions = {
   },
 } as const satisfies Record<string, FunctionEntry>;
 
-export const allFunctions = { ...stepFunctions, ...ruleFunctions };
+export const allFunctions: Readonly<Record<keyof typeof stepFunctions | keyof typeof ruleFunctions, FunctionEntry>> = {
+  ...stepFunctions,
+  ...ruleFunctions,
+};
 export type AnyFunctionName = keyof typeof allFunctions;

@@ -47,6 +47,8 @@ export interface StageFunctionsProps {
   /** The folder of each function's bundle. */
   readonly code: Readonly<Record<AnyFunctionName, string>>;
   readonly variables: StageVariables;
+  /** A storage is on a server that may only be reached from the VPC. */
+  readonly privateStorages: boolean;
 }
 
 /** All functions of a stage, without their grants. */
@@ -75,8 +77,11 @@ export class StageFunctions extends Construct {
     return Object.fromEntries(arns) as Record<AnyFunctionName, string>;
   }
 
-  #make(name: AnyFunctionName, { stage, key, network, code, variables }: StageFunctionsProps): AppFunction {
-    const { folder, description, timeoutSeconds, memory, database } = allFunctions[name];
+  #make(
+    name: AnyFunctionName,
+    { stage, key, network, code, variables, privateStorages }: StageFunctionsProps,
+  ): AppFunction {
+    const { folder, description, timeoutSeconds, memory, database, artifacts } = allFunctions[name];
     const wanted = Object.keys(schemas[name].shape) as (keyof StageVariables)[];
     return new AppFunction(this, name, {
       stage,
@@ -87,7 +92,7 @@ export class StageFunctions extends Construct {
       timeout: cdk.Duration.seconds(timeoutSeconds),
       memorySize: memory,
       key,
-      ...(database && { network }),
+      ...((database || (artifacts === true && privateStorages)) && { network }),
     });
   }
 }

@@ -3,6 +3,7 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Settings } from '../../src/domain/settings.ts';
 import { grant, type Permission } from '../grant.ts';
+import { secretArn } from '../secret-arn.ts';
 import type { ArtifactStorage } from '../storage/stage-storage.ts';
 
 /** Folders of the state bucket (src/domain/names.ts). */
@@ -130,9 +131,11 @@ export class StagePermissions {
 
   /** The users of the database: those that back up, or those of restores. */
   readDatabaseUsers(role: iam.Role, which: 'credentials' | 'restoreCredentials'): void {
-    const sources = Object.values(this.#props.settings.deployments).map((deployment) => deployment[which]);
+    const deployments = Object.values(this.#props.settings.deployments);
     this.#readSecrets(role, {
-      arns: sources.filter((source) => typeof source === 'string'),
+      arns: deployments.flatMap(
+        (deployment) => secretArn(`deployments.${deployment.name}.${which}`, deployment[which]) ?? [],
+      ),
       purpose:
         which === 'credentials'
           ? 'Logs in to the databases that are backed up'

@@ -3,6 +3,7 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { Settings, StorageSettings } from '../../src/domain/settings.ts';
+import { secretArn } from '../secret-arn.ts';
 import { PrivateBucket } from './private-bucket.ts';
 
 type S3Settings = Extract<StorageSettings, { type: 's3' }>;
@@ -38,7 +39,7 @@ export class StageStorage extends Construct {
     const made: string[] = [];
     this.artifacts = s3Storages(settings).map((storage) => {
       const { name, prefix, credentials, kmsKey: kmsKeyArn } = storage;
-      const shared = { name, prefix, credentials: secretArn(name, credentials), kmsKeyArn };
+      const shared = { name, prefix, credentials: secretArn(`storages.${name}.credentials`, credentials), kmsKeyArn };
       if (storage.endpoint !== undefined) return { ...shared, bucketArn: undefined };
       if (storage.bucket !== undefined) return { ...shared, bucketArn: bucketArnOf(this, storage.bucket) };
       const { bucket } = new PrivateBucket(this, `Artifacts-${name}`, { key, accessLogs, objectLock: true });
@@ -69,13 +70,6 @@ export class StageStorage extends Construct {
 
 function bucketArnOf(scope: Construct, bucket: string): string {
   return cdk.Stack.of(scope).formatArn({ service: 's3', region: '', account: '', resource: bucket });
-}
-
-/** @throws at synth: functions and tasks have neither the variables nor the files of this machine */
-function secretArn(name: string, source: S3Settings['credentials']): string | undefined {
-  if (source === undefined || typeof source === 'string') return source;
-  // eslint-disable-next-line no-restricted-syntax -- a fault of the synthesis, which ends with its message
-  throw new Error(`storages.${name}.credentials: on AWS they are the ARN of a secret of Secrets Manager.`);
 }
 
 /** @throws at synth for a storage that functions and tasks can't reach */

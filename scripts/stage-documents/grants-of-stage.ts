@@ -37,8 +37,8 @@ export function grantsOfStage(stage: SynthesisedStage): readonly RoleGrants[] {
       if ('ManagedPolicyArns' in Properties || 'Policies' in Properties)
         throw new Error(`${id}: use grant() of lib/grant.ts`);
       const path = paths.get(id) ?? '';
-      // The first part of a path is the stack.
-      const role = callerOf(stage, id) ?? path.split('/').slice(2).join('/');
+      // The path begins with the stack and its stage.
+      const role = callerOf(stage, id) ?? path.replace(/^\/[^/]+\/(Default\/)?/, '');
       const facts = stage.facts.get(path) ?? [];
       const recorded = facts.filter(({ type }) => type === grantMetadata).map(({ data }) => data as Recorded);
       const rows = rowsOf(stage, atomsOf(stage, id), recorded, role);

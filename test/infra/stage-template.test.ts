@@ -1,18 +1,15 @@
-import { mkdtempSync, readFileSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Match, Template as Assertions } from 'aws-cdk-lib/assertions';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { checkedName } from '../../lib/checked-name.ts';
 import { allFunctions } from '../../lib/functions/function-list.ts';
 import { stageDocuments } from '../../scripts/stage-documents/stage-documents.ts';
-import { loadConfig } from '../../src/config/load-config.ts';
 import { stateMachines } from '../../statemachines/manifest.ts';
 import { policiesOf } from '../support/aws/role-policies.ts';
-import { stageSettings, synthesise } from '../support/aws/synthesise.ts';
-import { readTemplate, resolve, resourcesOf, type Template } from '../support/aws/template.ts';
+import { sharedStage } from '../support/aws/shared-stage.ts';
+import { stageSettings } from '../support/aws/synthesise.ts';
+import { resolve, resourcesOf, type Template } from '../support/aws/template.ts';
 
 let outdir: string;
 let templateFile: string;
@@ -20,16 +17,9 @@ let template: Template;
 let stack: Assertions;
 
 beforeAll(() => {
-  outdir = mkdtempSync(join(tmpdir(), 'holdfast-synth-'));
-  // cdk-nag's findings and CloudFormation's own rules end it.
-  templateFile = synthesise(outdir);
-  template = readTemplate(templateFile);
+  ({ outdir, file: templateFile, template } = sharedStage());
   stack = Assertions.fromJSON(JSON.parse(JSON.stringify(template)) as Record<string, unknown>);
 }, 120_000);
-
-afterAll(async () => {
-  await rm(outdir, { recursive: true });
-});
 
 const functionsNamed = (): Map<string, Record<string, unknown>> =>
   new Map(
@@ -272,14 +262,5 @@ describe('a name that AWS would not take', () => {
     );
     expect(() => checkedName('a.b', 64, 'a function')).toThrow(/can't be the name of a function/);
     expect(checkedName('x'.repeat(64), 64, 'a schedule')).toHaveLength(64);
-  });
-});
-
-describe('the example', () => {
-  it('is a config that can be synthesised', async () => {
-    const settings = await loadConfig(fileURLToPath(new URL('../../examples/aws.config.yaml', import.meta.url)));
-    expect(
-      resourcesOf(readTemplate(synthesise(join(outdir, 'example'), settings)), 'AWS::Scheduler::Schedule'),
-    ).toHaveLength(1);
   });
 });
