@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { RestoreRequest } from '../src/domain/run.ts';
 import { HoldfastError, isHoldfastError } from '../src/domain/errors.ts';
@@ -67,11 +68,21 @@ export function parseCredentials(text: string): RestoreCredentials {
   });
 }
 
+/** A path as a shell's user writes one: with a slash or a dot in front, so that a host is not taken for it. */
+const path = /^(\.{0,2}\/|\.{1,2}$)/;
+
+/** What is named to be overwritten: a directory by any of its paths. @returns its absolute path, or the name */
+export function parseOverwrite(text: string): string {
+  return path.test(text) ? resolve(text) : text;
+}
+
 /**
- * The target of a restore.
+ * The target of a restore: a URI, or a directory.
+ * @returns the URI, or the directory's absolute path
  * @throws InvalidInput, the URI redacted
  */
-export function parseTargetUri(text: string): string {
+export function parseTarget(text: string): string {
+  if (path.test(text)) return resolve(text);
   try {
     parseMongoUri(text);
   } catch (error) {

@@ -5,6 +5,8 @@ import { readConfig, storageOf } from '../src/application/run-folder.ts';
 import type { WorkerDeps } from '../src/composition/compose-worker.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 import { artifactKeys, stateKeys } from '../src/domain/names.ts';
+import type { RestoreRequest } from '../src/domain/run.ts';
+import { isDirectoryTarget } from '../src/domain/restore-place.ts';
 import { type RestoreResult, restoreResultSchema } from '../src/domain/restore-result.ts';
 import {
   type RestorePlan,
@@ -14,6 +16,7 @@ import {
 } from '../src/domain/run-documents.ts';
 import type { Settings } from '../src/domain/settings.ts';
 import type { SliceInStore } from '../src/engine/oplog/read-slices.ts';
+import { restoreDirectory } from '../src/engine/recover/restore-directory.ts';
 import { type RestorePartDeps, restorePart } from '../src/engine/restore/restore-part.ts';
 import { ProgressFile } from './progress-file.ts';
 
@@ -43,7 +46,7 @@ export async function runRestoreTask(
 }
 
 async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal: AbortSignal): Promise<RestoreResult> {
-  const { state, clock, logger } = deps;
+  const { state, clock, logger, scratch } = deps;
   const { runId, request, deployment, backupId } = plan;
   const settings = await readConfig(state, runId);
   const store = deps.openStorage(storageOf(settings, plan.storage));
@@ -51,32 +54,32 @@ async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal
   const manifest = await readManifest({ storage: store, storageName: plan.storage, deployment, backupId, key });
   const restoreTime = plan.restoreTime ?? manifest.restoreTime;
   if (restoreTime === null) throw new HoldfastError('Internal', `the backup ${backupId} has no restore time`);
-  const client = await deps.openTarget({ request, deployment, settings, runId, signal });
   const progress = new ProgressFile({ state, clock, logger, runId, part });
   const onProgress: RestorePartDeps['onProgress'] = ({ phase, documents, rawBytes, totalBytes }) => {
     progress.report({ phase, documents, rawBytes, storedBytes: 0, totalBytes });
   };
+  const { to, overwrite, parallel = defaultParallel } = request;
+  const archived = await archivedSlices(plan, part, settings, deps);
+  const subject = { runId, manifest, part, restoreTime, archived, overwrite, parallel };
+  const work = { store, clock, logger, signal, onProgress };
   try {
-    return await restorePart(
-      {
-        runId,
-        manifest,
-        part,
-        restoreTime,
-        archived: await archivedSlices(plan, part, settings, deps),
-        parallel: request.parallel ?? defaultParallel,
-        users: request.users !== undefined && request.users !== false,
-        usersOf: Array.isArray(request.users) ? request.users : undefined,
-        keepExpired: request.keepExpired ?? false,
-        overwrite: request.overwrite,
-      },
-      { client, store, clock, logger, signal, onProgress },
-    );
+    if (isDirectoryTarget(to)) return await restoreDirectory({ ...subject, directory: to }, { ...work, scratch });
+    const client = await deps.openTarget({ request, deployment, settings, runId, signal });
+    try {
+      return await restorePart({ ...subject, ...whatToCarry(request) }, { ...work, client });
+    } finally {
+      await client.close();
+    }
   } finally {
     await progress.flush();
-    await client.close();
   }
 }
+
+const whatToCarry = ({ users, keepExpired }: RestoreRequest) => ({
+  users: users !== undefined && users !== false,
+  usersOf: Array.isArray(users) ? users : undefined,
+  keepExpired: keepExpired ?? false,
+});
 
 /** The slices of the archive that the plan names, wherever they are; none for a time that the backup's own reach. */
 async function archivedSlices(

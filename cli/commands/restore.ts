@@ -6,8 +6,9 @@ import {
   parseAt,
   parseCredentials,
   parseNamespace,
+  parseOverwrite,
   parseParallel,
-  parseTargetUri,
+  parseTarget,
 } from '../command-arguments.ts';
 import { followRun } from '../follow-run.ts';
 import { printable } from '../output/printable.ts';
@@ -26,9 +27,9 @@ type RestoreFlags = Pick<
 export function registerRestore(program: Command, { run }: ProgramOptions): void {
   program
     .command('restore')
-    .description('restore a backup to a running server; Ctrl-C cancels the run')
+    .description('restore a backup to a running server or a directory; Ctrl-C cancels the run')
     .argument('<backup|deployment>', 'id of a backup, or a deployment: its newest backup, or the base that serves --at')
-    .requiredOption('--to <uri>', 'the target, without user and password', parseTargetUri)
+    .requiredOption('--to <target>', 'a server, without user and password, or a directory as ./data', parseTarget)
     .option(
       '--at <time>',
       '2026-11-22T10:15:30Z (all of that second, and nothing later), 1763806530:4 (up to that entry, included), or latest',
@@ -40,7 +41,11 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
       parseNamespace,
     )
     .option('--credentials <source>', "the target's credentials: env:NAME or file:PATH", parseCredentials)
-    .option('--overwrite <name>', "replace what the target holds: its replica set's name, or host:port of a standalone")
+    .option(
+      '--overwrite <name>',
+      "replace what the target holds: its replica set's name, host:port of a standalone, or the directory",
+      parseOverwrite,
+    )
     .addOption(new Option('--users', 'users and roles too, everyone').conflicts('usersOf'))
     .option('--users-of <database>', 'only users and roles of this database; repeatable', collectDatabase)
     .option('--keep-expired', 'leave TTL indexes switched off, so that nothing expires')

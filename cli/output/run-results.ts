@@ -31,13 +31,14 @@ const restoreOutputSchema = z.object({
   restoreTime: timestampSchema.nullable(),
   documents: z.int(),
   warnings: z.array(z.string()).default([]),
+  steps: z.array(z.string()).default([]),
 });
 
 /** How a restore ended, with what its workflow returned. */
 export function renderRestoreResult(status: RunStatus, timeZone?: string): string {
   const output = restoreOutputSchema.safeParse(status.output);
   if (!output.success) return renderRun(status, timeZone);
-  const { backupId, restoreTime, documents, warnings } = output.data;
+  const { backupId, restoreTime, documents, warnings, steps } = output.data;
   const to =
     restoreTime === null ? [] : [['restored to', formatMoment(timestampToDate(restoreTime), timeZone)] as const];
   const facts = renderFacts([
@@ -46,5 +47,7 @@ export function renderRestoreResult(status: RunStatus, timeZone?: string): strin
     ['documents', `${formatCount(documents)} loaded`],
     ...warnings.map((warning) => ['warning', warning] as const),
   ]);
-  return `${renderRun(status, timeZone)}\n\n${facts}`;
+  const remaining = steps.map((step, n) => `  ${n + 1}. ${printable(step)}`);
+  const rest = steps.length === 0 ? '' : `\n\nWhat remains to be done:\n${remaining.join('\n')}`;
+  return `${renderRun(status, timeZone)}\n\n${facts}${rest}`;
 }

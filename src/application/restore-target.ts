@@ -1,7 +1,9 @@
 import { type MongoClient, ObjectId } from 'mongodb';
 import * as z from 'zod';
+import type { Manifest } from '../domain/manifest.ts';
 import type { RestoreRequest } from '../domain/run.ts';
 import type { Settings } from '../domain/settings.ts';
+import type { Timestamp } from '../domain/timestamp.ts';
 import { sha256Hex } from './documents.ts';
 
 const helloSchema = z.object({ topologyVersion: z.object({ processId: z.instanceof(ObjectId) }) });
@@ -13,6 +15,28 @@ export interface TargetRequest {
   readonly settings: Settings;
   readonly runId: string;
   readonly signal: AbortSignal | undefined;
+}
+
+/** What is to go to a directory. */
+export interface DirectoryRequest {
+  readonly directory: string;
+  readonly runId: string;
+  readonly manifest: Manifest;
+  readonly part: string;
+  readonly restoreTime: Timestamp;
+  readonly overwrite: string | undefined;
+}
+
+/** Directories as targets: where the worker runs on the same machine. */
+export interface DirectoryTargets {
+  /**
+   * Writes nothing.
+   * @returns what the lease on the directory is named after, as {@link targetDigest}
+   * @throws TargetNotSuitable, TargetNotEmpty, MongodUnavailable (none that reads the files), InvalidInput, UnknownBackup
+   */
+  check(request: DirectoryRequest): Promise<string>;
+  /** Takes the run's mark off, if it is there: safe to run again. */
+  unmark(directory: string, runId: string): Promise<void>;
 }
 
 /** Connects to the target of a restore. @throws TargetUnreachable, AuthenticationFailed, CredentialsUnavailable */

@@ -1,6 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { connectDirect } from '../adapters/mongodb/connect.ts';
 import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
+import { LocalScratchServers } from '../adapters/process/local-scratch-servers.ts';
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
@@ -30,6 +31,7 @@ export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, run
           signal: member.signal,
         }),
       openTarget: makeOpenTarget({ readSecret }),
+      scratch: new LocalScratchServers(),
     },
     close: () => state.close(),
   };

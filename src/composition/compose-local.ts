@@ -1,5 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { MongoDeploymentInspector } from '../adapters/mongodb/inspect-deployment.ts';
+import { LocalScratchServers } from '../adapters/process/local-scratch-servers.ts';
 import type { Clock } from '../application/ports/clock.ts';
 import type { EventPublisher } from '../application/ports/event-publisher.ts';
 import type { Executions } from '../application/ports/executions.ts';
@@ -19,6 +20,7 @@ import type { RecordFailureDeps } from '../application/use-cases/record-failure.
 import type { SweepDeps } from '../application/use-cases/sweep-runs.ts';
 import type { Settings } from '../domain/settings.ts';
 import { makeCapturePart } from './capture-part.ts';
+import { makeDirectoryTargets } from './directory-targets.ts';
 import type { LocalStorages } from './local-storages.ts';
 import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
 
@@ -54,6 +56,7 @@ export function composeLocal(options: LocalOptions): LocalDeps {
   const { settings, clock, logger, events, launcher, executions, state, storages } = options;
   const openStorage = storages.open.bind(storages);
   const openTarget = makeOpenTarget();
+  const directories = makeDirectoryTargets(new LocalScratchServers());
   return {
     settings,
     clock,
@@ -72,6 +75,7 @@ export function composeLocal(options: LocalOptions): LocalDeps {
     }),
     capturePart: makeCapturePart({ state, openStorage, logger }),
     openTarget,
-    unmarkTarget: makeUnmarkTarget(openTarget),
+    directories,
+    unmarkTarget: makeUnmarkTarget(openTarget, directories),
   };
 }

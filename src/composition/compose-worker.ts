@@ -3,11 +3,13 @@ import type { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../adapters/directory/directory-object-store.ts';
 import { connectDirect } from '../adapters/mongodb/connect.ts';
 import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
+import { LocalScratchServers } from '../adapters/process/local-scratch-servers.ts';
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import type { Clock } from '../application/ports/clock.ts';
 import type { Logger } from '../application/ports/logger.ts';
 import type { ObjectStore } from '../application/ports/object-store.ts';
+import type { ScratchServers } from '../application/ports/scratch-servers.ts';
 import type { OpenTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { DeploymentSettings } from '../domain/settings.ts';
@@ -31,6 +33,7 @@ export interface WorkerDeps {
   readonly toolVersion: string;
   readonly openMember: (member: MemberConnection) => Promise<MongoClient>;
   readonly openTarget: OpenTarget;
+  readonly scratch: ScratchServers;
 }
 
 export interface ComposedWorker {
@@ -62,7 +65,10 @@ export function composeWorker(
   const openTarget = makeOpenTarget({ environment });
   const openStorage = storages.open.bind(storages);
   return {
-    deps: { state, openStorage, clock, logger, toolVersion: packageJson.version, openMember, openTarget },
+    deps: {
+      ...{ state, openStorage, clock, logger, toolVersion: packageJson.version, openMember, openTarget },
+      scratch: new LocalScratchServers(),
+    },
     close: async () => {
       await storages.close();
       await state.close();

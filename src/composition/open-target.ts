@@ -1,6 +1,7 @@
 import { connectTo } from '../adapters/mongodb/connect.ts';
 import { resolveCredentials, type ResolveCredentialsOptions } from '../adapters/mongodb/resolve-credentials.ts';
-import type { OpenTarget, UnmarkTarget } from '../application/restore-target.ts';
+import type { DirectoryTargets, OpenTarget, UnmarkTarget } from '../application/restore-target.ts';
+import { isDirectoryTarget } from '../domain/restore-place.ts';
 import { removeMark } from '../engine/restore/restore-mark.ts';
 
 /** Connects to a restore's target with the credentials that the request names, else with the deployment's for restores. */
@@ -17,8 +18,14 @@ export function makeOpenTarget(options: ResolveCredentialsOptions = {}): OpenTar
   };
 }
 
-export function makeUnmarkTarget(openTarget: OpenTarget): UnmarkTarget {
+/** @param directories left out where no target is one */
+export function makeUnmarkTarget(openTarget: OpenTarget, directories?: DirectoryTargets): UnmarkTarget {
   return async (target) => {
+    const { to } = target.request;
+    if (directories && isDirectoryTarget(to)) {
+      await directories.unmark(to, target.runId);
+      return;
+    }
     const client = await openTarget(target);
     try {
       await removeMark(client, target.runId);

@@ -5,7 +5,7 @@ import { timestampSchema } from './timestamp.ts';
 export const restoreResultSchema = z.strictObject({
   schemaVersion: z.literal(1),
   part: z.string(),
-  /** What the target calls itself: replica set name, or host:port. */
+  /** What the target calls itself: replica set name, or host:port; of a directory its path. */
   target: z.string(),
   restoreTime: timestampSchema,
   collections: z.int(),
@@ -23,5 +23,7 @@ export const restoreResultSchema = z.strictObject({
   /** By phase: check, load, replay, indexes, users, verify. */
   seconds: z.record(z.string(), z.number()),
   warnings: z.array(z.string()),
+  /** What remains to be done by whoever takes the target over, in order; only of a directory. */
+  steps: z.array(z.string()).optional(),
 });
 export type RestoreResult = z.infer<typeof restoreResultSchema>;

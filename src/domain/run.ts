@@ -57,7 +57,7 @@ const restoreRequestShape = {
     .regex(/^[^.$\0]+\.[^$\0]+$/, 'expected database.collection')
     .optional(),
   storage: z.string().optional(),
-  /** MongoDB URI without credentials: requests are written down. */
+  /** MongoDB URI without credentials: requests are written down. Or the absolute path of a directory (restore-place.ts). */
   to: z.string().refine((uri) => !/:\/\/[^?]*@/.test(uri), {
     error: 'a URI without user and password: name their source by credentials',
   }),

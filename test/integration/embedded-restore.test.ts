@@ -1,8 +1,9 @@
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEmbedded } from '../../local/embedded.ts';
 import { until } from '../../local/servers/poll.ts';
+import { makeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
 import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
 import type { Settings } from '../../src/domain/settings.ts';
@@ -15,6 +16,7 @@ import {
   workerPid,
 } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
+import { lookAt } from '../support/recovered-files.ts';
 import { onlyPart } from '../support/take-backup.ts';
 
 let servers: EmbeddedSet;
@@ -113,4 +115,51 @@ test('a restore whose worker was killed begins anew and is whole', async () => {
   expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', output: { backupId } });
   expect(await orders().countDocuments()).toBe(64 * 16);
   expect(await marks()).toEqual([]);
+});
+
+describe('a directory as the target', () => {
+  let directory: string;
+  const mark = () => readFile(join(directory, 'HOLDFAST_INCOMPLETE'), 'utf8').catch(() => undefined);
+  const documents = () => lookAt(directory, (files) => files.db('shop').collection('orders').countDocuments());
+
+  beforeAll(async () => {
+    directory = join(await makeOwnDirectory('to'), 'data');
+  });
+
+  test('is filled by a restore whose worker was killed in the middle, by its second one', async () => {
+    const runId = await start({ to: directory });
+    const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
+    await until('the directory is marked', mark);
+    process.kill(pid, 'SIGKILL');
+    const status = await client.waitForRun(runId);
+    expect(status).toMatchObject({ status: 'succeeded', output: { backupId, target: directory } });
+    expect((status.output as { steps: string[] }).steps.join()).toContain('rs.initiate()');
+    expect(await mark()).toBeUndefined();
+    expect(await documents()).toBe(64 * 16);
+  });
+
+  test('is not overwritten unless it is named; one that is no data directory not even then', async () => {
+    const refused = await client.waitForRun(await start({ to: directory }));
+    expect(refused).toMatchObject({ status: 'failed', error: { name: 'TargetNotEmpty' } });
+    const home = dirname(directory);
+    const other = await client.waitForRun(await start({ to: home, overwrite: home }));
+    expect(other).toMatchObject({ status: 'failed', error: { name: 'TargetNotEmpty' } });
+    expect(await readdir(home)).toEqual(['data']);
+  });
+
+  test('of a cancelled restore says what it is, and is replaced when it is named', async () => {
+    const runId = await start({ to: directory, overwrite: directory });
+    const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
+    await until('the directory is marked', mark);
+    process.kill(pid, 'SIGSTOP');
+    await client.cancel(runId);
+    process.kill(pid, 'SIGCONT');
+    expect(await client.waitForRun(runId)).toMatchObject({ status: 'cancelled' });
+    expect(JSON.parse((await mark()) ?? '{}')).toMatchObject({ run: runId });
+    const next = await client.waitForRun(await start({ to: directory }));
+    expect(next).toMatchObject({
+      status: 'failed',
+      error: { name: 'TargetNotEmpty', message: expect.stringContaining(runId) as string },
+    });
+  });
 });

@@ -8,7 +8,11 @@ import type { Timestamp } from '../../src/domain/timestamp.ts';
 import type { CapturedSlice } from '../../src/engine/oplog/read-chain.ts';
 import { type FilesSummary, handOver as handOverFiles } from '../../src/engine/recover/hand-over.ts';
 import { recoverFiles, type Recovered, scratchPlace } from '../../src/engine/recover/recover-files.ts';
-import { silentLogger } from './take-backup.ts';
+import type { Manifest } from '../../src/domain/manifest.ts';
+import type { RestoreResult } from '../../src/domain/restore-result.ts';
+import type { DirectoryRestore } from '../../src/engine/recover/directory-restore.ts';
+import { restoreDirectory } from '../../src/engine/recover/restore-directory.ts';
+import { onlyPart, silentLogger, systemClock } from './take-backup.ts';
 
 const recoverDeps = (store: ObjectStore) => ({
   scratch: new LocalScratchServers(),
@@ -26,7 +30,8 @@ export async function recover(
   restoreTime: Timestamp,
 ): Promise<Recovered> {
   const { version } = await findMongod();
-  return recoverFiles({ directory, restoreTime, slices, serverVersion: version }, recoverDeps(store));
+  const input = { directory, restoreTime, slices: slices.map((slice) => ({ store, slice })), serverVersion: version };
+  return recoverFiles(input, recoverDeps(store));
 }
 
 /** What the engine does with recovered files before anyone else gets them. */
@@ -51,4 +56,25 @@ export async function lookAt<T>(
   } finally {
     await server.stop();
   }
+}
+
+/** The only part of a backup, to a directory, as a worker restores it: afterwards it carries the run's mark. */
+export function restoreToDirectory(
+  store: ObjectStore,
+  manifest: Manifest,
+  directory: string,
+  input: Partial<DirectoryRestore> = {},
+): Promise<RestoreResult> {
+  return restoreDirectory(
+    {
+      runId: 'restore-1',
+      manifest,
+      part: onlyPart(manifest).name,
+      restoreTime: manifest.restoreTime ?? { t: 0, i: 0 },
+      directory,
+      parallel: 2,
+      ...input,
+    },
+    { ...recoverDeps(store), clock: systemClock, onProgress: () => {} },
+  );
 }

@@ -51,7 +51,7 @@ const summary = {
 };
 /** What an execution that ends well says, whole. */
 export const backupSummary: CompleteBackupOutput = { ...summary, method: 'logical', member: 'h:1', storedBytes: 10 };
-export const restoreSummary: CompleteRestoreOutput = { ...summary, target: 'rs1' };
+export const restoreSummary: CompleteRestoreOutput = { ...summary, target: 'rs1', steps: [] };
 
 /** What every function answers when all is well; the worker answers 100 s later. */
 const wellBehaved: FakeFunctions = {

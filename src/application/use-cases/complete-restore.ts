@@ -33,6 +33,8 @@ export interface CompleteRestoreOutput {
   readonly manifest: string;
   /** What differs from the source, for people: the first of them. */
   readonly warnings: readonly string[];
+  /** What remains for whoever takes the target over; nothing of a running server. */
+  readonly steps: readonly string[];
 }
 
 /**
@@ -78,6 +80,7 @@ function summarise(
     durationSeconds: Math.max(0, (Date.parse(outcome.at) - Date.parse(plan.createdAt)) / 1000),
     manifest,
     warnings: shownWarnings(results.flatMap((result) => result.warnings)),
+    steps: results.flatMap((result) => result.steps ?? []),
   };
 }
 

@@ -1,16 +1,17 @@
-import type { MongoClient } from 'mongodb';
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, Method } from '../../domain/manifest.ts';
 import { partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { stateKeys } from '../../domain/names.ts';
-import { restoreRequestSchema } from '../../domain/run.ts';
+import { isDirectoryTarget } from '../../domain/restore-place.ts';
+import { type RestoreRequest, restoreRequestSchema } from '../../domain/run.ts';
 import {
   type RestorePlan,
   restorePlanSchema,
   restoreRunSchema,
   type RestoreSlices,
 } from '../../domain/run-documents.ts';
+import type { Timestamp } from '../../domain/timestamp.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { checkTarget } from '../../engine/restore/check-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
@@ -19,7 +20,13 @@ import { createDocument, createOrReadDocument, findDocument, sha256Hex } from '.
 import type { ArchivedSlice } from '../recovery-sources.ts';
 import { adoptConfig, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
 import { requireStored } from '../stored-objects.ts';
-import { type OpenTarget, targetDigest } from '../restore-target.ts';
+import {
+  type DirectoryRequest,
+  type DirectoryTargets,
+  type OpenTarget,
+  targetDigest,
+  type TargetRequest,
+} from '../restore-target.ts';
 
 export const planRestoreInput = stepSchema.extend({
   startedAt: z.iso.datetime(),
@@ -32,6 +39,8 @@ export interface PlanRestoreDeps extends StepDeps {
   readonly settings: Settings;
   readonly openStorage: OpenStorage;
   readonly openTarget: OpenTarget;
+  /** Left out where the worker is on another machine. */
+  readonly directories?: DirectoryTargets;
 }
 
 export interface PlanRestoreOutput {
@@ -61,6 +70,8 @@ export async function planRestore(
   return { backupId: plan.backupId, parts: plan.parts.map(({ name }) => ({ name })) };
 }
 
+/** Methods whose bases become a data directory. */
+const recoverable: ReadonlySet<Method> = new Set(['logical', 'physical']);
 /** Methods whose bases a running server can be restored from. */
 const loadable: ReadonlySet<Method> = new Set(['logical']);
 
@@ -70,12 +81,13 @@ async function makePlan(
   deps: PlanRestoreDeps,
   signal?: AbortSignal,
 ): Promise<RestorePlan> {
-  const { entry, manifest, restoreTime, slices } = await chooseRestore(request, loadable, { ...deps, settings });
-  const part = requireLogicalPart(onlyPart(manifest));
-  const client = await deps.openTarget({ request, deployment: manifest.deployment, settings, runId, signal });
-  const target = await describeTarget(client, async () =>
-    checkTarget(client, { manifest, part: part.name, runId, overwrite: request.overwrite }),
-  );
+  const toDirectory = isDirectoryTarget(request.to);
+  const methods = toDirectory ? recoverable : loadable;
+  const { entry, manifest, restoreTime, slices } = await chooseRestore(request, methods, { ...deps, settings });
+  const part = onlyPart(manifest);
+  const target = toDirectory
+    ? await describeDirectory(request, { manifest, part: part.name, runId }, restoreTime, deps)
+    : await describeServer(manifest, { request, deployment: manifest.deployment, settings, runId, signal }, deps);
   await requireStored(partObjects(part), entry.storage, signal);
   const archived = await writeSlices(runId, part.name, slices, deps);
   return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {
@@ -117,16 +129,45 @@ async function writeSlices(
   return name;
 }
 
-async function describeTarget(
-  client: MongoClient,
-  check: () => Promise<{ readonly name: string }>,
-): Promise<{ digest: string; description: string }> {
+interface TargetDescription {
+  readonly digest: string;
+  readonly description: string;
+}
+
+async function describeServer(
+  manifest: Manifest,
+  target: TargetRequest,
+  { openTarget }: PlanRestoreDeps,
+): Promise<TargetDescription> {
+  const { runId, request } = target;
+  const part = requireLogicalPart(onlyPart(manifest));
+  const client = await openTarget(target);
   try {
-    const { name } = await check();
+    const { name } = await checkTarget(client, { manifest, part: part.name, runId, overwrite: request.overwrite });
     return { description: name, digest: await targetDigest(client) };
   } finally {
     await client.close();
   }
+}
+
+/** @throws InvalidInput for what only a server has, and where no directory can be reached */
+async function describeDirectory(
+  { to: directory, overwrite, credentials, users, keepExpired }: RestoreRequest,
+  restore: Pick<DirectoryRequest, 'manifest' | 'part' | 'runId'>,
+  restoreTime: Timestamp | null,
+  { directories }: PlanRestoreDeps,
+): Promise<TargetDescription> {
+  const { backupId } = restore.manifest;
+  const refuse = (message: string) => new HoldfastError('InvalidInput', message);
+  if (!directories) throw refuse('A directory is a target of `holdfast restore` on the machine that holds it.');
+  if (credentials !== undefined) throw refuse('A directory wants no credentials.');
+  if (Array.isArray(users))
+    throw refuse('A directory gets users and roles of every database: it is a copy of the whole.');
+  if (keepExpired === true)
+    throw refuse('In a directory nothing expires: start it with --setParameter ttlMonitorEnabled=false to look at it.');
+  if (restoreTime === null) throw refuse(`The backup ${backupId} has no restore time: it is a standalone's snapshot.`);
+  const digest = await directories.check({ ...restore, directory, restoreTime, overwrite });
+  return { digest, description: directory };
 }
 
 /** @throws UnsupportedTopology for a backup of several parts, which needs as many targets */

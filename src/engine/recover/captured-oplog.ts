@@ -1,4 +1,3 @@
-import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import {
   compareTimestamps,
@@ -9,8 +8,7 @@ import {
   type Timestamp,
 } from '../../domain/timestamp.ts';
 import { readOplogEntry } from '../oplog/oplog-entry.ts';
-import type { CapturedSlice } from '../oplog/read-chain.ts';
-import { readSlices } from '../oplog/read-slices.ts';
+import { readSliceStream, type SliceInStore } from '../oplog/read-slices.ts';
 
 /** What was found on the way; complete once the last piece was read. */
 export interface OplogFacts {
@@ -21,8 +19,7 @@ export interface OplogFacts {
 }
 
 export interface MissingInput {
-  readonly store: ObjectStore;
-  readonly slices: readonly CapturedSlice[];
+  readonly slices: readonly SliceInStore[];
   readonly restoreTime: Timestamp;
   /** The last entry of the files' own oplog that nothing is missing before. */
   readonly safe: OpTime;
@@ -37,10 +34,10 @@ export interface MissingInput {
 export async function* missingEntries(input: MissingInput, facts: OplogFacts): AsyncGenerator<readonly Buffer[]> {
   const { safe, restoreTime } = input;
   const before = compareTimestamps(safe.ts, restoreTime) < 0 ? safe.ts : restoreTime;
-  const slices = input.slices.filter(({ to }) => compareTimestamps(to.ts, before) >= 0);
+  const slices = input.slices.filter(({ slice }) => compareTimestamps(slice.to.ts, before) >= 0);
   // Files that reach further than the restore time hold all of it: what is compared is the end, after recovery.
   let anchored = compareTimestamps(safe.ts, restoreTime) > 0;
-  for await (const piece of readSlices(input.store, slices)) {
+  for await (const piece of readSliceStream(slices)) {
     const missing: Buffer[] = [];
     for (const raw of piece) {
       const { opTime } = readOplogEntry(raw);

@@ -1,13 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BSON, type Document, Long, type MongoClient, ObjectId, Timestamp as BsonTimestamp } from 'mongodb';
-import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { findElement } from '../bson/raw-document.ts';
 import { readInt64, subDocument } from '../bson/raw-values.ts';
 import { readOplogEntry, transactionKey, transactionRole } from '../oplog/oplog-entry.ts';
-import type { CapturedSlice } from '../oplog/read-chain.ts';
-import { readSlices } from '../oplog/read-slices.ts';
+import { readSliceStream, type SliceInStore } from '../oplog/read-slices.ts';
 import { commitTimestamp } from '../replay/transactions.ts';
 import { askTarget } from '../restore/ask-target.ts';
 import { readAllRaw } from '../source/raw-cursor.ts';
@@ -44,13 +42,12 @@ export async function readPrepared(client: MongoClient, signal: AbortSignal): Pr
  */
 export async function findDecisions(
   prepared: readonly PreparedInFiles[],
-  { slices, restoreTime }: { readonly slices: readonly CapturedSlice[]; readonly restoreTime: Timestamp },
-  store: ObjectStore,
+  { slices, restoreTime }: { readonly slices: readonly SliceInStore[]; readonly restoreTime: Timestamp },
 ): Promise<Map<string, Decision>> {
   const keys = new Set(prepared.map(({ key }) => key));
   const decisions = new Map<string, Decision>();
-  const later = slices.filter(({ to }) => compareTimestamps(to.ts, restoreTime) >= 0);
-  for await (const piece of readSlices(store, later))
+  const later = slices.filter(({ slice }) => compareTimestamps(slice.to.ts, restoreTime) >= 0);
+  for await (const piece of readSliceStream(later))
     for (const raw of piece) {
       const entry = readOplogEntry(raw);
       const role = transactionRole(entry);

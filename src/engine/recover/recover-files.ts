@@ -1,9 +1,8 @@
 import type { Logger } from '../../application/ports/logger.ts';
-import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { ScratchServers } from '../../application/ports/scratch-servers.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { OpTime, Timestamp } from '../../domain/timestamp.ts';
-import type { CapturedSlice } from '../oplog/read-chain.ts';
+import type { SliceInStore } from '../oplog/read-slices.ts';
 import { insertDocuments } from '../restore/insert-documents.ts';
 import { missingEntries, type OplogFacts } from './captured-oplog.ts';
 import { readLayout } from './data-directory-layout.ts';
@@ -17,15 +16,13 @@ export interface RecoverInput {
   readonly directory: string;
   readonly restoreTime: Timestamp;
   /** A chain that begins at or before the end of the files' own oplog and reaches the restore time. */
-  readonly slices: readonly CapturedSlice[];
+  readonly slices: readonly SliceInStore[];
   /** Of the member whose files these are. */
   readonly serverVersion: string;
 }
 
 export interface RecoverDeps {
   readonly scratch: ScratchServers;
-  /** The storage that holds the slices. */
-  readonly store: ObjectStore;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   /** Entries that were appended to the files' oplog, so far. */
@@ -76,7 +73,7 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
   }));
   const replaying = seconds(from);
   deps.logger.info('Files recovered', { operations: applied, seconds: replaying });
-  if (prepared.length > 0) await decidePrepared(place, prepared, await findDecisions(prepared, input, deps.store));
+  if (prepared.length > 0) await decidePrepared(place, prepared, await findDecisions(prepared, input));
   const { end, added: appended } = expected;
   return { end, appended, applied, prepared: prepared.length, seconds: { append: appending, replay: replaying } };
 }
@@ -84,17 +81,17 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
 async function append(
   { server, client }: ScratchSession,
   { restoreTime, slices }: RecoverInput,
-  { store, signal, onAppended }: RecoverDeps,
+  { signal, onAppended }: RecoverDeps,
 ): Promise<ExpectedOplog> {
   await requirePristine(server, restoreTime);
   const safe = await readSafeTop(client);
   await makeRoom(
     client,
-    slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
+    slices.reduce((sum, { slice }) => sum + slice.rawBytes, 0),
   );
   const facts: OplogFacts = { end: undefined, count: 0 };
   const target = { client, host: undefined, signal };
-  for await (const entries of missingEntries({ store, slices, restoreTime, safe }, facts)) {
+  for await (const entries of missingEntries({ slices, restoreTime, safe }, facts)) {
     signal.throwIfAborted();
     await insertDocuments(target, 'local.oplog.rs', Buffer.concat(entries));
     onAppended(facts.count);

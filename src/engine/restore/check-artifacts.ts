@@ -2,8 +2,9 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { StoredObject } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
-import { type LogicalPart, partObjects } from '../../domain/manifest-parts.ts';
+import { type LogicalPart, partObjects, type PhysicalPart } from '../../domain/manifest-parts.ts';
 import { artifactKeys } from '../../domain/names.ts';
+import type { FileIndex } from '../packs/file-index.ts';
 import type { BackupIndex } from '../packs/index-reader.ts';
 import { runParallel } from './run-parallel.ts';
 
@@ -39,9 +40,9 @@ export async function checkArtifacts(store: ObjectStore, part: ManifestPart, sig
 
 /** The index is that of the part, and names exactly the packs that the manifest names, with the same checksums. @throws CorruptObject */
 export function checkIndexAgainstManifest(
-  index: BackupIndex,
+  index: Pick<BackupIndex | FileIndex, 'part' | 'backupId' | 'codec' | 'packs'>,
   { deployment, backupId }: Manifest,
-  part: LogicalPart,
+  part: LogicalPart | PhysicalPart,
 ): void {
   const { key } = part.base.index;
   const wrong = (what: string) => new HoldfastError('CorruptObject', `The index ${key} ${what}.`, { details: { key } });

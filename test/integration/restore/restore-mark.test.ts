@@ -66,7 +66,8 @@ async function begin(runId: string): Promise<WorkerTask> {
 
 function work(task: WorkerTask) {
   const unused = () => Promise.reject(new ProcessDied('not used'));
-  return runRestoreTask(task, { ...world.deps, openMember: unused }, new AbortController().signal);
+  const scratch = { find: unused, start: unused };
+  return runRestoreTask(task, { ...world.deps, openMember: unused, scratch }, new AbortController().signal);
 }
 
 /** The process dies before it writes that key; another one lives on. */

@@ -19,7 +19,7 @@ async function missing(slices: readonly (readonly Buffer[])[], safe: OpTime, res
   for (const entries of slices) stored.push(await storeSlice(store, entries));
   const facts: OplogFacts = { end: undefined, count: 0 };
   const found: number[] = [];
-  const input = { store, slices: stored, restoreTime: at(restoreTime).ts, safe };
+  const input = { slices: stored.map((slice) => ({ store, slice })), restoreTime: at(restoreTime).ts, safe };
   for await (const piece of missingEntries(input, facts))
     for (const raw of piece) found.push(readOplogEntry(raw).opTime.ts.i);
   return { found, ...facts };
@@ -40,7 +40,7 @@ describe('what the oplog of copied files lacks', () => {
     await store.delete([first.key]);
     const slices = [first, await storeSlice(store, notes(2, 3)), await storeSlice(store, notes(3, 4))];
     const facts: OplogFacts = { end: undefined, count: 0 };
-    const input = { store, slices, restoreTime: at(4).ts, safe: at(3) };
+    const input = { slices: slices.map((slice) => ({ store, slice })), restoreTime: at(4).ts, safe: at(3) };
     for await (const piece of missingEntries(input, facts)) expect(piece).toHaveLength(1);
     expect(facts).toEqual({ end: at(4), count: 1 });
   });

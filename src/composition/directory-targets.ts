@@ -1,0 +1,28 @@
+import { realpath } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { sha256Hex } from '../application/documents.ts';
+import type { ScratchServers } from '../application/ports/scratch-servers.ts';
+import type { DirectoryTargets } from '../application/restore-target.ts';
+import { checkDirectoryRestore } from '../engine/recover/restore-directory.ts';
+import { removeDirectoryMark } from '../engine/recover/target-directory.ts';
+
+/** The same for every path that leads to it, also before it is there. */
+async function digestOf(directory: string): Promise<string> {
+  const real = await realpath(directory).catch(async () => {
+    const parent = dirname(directory);
+    return join(await realpath(parent).catch(() => parent), basename(directory));
+  });
+  return sha256Hex(`directory\n${hostname()}\n${real}`);
+}
+
+/** Directories of this machine. */
+export function makeDirectoryTargets(scratch: ScratchServers): DirectoryTargets {
+  return {
+    async check(request) {
+      await checkDirectoryRestore(request, { scratch });
+      return digestOf(request.directory);
+    },
+    unmark: removeDirectoryMark,
+  };
+}

@@ -1,0 +1,108 @@
+import { HoldfastError } from '../../domain/errors.ts';
+import { isLogicalPart, isPhysicalPart, type LogicalPart, type PhysicalPart } from '../../domain/manifest-parts.ts';
+import type { RestoreResult } from '../../domain/restore-result.ts';
+import { compareTimestamps, formatTimestamp } from '../../domain/timestamp.ts';
+import { checkArtifacts } from '../restore/check-artifacts.ts';
+import { type DirectoryRestore, type DirectoryRestoreDeps, noProgress } from './directory-restore.ts';
+import { fillFromCollections } from './fill-from-collections.ts';
+import { fillFromFiles } from './fill-from-files.ts';
+import { handOver } from './hand-over.ts';
+import { describeSteps } from './hand-over-steps.ts';
+import { scratchPlace } from './recover-files.ts';
+import {
+  checkDirectory,
+  claimDirectory,
+  type DirectoryCheck,
+  readDirectoryMark,
+  untilFree,
+  writeDirectoryMark,
+} from './target-directory.ts';
+
+function findPart({
+  manifest,
+  part: name,
+  restoreTime,
+}: Omit<DirectoryRestore, 'parallel'>): LogicalPart | PhysicalPart {
+  const part = manifest.parts.find((one) => one.name === name);
+  if (!part) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
+  if (!isLogicalPart(part) && !isPhysicalPart(part))
+    throw new HoldfastError(
+      'MethodNotAvailable',
+      `The part ${name} is a ${part.base.method} base: a volume is made from it.`,
+    );
+  if (compareTimestamps(restoreTime, part.point.ts) >= 0) return part;
+  throw new HoldfastError(
+    'InvalidInput',
+    `The backup ${manifest.backupId} can't be restored to ${formatTimestamp(restoreTime)}: its base is of ${formatTimestamp(part.point.ts)}.`,
+  );
+}
+
+/** Journal, and what the server writes beside the data. */
+const constantBytes = 400 * 1024 * 1024;
+
+/** What files, oplog and recovery take on the disk, in bytes: the entries once in the oplog and once as what they do. */
+function neededBytes(part: LogicalPart | PhysicalPart, archived: DirectoryRestore['archived'] = []): number {
+  const slices = [...part.oplog.slices, ...archived.map(({ slice }) => slice)];
+  return part.base.rawBytes + 2 * slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + constantBytes;
+}
+
+/**
+ * Everything that can be known beforehand about a directory as a target of a part. Writes nothing.
+ * @throws UnknownBackup, MethodNotAvailable, InvalidInput, MongodUnavailable, TargetNotSuitable, TargetNotEmpty
+ */
+export async function checkDirectoryRestore(
+  input: Omit<DirectoryRestore, 'parallel'>,
+  { scratch }: Pick<DirectoryRestoreDeps, 'scratch'>,
+): Promise<LogicalPart | PhysicalPart> {
+  const part = findPart(input);
+  await scratch.find(input.manifest.serverVersion);
+  await checkDirectory(directoryCheck(input, part));
+  return part;
+}
+
+function directoryCheck(input: Omit<DirectoryRestore, 'parallel'>, part: LogicalPart | PhysicalPart): DirectoryCheck {
+  const { directory, runId, overwrite, archived } = input;
+  return { directory, runId, overwrite, bytes: neededBytes(part, archived) };
+}
+
+/**
+ * Restores one part to a directory, as files that a mongod of the backup's release starts on, with exactly what the
+ * source held at the restore time and none of its identity. Everything that can be known is proved first; the directory
+ * carries a mark from the first write on, which whoever wins the run's outcome takes off (removeDirectoryMark). Run
+ * again by the same run it begins anew, unless the mark says that everything was done.
+ * @throws with nothing written: UnknownBackup, InvalidInput, MethodNotAvailable, MongodUnavailable, TargetNotSuitable,
+ *   TargetNotEmpty, ObjectNotFound, CorruptObject; later: OplogGap, RecoveryFailed, RestoreVerificationFailed,
+ *   RestoreRejected, ScratchServerFailed, CorruptObject, the storage's errors, and the signal's reason
+ */
+export async function restoreDirectory(input: DirectoryRestore, deps: DirectoryRestoreDeps): Promise<RestoreResult> {
+  const { directory, runId, manifest } = input;
+  const done = await readDirectoryMark(directory);
+  if (done?.run === runId && done.result?.part === input.part) return done.result;
+  await untilFree(directory, runId, deps.signal);
+  const from = performance.now();
+  const of = await checkDirectoryRestore(input, deps);
+  await checkArtifacts(deps.store, of, deps.signal);
+  const check = (performance.now() - from) / 1000;
+  await claimDirectory(directoryCheck(input, of), deps.clock.now());
+  const filled = await (isPhysicalPart(of)
+    ? fillFromFiles({ ...input, of }, deps)
+    : fillFromCollections({ ...input, of }, deps));
+  const place = await scratchPlace({ directory, serverVersion: manifest.serverVersion }, deps);
+  const verified = performance.now();
+  deps.onProgress({ ...noProgress, phase: 'verify' });
+  const summary = await handOver(place);
+  const result: RestoreResult = {
+    ...{ schemaVersion: 1, part: of.name, target: directory, restoreTime: input.restoreTime },
+    ...{ collections: summary.collections, documents: summary.documents, rawBytes: of.base.rawBytes },
+    indexes: summary.indexes,
+    oplog: filled.oplog,
+    usersAndRoles: { users: summary.users, roles: summary.roles },
+    uuidsKept: true,
+    keepExpired: true,
+    seconds: { check, ...filled.seconds, verify: (performance.now() - verified) / 1000 },
+    warnings: [...filled.warnings],
+    steps: describeSteps(directory, manifest, filled.layout),
+  };
+  await writeDirectoryMark(directory, { run: runId, state: 'restored', at: deps.clock.now().toISOString(), result });
+  return result;
+}
