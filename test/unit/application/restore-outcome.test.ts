@@ -63,6 +63,7 @@ describe('Complete Restore', () => {
     });
     const first = await complete(looking, 'run-1', fence);
     expect(first).toEqual({
+      steps: [],
       ...{ deployment: 'orders', backupId: 'b', target: 'target', documents: 3, rawBytes: 30, durationSeconds: 0 },
       ...{ restoreTime: { t: 9, i: 1 }, restoreTimeWall: '1970-01-01T00:00:09.000Z', warnings: [] },
       manifest: 'file:///storage/orders/backups/b/manifest.json',

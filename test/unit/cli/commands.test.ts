@@ -184,7 +184,7 @@ describe('holdfast restore', () => {
 
   it('says where the target goes when --to is missing', async () => {
     const { code, stderr } = await runFake(['restore', backupId]);
-    expect([code, stderr.includes('--to <uri>')]).toEqual([2, true]);
+    expect([code, stderr.includes('--to <target>')]).toEqual([2, true]);
   });
 
   it('asks for the name before it overwrites, and goes on when it was typed', async () => {
