@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { bind, type BoundUseCase } from '../src/application/bind.ts';
 import { acquireLease, acquireLeaseInput } from '../src/application/use-cases/acquire-lease.ts';
+import { awaitSnapshot, awaitSnapshotInput } from '../src/application/use-cases/await-snapshot.ts';
 import { captureOplog, captureOplogInput } from '../src/application/use-cases/capture-oplog.ts';
 import { completeBackup, completeBackupInput } from '../src/application/use-cases/complete-backup.ts';
 import { completeRestore, completeRestoreInput } from '../src/application/use-cases/complete-restore.ts';
+import { deleteSnapshot, deleteSnapshotInput } from '../src/application/use-cases/delete-snapshot.ts';
 import { inspectDeployment, inspectDeploymentInput } from '../src/application/use-cases/inspect-deployment.ts';
 import { launchWorker, launchWorkerInput } from '../src/application/use-cases/launch-worker.ts';
 import { planBackup, planBackupInput } from '../src/application/use-cases/plan-backup.ts';
@@ -11,6 +13,7 @@ import { planRestore, planRestoreInput } from '../src/application/use-cases/plan
 import { publishOutcome, publishOutcomeInput } from '../src/application/use-cases/publish-outcome.ts';
 import { recordFailure, recordFailureInput } from '../src/application/use-cases/record-failure.ts';
 import { releaseLease, releaseLeaseInput } from '../src/application/use-cases/release-lease.ts';
+import { snapshotMember, snapshotMemberInput } from '../src/application/use-cases/snapshot-member.ts';
 import type { LocalDeps } from '../src/composition/compose-local.ts';
 import { asHoldfastError, failureCause } from '../src/domain/failure.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
@@ -26,6 +29,9 @@ export function bindFunctions(deps: LocalDeps): Readonly<Record<FunctionName, Bo
     PlanBackup: bind(planBackup, planBackupInput)(deps),
     AcquireLease: bind(acquireLease, acquireLeaseInput)(deps),
     LaunchWorker: bind(launchWorker, launchWorkerInput)(deps),
+    SnapshotMember: bind(snapshotMember, snapshotMemberInput)(deps),
+    AwaitSnapshot: bind(awaitSnapshot, awaitSnapshotInput)(deps),
+    DeleteSnapshot: bind(deleteSnapshot, deleteSnapshotInput)(deps),
     CaptureOplog: bind(captureOplog, captureOplogInput)(deps),
     CompleteBackup: bind(completeBackup, completeBackupInput)(deps),
     PlanRestore: bind(planRestore, planRestoreInput)(deps),

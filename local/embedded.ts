@@ -1,7 +1,9 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DataDirectorySnapshots } from '../src/adapters/directory/data-directory-snapshots.ts';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { JournalExecutions } from '../src/adapters/process/embedded-executions.ts';
+import { ForkLockWatchdog } from '../src/adapters/process/fork-lock-watchdog.ts';
 import { ForkWorkerLauncher } from '../src/adapters/process/fork-worker-launcher.ts';
 import { JsonLogger } from '../src/adapters/process/json-logger.ts';
 import { LogEventPublisher } from '../src/adapters/process/log-event-publisher.ts';
@@ -11,6 +13,7 @@ import { SystemClock } from '../src/adapters/process/system-clock.ts';
 import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts';
 import type { Logger } from '../src/application/ports/logger.ts';
 import type { TaskCallbacks } from '../src/application/ports/task-callbacks.ts';
+import type { VolumeSnapshots } from '../src/application/ports/volume-snapshots.ts';
 import { composeLocal } from '../src/composition/compose-local.ts';
 import { LocalStorages } from '../src/composition/local-storages.ts';
 import { loadConfig } from '../src/config/load-config.ts';
@@ -27,8 +30,11 @@ import { FileJournal } from './states-language/journal.ts';
 export type EmbeddedOptions = ({ readonly configPath: string } | { readonly settings: Settings }) & {
   /** The product's own log; warnings and errors as JSON lines on stderr when left out. */
   readonly logger?: Logger;
+  /** Snapshots of the members' data; copies of their data directories when left out. */
+  readonly volumes?: VolumeSnapshots;
 };
 
+const watchdogEntry = fileURLToPath(new URL('../worker/lock-watchdog.ts', import.meta.url));
 const workerEntry = fileURLToPath(new URL('../worker/main.ts', import.meta.url));
 
 /**
@@ -39,12 +45,17 @@ const workerEntry = fileURLToPath(new URL('../worker/main.ts', import.meta.url))
 export async function openEmbedded(options: EmbeddedOptions): Promise<HoldfastClient> {
   const settings = 'settings' in options ? options.settings : await loadConfig(options.configPath);
   const clock = new SystemClock();
-  const client = connectParts(settings, clock, options.logger ?? new JsonLogger({ clock, level: 'warn' }));
+  const client = connectParts(settings, clock, options.logger ?? new JsonLogger({ clock, level: 'warn' }), options);
   await client.sweep();
   return client;
 }
 
-function connectParts(settings: Settings, clock: SystemClock, logger: Logger): EmbeddedClient {
+function connectParts(
+  settings: Settings,
+  clock: SystemClock,
+  logger: Logger,
+  options: Pick<EmbeddedOptions, 'volumes'>,
+): EmbeddedClient {
   const stateDir = resolve(settings.stateDir);
   const state = new DirectoryObjectStore({ root: stateDir, description: `state directory ${stateDir}` });
   const credentials = new CredentialEnvironment(settings);
@@ -65,6 +76,8 @@ function connectParts(settings: Settings, clock: SystemClock, logger: Logger): E
     logger,
     state,
     storages,
+    volumes: options.volumes ?? new DataDirectorySnapshots(join(stateDir, 'snapshots')),
+    watchdog: new ForkLockWatchdog({ entry: watchdogEntry, args: [stateDir], environment: credentials.values }),
     launcher: new OrphanStoppingLauncher({ launcher: workers, state, clock, logger }),
     executions: new JournalExecutions(state),
     events: new LogEventPublisher({ clock, logger, file: join(stateDir, 'events.ndjson') }),

@@ -26,7 +26,16 @@ export const functions = {
   },
   PlanBackup: {
     does: 'chooses method, member and storage of every part',
-    errors: ['MethodNotAvailable', 'UnsupportedTopology', 'NoEligibleMember', 'UnknownStorage', 'StorageUnavailable'],
+    errors: [
+      'MethodNotAvailable',
+      'UnsupportedTopology',
+      'NoEligibleMember',
+      'UnknownStorage',
+      'VolumeNotFound',
+      'VolumeLayoutUnsupported',
+      'LockRefused',
+      'StorageUnavailable',
+    ],
   },
   AcquireLease: {
     does: 'takes the lease of a deployment or of a restore target',
@@ -41,6 +50,8 @@ export const functions = {
       'FeatureCompatibilityVersionChanged',
       'OplogRolledOver',
       'OplogGap',
+      'VolumeNotFound',
+      'VolumeLayoutUnsupported',
       'CorruptSource',
       'CorruptObject',
       'RestoreRejected',
@@ -54,6 +65,26 @@ export const functions = {
       'WorkerLost',
     ],
   },
+  SnapshotMember: {
+    does: 'reads the optimes and takes the snapshot of a member, locked where it must be',
+    errors: [
+      'SourceUnreachable',
+      'MemberStateChanged',
+      'MemberLocked',
+      'LockRefused',
+      'SnapshotFailed',
+      'VolumeNotFound',
+      'VolumeLayoutUnsupported',
+      'MissingPrivileges',
+      'OplogRolledOver',
+      'OplogGap',
+      'WorkerLost',
+      'LeaseLost',
+      'StorageUnavailable',
+    ],
+  },
+  AwaitSnapshot: { does: 'looks whether a snapshot is whole', errors: ['SnapshotFailed', 'StorageUnavailable'] },
+  DeleteSnapshot: { does: 'deletes the snapshot that was copied', errors: ['SnapshotFailed', 'StorageUnavailable'] },
   CaptureOplog: {
     does: 'fixes the restore time and captures the oplog of every part to it',
     errors: [
@@ -123,7 +154,16 @@ const always = ['AcquireLease', 'LaunchWorker', 'ReleaseLease', 'PublishOutcome'
 export const stateMachines = {
   backup: {
     file: 'backup.asl.json',
-    functions: ['InspectDeployment', 'PlanBackup', 'CaptureOplog', 'CompleteBackup', ...always],
+    functions: [
+      'InspectDeployment',
+      'PlanBackup',
+      'SnapshotMember',
+      'AwaitSnapshot',
+      'DeleteSnapshot',
+      'CaptureOplog',
+      'CompleteBackup',
+      ...always,
+    ],
   },
   restore: { file: 'restore.asl.json', functions: ['PlanRestore', 'CompleteRestore', ...always] },
 } as const satisfies Record<string, { readonly file: string; readonly functions: readonly FunctionName[] }>;

@@ -1,12 +1,5 @@
 import { createDocument, findDocument, readDocument, writeDocument } from '../src/application/documents.ts';
-import { requireHeldLease } from '../src/application/leases.ts';
-import {
-  deploymentOf,
-  readBackupPlan,
-  readConfig,
-  refuseWhenCancelled,
-  storageOf,
-} from '../src/application/run-folder.ts';
+import { deploymentOf, readBackupPlan, readConfig, storageOf } from '../src/application/run-folder.ts';
 import type { WorkerDeps } from '../src/composition/compose-worker.ts';
 import { logicalBaseSchema } from '../src/domain/base.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
@@ -20,6 +13,7 @@ import { findLeftOutCollections } from '../src/engine/dump/left-out-collections.
 import { requireMember } from '../src/engine/source/require-member.ts';
 import { makeMemberBrake } from './member-brake.ts';
 import { ProgressFile } from './progress-file.ts';
+import { requireStillWanted } from './still-wanted.ts';
 
 /** Connections beside the ones that read collections: capture, its look-backs, the member's state. */
 const otherConnections = 4;
@@ -38,7 +32,7 @@ export async function runDumpTask(task: WorkerTask, deps: WorkerDeps, signal: Ab
   if (done) return { part, attempt: done.attempt, documents: done.documents, storedBytes: done.storedBytes };
   const plan = await readBackupPlan(deps.state, runId);
   const { base, point } = await dump(task, plan, deps, signal);
-  await requireStillWanted(task, plan, deps);
+  await requireStillWanted(task, plan, deps.state);
   // The point first: capture takes a base that is there as one whose point is final.
   await writeDocument(deps.state, stateKeys.point(runId, part), point);
   if (!(await createDocument(deps.state, stateKeys.base(runId, part), base))) {
@@ -83,7 +77,7 @@ async function dump(
       onProgress: (work) => {
         progress.report(work);
       },
-      checkFence: () => requireStillWanted(task, plan, deps),
+      checkFence: () => requireStillWanted(task, plan, deps.state),
       brake,
       checkpoints: { store: state, prefix: stateKeys.checkpoints(plan.runId, task.part) },
     });
@@ -121,16 +115,4 @@ async function describeDump(task: WorkerTask, plan: BackupPlan, deps: WorkerDeps
     replicaSetId,
     toolVersion: deps.toolVersion,
   };
-}
-
-/**
- * Before each pack and slice, and at the end: the run still goes on, holds its lease, and no later worker was started for
- * the part. @throws Cancelled, LeaseLost
- */
-async function requireStillWanted(task: WorkerTask, plan: BackupPlan, { state }: WorkerDeps): Promise<void> {
-  await refuseWhenCancelled(state, task.runId);
-  await requireHeldLease(state, plan, task.fence);
-  const later = stateKeys.task(task.runId, `${task.command}-${task.part}-${task.attempt + 1}`);
-  if ((await state.head(later)) === undefined) return;
-  throw new HoldfastError('LeaseLost', `a later worker took over the part ${task.part}`);
 }

@@ -7,6 +7,7 @@ import type { HoldfastError } from '../src/domain/errors.ts';
 import { asHoldfastError, failureCause } from '../src/domain/failure.ts';
 import { stateKeys } from '../src/domain/names.ts';
 import { type WorkerTask, workerTaskSchema } from '../src/domain/run-documents.ts';
+import { runCopyFilesTask } from './copy-files-task.ts';
 import { runDumpTask } from './dump-task.ts';
 import { runRestoreTask } from './restore-task.ts';
 import { stopReasons, type TaskWatch, watchTask } from './watch-task.ts';
@@ -32,6 +33,7 @@ export interface WorkerHost {
 
 const works = {
   dump: { run: runDumpTask, state: 'Dump Collections' },
+  'copy-files': { run: runCopyFilesTask, state: 'Copy Files' },
   restore: { run: runRestoreTask, state: 'Restore Part' },
 } as const;
 

@@ -2,10 +2,12 @@ import { bind } from '../../src/application/bind.ts';
 import { completeBackup, completeBackupInput } from '../../src/application/use-cases/complete-backup.ts';
 import {
   composeLauncher,
+  composeNoSource,
   composeNoTarget,
   composeRelease,
   composeStep,
   composeStorages,
+  composeVolumes,
 } from '../../src/composition/compose-aws.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
 import { parseEnvironment } from '../_shared/parse-environment.ts';
@@ -18,6 +20,8 @@ const deps = {
   ...composeStorages(),
   ...composeRelease(),
   ...composeNoTarget(),
+  ...composeNoSource(),
+  ...composeVolumes(),
 };
 
 export const handler = makeHandler(bind(completeBackup, completeBackupInput)(deps), deps);

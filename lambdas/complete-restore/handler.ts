@@ -1,12 +1,18 @@
 import { bind } from '../../src/application/bind.ts';
 import { completeRestore, completeRestoreInput } from '../../src/application/use-cases/complete-restore.ts';
-import { composeStep, composeStorages } from '../../src/composition/compose-aws.ts';
+import { composeNoSource, composeStep, composeStorages, composeVolumes } from '../../src/composition/compose-aws.ts';
 import { composeTarget } from '../../src/composition/compose-aws-database.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
 import { parseEnvironment } from '../_shared/parse-environment.ts';
 import { environment } from './env.ts';
 
 const env = parseEnvironment(environment);
-const deps = { ...composeStep(env), ...composeStorages(), ...composeTarget() };
+const deps = {
+  ...composeStep(env),
+  ...composeStorages(),
+  ...composeTarget(),
+  ...composeNoSource(),
+  ...composeVolumes(),
+};
 
 export const handler = makeHandler(bind(completeRestore, completeRestoreInput)(deps), deps);

@@ -4,8 +4,10 @@ import {
   composeEvents,
   composeExecutions,
   composeLauncher,
+  composeNoSource,
   composeStep,
   composeStorages,
+  composeVolumes,
 } from '../../src/composition/compose-aws.ts';
 import { composeTarget } from '../../src/composition/compose-aws-database.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
@@ -20,6 +22,8 @@ const deps = {
   ...composeStorages(),
   ...composeTarget(),
   ...composeEvents(),
+  ...composeNoSource(),
+  ...composeVolumes(),
 };
 
 /** "Step Functions Execution Status Change": the execution's name is the run. */

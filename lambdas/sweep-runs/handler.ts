@@ -3,8 +3,10 @@ import {
   composeEvents,
   composeExecutions,
   composeLauncher,
+  composeNoSource,
   composeStep,
   composeStorages,
+  composeVolumes,
 } from '../../src/composition/compose-aws.ts';
 import { composeTarget } from '../../src/composition/compose-aws-database.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
@@ -19,6 +21,8 @@ const deps = {
   ...composeStorages(),
   ...composeTarget(),
   ...composeEvents(),
+  ...composeNoSource(),
+  ...composeVolumes(),
 };
 
 export const handler = makeHandler(() => sweepRuns(deps), deps);

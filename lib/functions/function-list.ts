@@ -36,6 +36,21 @@ export const stepFunctions = {
     description: 'Starts the Fargate task that does the work of a state',
     ...{ timeoutSeconds: 180, memory: 512, database: false },
   },
+  SnapshotMember: {
+    folder: 'snapshot-member',
+    description: 'Takes the snapshot of a member, between two optimes',
+    ...{ timeoutSeconds: 280, memory: 1024, database: true },
+  },
+  AwaitSnapshot: {
+    folder: 'await-snapshot',
+    description: 'Looks whether a snapshot is whole',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
+  DeleteSnapshot: {
+    folder: 'delete-snapshot',
+    description: 'Deletes a snapshot whose files are copied',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
   CaptureOplog: {
     folder: 'capture-oplog',
     description: 'Captures the oplog of every part to the restore time',

@@ -27,7 +27,9 @@ export function grantFunctions(functions: Readonly<Record<AnyFunctionName, AppFu
 type Grants = Readonly<Record<AnyFunctionName, (role: iam.Role) => void>>;
 
 /** The functions that begin a run or read the database. */
-function databaseGrants(props: GrantsProps): Pick<Grants, 'InspectDeployment' | 'CaptureOplog' | 'PlanRestore'> {
+function databaseGrants(
+  props: GrantsProps,
+): Pick<Grants, 'InspectDeployment' | 'SnapshotMember' | 'CaptureOplog' | 'PlanRestore'> {
   const { permissions } = props;
   const readConfig = (role: iam.Role): void => {
     grant(role, {
@@ -43,6 +45,12 @@ function databaseGrants(props: GrantsProps): Pick<Grants, 'InspectDeployment' | 
       readConfig(role);
       lookAtRuns(role, props);
       permissions.readDatabaseUsers(role, 'credentials');
+    },
+    SnapshotMember: (role) => {
+      useState(role, permissions, 'leases');
+      permissions.readDatabaseUsers(role, 'credentials');
+      permissions.readArtifacts(role);
+      permissions.writeArtifacts(role, '*/oplog/*');
     },
     CaptureOplog: (role) => {
       useState(role, permissions, 'leases');
@@ -61,10 +69,19 @@ function databaseGrants(props: GrantsProps): Pick<Grants, 'InspectDeployment' | 
 
 function planningGrants(
   props: GrantsProps,
-): Pick<Grants, 'PlanBackup' | 'AcquireLease' | 'LaunchWorker' | 'ReportStoppedTask'> {
+): Pick<
+  Grants,
+  'PlanBackup' | 'AwaitSnapshot' | 'DeleteSnapshot' | 'AcquireLease' | 'LaunchWorker' | 'ReportStoppedTask'
+> {
   const { permissions, worker } = props;
   return {
     PlanBackup: (role) => {
+      useState(role, permissions);
+    },
+    AwaitSnapshot: (role) => {
+      useState(role, permissions);
+    },
+    DeleteSnapshot: (role) => {
       useState(role, permissions);
     },
     AcquireLease: (role) => {

@@ -3,9 +3,11 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { z } from 'zod';
 import { environment as acquireLease } from '../../lambdas/acquire-lease/env.ts';
+import { environment as awaitSnapshot } from '../../lambdas/await-snapshot/env.ts';
 import { environment as captureOplog } from '../../lambdas/capture-oplog/env.ts';
 import { environment as completeBackup } from '../../lambdas/complete-backup/env.ts';
 import { environment as completeRestore } from '../../lambdas/complete-restore/env.ts';
+import { environment as deleteSnapshot } from '../../lambdas/delete-snapshot/env.ts';
 import { environment as inspectDeployment } from '../../lambdas/inspect-deployment/env.ts';
 import { environment as launchWorker } from '../../lambdas/launch-worker/env.ts';
 import { environment as planBackup } from '../../lambdas/plan-backup/env.ts';
@@ -15,6 +17,7 @@ import { environment as recordFailure } from '../../lambdas/record-failure/env.t
 import { environment as releaseLease } from '../../lambdas/release-lease/env.ts';
 import { environment as reportStoppedTask } from '../../lambdas/report-stopped-task/env.ts';
 import { environment as settleEndedRun } from '../../lambdas/settle-ended-run/env.ts';
+import { environment as snapshotMember } from '../../lambdas/snapshot-member/env.ts';
 import { environment as sweepRuns } from '../../lambdas/sweep-runs/env.ts';
 import { AppFunction, type PrivateNetwork } from './app-function.ts';
 import { allFunctions, type AnyFunctionName } from './function-list.ts';
@@ -24,6 +27,9 @@ const schemas = {
   PlanBackup: planBackup,
   AcquireLease: acquireLease,
   LaunchWorker: launchWorker,
+  SnapshotMember: snapshotMember,
+  AwaitSnapshot: awaitSnapshot,
+  DeleteSnapshot: deleteSnapshot,
   CaptureOplog: captureOplog,
   CompleteBackup: completeBackup,
   PlanRestore: planRestore,

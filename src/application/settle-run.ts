@@ -7,12 +7,16 @@ import type { BackupPlan, Outcome } from '../domain/run.ts';
 import { planSchema, type RestorePlan, type Settled } from '../domain/run-documents.ts';
 import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
+import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import type { UnmarkTarget } from './restore-target.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
 import { manifestObjects, requireStored } from './stored-objects.ts';
 
 export interface SettleDeps extends StepDeps {
+  readonly volumes: Pick<VolumeSnapshots, 'delete'>;
+  /** Gives back every lock that the run has left on a member. @throws SourceUnreachable */
+  readonly unlockMembers: (runId: string) => Promise<void>;
   readonly openStorage: OpenStorage;
   readonly unmarkTarget: UnmarkTarget;
 }
@@ -30,6 +34,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   let deletedObjects = 0;
   if (plan?.kind === 'backup') {
+    await releaseSource(plan, outcome, deps);
     const storage = await storageOfRun(runId, plan.storage, deps);
     if (mayWriteManifest(outcome)) {
       const manifest = await writeManifest(plan, storage, deps);
@@ -41,6 +46,15 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
   } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
   await deleteCheckpoints(runId, deps);
   await markSettled(runId, deletedObjects, deps);
+}
+
+/** What a backup had of its source: locks are given back, and snapshots deleted that nobody keeps. */
+async function releaseSource(plan: BackupPlan, outcome: Outcome, deps: SettleDeps): Promise<void> {
+  await deps.unlockMembers(plan.runId);
+  for (const { name: part, method } of plan.parts) {
+    const kept = method === 'snapshot' && mayWriteManifest(outcome);
+    if (method !== 'logical' && !kept) await deps.volumes.delete({ runId: plan.runId, part });
+  }
 }
 
 async function unmarkTarget({ runId, request, deployment }: RestorePlan, deps: SettleDeps): Promise<void> {

@@ -10,6 +10,7 @@ import { logicalBaseSchema } from '../domain/base.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
 import type { BackupPlan } from '../domain/run.ts';
+import { memberSnapshotSchema } from '../domain/run-documents.ts';
 import { opTimeSchema } from '../domain/timestamp.ts';
 import { topologySchema } from '../domain/topology.ts';
 import { captureTo, type CaptureToInput } from '../engine/oplog/capture-to.ts';
@@ -61,17 +62,34 @@ async function describeCapture(
   known: Pick<CaptureToInput, 'fence' | 'replicaSet'>,
   state: ObjectStore,
 ): Promise<CaptureToInput> {
-  const base = await readDocument(state, stateKeys.base(plan.runId, part), logicalBaseSchema);
   return {
+    ...(await captureStart(plan, part, state)),
     oplogPrefix: artifactKeys.oplog(artifactKeys.part(plan.deployment, plan.backupId, part)),
-    from: base.captureFrom,
-    applyFrom: base.applyFrom,
     point: await readDocument(state, stateKeys.point(plan.runId, part), opTimeSchema),
     restoreTime,
-    member: base.member,
     runId: plan.runId,
     ...known,
   };
+}
+
+async function captureStart(
+  plan: BackupPlan,
+  part: string,
+  state: ObjectStore,
+): Promise<Pick<CaptureToInput, 'from' | 'applyFrom' | 'member'>> {
+  const { runId } = plan;
+  if (plan.parts.find(({ name }) => name === part)?.method === 'logical') {
+    const {
+      captureFrom: from,
+      applyFrom,
+      member,
+    } = await readDocument(state, stateKeys.base(runId, part), logicalBaseSchema);
+    return { from, applyFrom, member };
+  }
+  const { start, member } = await readDocument(state, stateKeys.snapshot(runId, part), memberSnapshotSchema);
+  const { captureFrom: from, applyFrom } = start;
+  if (from !== null && applyFrom !== null) return { from, applyFrom, member };
+  throw new HoldfastError('Internal', `the part ${part} of run ${runId} has no oplog`);
 }
 
 async function plannedSet(plan: BackupPlan, part: string, state: ObjectStore): Promise<PlannedSet> {

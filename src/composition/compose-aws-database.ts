@@ -1,11 +1,15 @@
 import { MongoDeploymentInspector } from '../adapters/mongodb/inspect-deployment.ts';
 import type { StepDeps } from '../application/bind.ts';
 import type { DeploymentInspector } from '../application/ports/deployment-inspector.ts';
+import type { LockWatchdog } from '../application/ports/lock-watchdog.ts';
+import type { OpenMember } from '../application/member-locks.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { OpenTarget, UnmarkTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
 import { openSecrets } from './aws-storages.ts';
 import { makeCapturePart } from './capture-part.ts';
+import { makeOpenMember } from './open-member.ts';
 import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
 
 /** The parts of functions on AWS that speak MongoDB: the driver is in no other bundle. */
@@ -17,6 +21,17 @@ export function composeCapture(
   deps: StepDeps & { readonly openStorage: OpenStorage },
 ): Pick<CaptureOplogDeps, 'capturePart'> {
   return { capturePart: makeCapturePart({ ...deps, credentials: { readSecret: openSecrets() } }) };
+}
+
+/** Connects to members with the backup user, for what is asked of them outside of a dump. */
+export function composeMembers(): { readonly openMember: OpenMember; readonly watchdog: LockWatchdog } {
+  return {
+    openMember: makeOpenMember({ readSecret: openSecrets() }),
+    // Nothing is locked where nobody could give the lock back.
+    watchdog: {
+      arm: () => Promise.reject(new HoldfastError('LockRefused', 'This release locks no member on AWS.')),
+    },
+  };
 }
 
 export function composeTarget(): { readonly openTarget: OpenTarget; readonly unmarkTarget: UnmarkTarget } {

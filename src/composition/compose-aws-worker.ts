@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { connectDirect } from '../adapters/mongodb/connect.ts';
 import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
@@ -7,6 +8,9 @@ import { SystemClock } from '../adapters/process/system-clock.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
 import type { ComposedWorker } from './compose-worker.ts';
 import { makeOpenTarget } from './open-target.ts';
+
+/** Where a task sees the volume that was made from a snapshot. */
+const snapshotMount = '/snapshot';
 
 /** A worker on Fargate: everything it needs to know is in the state bucket, every secret in Secrets Manager. */
 export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, runId: string): ComposedWorker {
@@ -32,6 +36,7 @@ export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, run
         }),
       openTarget: makeOpenTarget({ readSecret }),
       scratch: new LocalScratchServers(),
+      snapshotRoot: ({ dataPath }) => join(snapshotMount, dataPath),
     },
     close: () => state.close(),
   };

@@ -11,6 +11,7 @@ import { readDocument } from '../application/documents.ts';
 import type { EventPublisher } from '../application/ports/event-publisher.ts';
 import type { Executions } from '../application/ports/executions.ts';
 import type { TaskCallbacks } from '../application/ports/task-callbacks.ts';
+import type { VolumeSnapshots } from '../application/ports/volume-snapshots.ts';
 import type { WorkerLauncher } from '../application/ports/worker-launcher.ts';
 import type { UnmarkTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
@@ -101,6 +102,23 @@ export function composeRelease(): { readonly toolVersion: string } {
 export function composeNoTarget(): { readonly unmarkTarget: UnmarkTarget } {
   return {
     unmarkTarget: () => Promise.reject(new HoldfastError('Internal', 'this function settles no restore')),
+  };
+}
+
+/** For a function that has no way to a member: whoever locks one is another, and gives it back itself. */
+export function composeNoSource(): { readonly unlockMembers: (runId: string) => Promise<void> } {
+  return { unlockMembers: () => Promise.resolve() };
+}
+
+/** This release snapshots no volumes on AWS. */
+export function composeVolumes(): { readonly volumes: VolumeSnapshots } {
+  const none = (): Promise<never> => Promise.reject(new HoldfastError('VolumeNotFound', 'no volume is known on AWS'));
+  return {
+    volumes: {
+      ...{ create: none, look: none },
+      ...{ find: () => Promise.resolve(undefined), adopt: () => Promise.resolve(undefined) },
+      delete: () => Promise.resolve(),
+    },
   };
 }
 

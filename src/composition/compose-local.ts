@@ -6,7 +6,10 @@ import type { EventPublisher } from '../application/ports/event-publisher.ts';
 import type { Executions } from '../application/ports/executions.ts';
 import type { Logger } from '../application/ports/logger.ts';
 import type { ObjectStore } from '../application/ports/object-store.ts';
+import type { LockWatchdog } from '../application/ports/lock-watchdog.ts';
+import type { VolumeSnapshots } from '../application/ports/volume-snapshots.ts';
 import type { WorkerLauncher } from '../application/ports/worker-launcher.ts';
+import { ensureUnlocked } from '../application/member-locks.ts';
 import type { CatalogDeps } from '../application/catalog.ts';
 import type { AcquireLeaseDeps } from '../application/use-cases/acquire-lease.ts';
 import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
@@ -15,6 +18,7 @@ import type { InspectDeploymentDeps } from '../application/use-cases/inspect-dep
 import type { LaunchWorkerDeps } from '../application/use-cases/launch-worker.ts';
 import type { PlanBackupDeps } from '../application/use-cases/plan-backup.ts';
 import type { PlanRestoreDeps } from '../application/use-cases/plan-restore.ts';
+import type { SnapshotMemberDeps } from '../application/use-cases/snapshot-member.ts';
 import type { PublishOutcomeDeps } from '../application/use-cases/publish-outcome.ts';
 import type { RecordFailureDeps } from '../application/use-cases/record-failure.ts';
 import type { SweepDeps } from '../application/use-cases/sweep-runs.ts';
@@ -22,6 +26,7 @@ import type { Settings } from '../domain/settings.ts';
 import { makeCapturePart } from './capture-part.ts';
 import { makeDirectoryTargets } from './directory-targets.ts';
 import type { LocalStorages } from './local-storages.ts';
+import { makeOpenMember } from './open-member.ts';
 import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
 
 /** What embedded mode brings itself: its engine knows which runs live, and its channel reaches the workers. */
@@ -34,11 +39,14 @@ export interface LocalOptions {
   readonly executions: Executions;
   readonly state: ObjectStore;
   readonly storages: LocalStorages;
+  readonly volumes: VolumeSnapshots;
+  readonly watchdog: LockWatchdog;
 }
 
 /** Everything that the use cases need on one machine. */
 export type LocalDeps = InspectDeploymentDeps &
   PlanBackupDeps &
+  SnapshotMemberDeps &
   AcquireLeaseDeps &
   LaunchWorkerDeps &
   CaptureOplogDeps &
@@ -53,10 +61,11 @@ export type LocalDeps = InspectDeploymentDeps &
 export const captureWait = { first: 1, least: 1, most: 120 } as const;
 
 export function composeLocal(options: LocalOptions): LocalDeps {
-  const { settings, clock, logger, events, launcher, executions, state, storages } = options;
+  const { settings, clock, logger, events, launcher, executions, state, storages, volumes, watchdog } = options;
   const openStorage = storages.open.bind(storages);
   const openTarget = makeOpenTarget();
   const directories = makeDirectoryTargets(new LocalScratchServers());
+  const openMember = makeOpenMember();
   return {
     settings,
     clock,
@@ -74,6 +83,8 @@ export function composeLocal(options: LocalOptions): LocalDeps {
       },
     }),
     capturePart: makeCapturePart({ state, openStorage, logger }),
+    ...{ volumes, watchdog, openMember },
+    unlockMembers: (runId) => ensureUnlocked(runId, { state, clock, logger, openMember }),
     openTarget,
     directories,
     unmarkTarget: makeUnmarkTarget(openTarget, directories),

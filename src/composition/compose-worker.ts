@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../adapters/directory/directory-object-store.ts';
@@ -12,6 +13,7 @@ import type { ObjectStore } from '../application/ports/object-store.ts';
 import type { ScratchServers } from '../application/ports/scratch-servers.ts';
 import type { OpenTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
+import type { SnapshotFacts } from '../domain/base.ts';
 import type { DeploymentSettings } from '../domain/settings.ts';
 import { LocalStorages } from './local-storages.ts';
 import { makeOpenTarget } from './open-target.ts';
@@ -34,6 +36,8 @@ export interface WorkerDeps {
   readonly openMember: (member: MemberConnection) => Promise<MongoClient>;
   readonly openTarget: OpenTarget;
   readonly scratch: ScratchServers;
+  /** Where the data directory of a snapshot is to be read. */
+  readonly snapshotRoot: (snapshot: SnapshotFacts) => string;
 }
 
 export interface ComposedWorker {
@@ -68,6 +72,7 @@ export function composeWorker(
     deps: {
       ...{ state, openStorage, clock, logger, toolVersion: packageJson.version, openMember, openTarget },
       scratch: new LocalScratchServers(),
+      snapshotRoot: ({ snapshots, dataPath }) => join(snapshots[0]?.id ?? '', dataPath),
     },
     close: async () => {
       await storages.close();

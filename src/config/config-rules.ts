@@ -3,7 +3,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { type MongoUri, parseMongoUri, redactUri } from '../domain/mongodb-uri.ts';
 import * as z from 'zod';
 import { type ConfigPath, nearestWord, type ProblemWithoutPlace } from './config-problems.ts';
-import { configDefaults, laterValues } from './config-schema.ts';
+import { configDefaults } from './config-schema.ts';
 import { scheduleProblems, scheduleRuleInput } from './schedule-rules.ts';
 import { storageRuleInput, storageRuleProblems } from './storage-rules.ts';
 
@@ -23,6 +23,8 @@ const ruleInputSchema = z
             uri: text,
             storage: text,
             method: text,
+            volumes: z.unknown().optional(),
+            lock: z.unknown().optional(),
             schedules: scheduleRuleInput.optional().catch(undefined),
             oplogArchive: z.object({ storage: text }).optional().catch(undefined),
             tls: z.object({ caFile: text }).optional().catch(undefined),
@@ -35,6 +37,7 @@ const ruleInputSchema = z
   .catch({});
 /** What the rules look at; what the schema refuses is left out, so that rules and schema report together. */
 type RuleInput = z.infer<typeof ruleInputSchema>;
+type RuleInputDeployment = NonNullable<RuleInput['deployments']>[string];
 
 const usedOptions = [
   'replicaset',
@@ -124,10 +127,20 @@ function namedStorageProblem(
   return [{ path, given: storage, expected: `one of ${storages.join(', ')}`, next }];
 }
 
-function methodProblem(name: string, method: string | undefined): ProblemWithoutPlace[] {
-  if (method === undefined || !laterValues['deployments.*.method']?.includes(method)) return [];
-  const next = `${method} is not in this release: leave method out or write logical.`;
-  return [{ path: ['deployments', name, 'method'], given: method, expected: 'logical', next }];
+/** The stack of this release snapshots no volumes: a method that is accepted and fails at night would be a backup that nobody takes. */
+function awsMethodProblems(name: string, { method, volumes, lock }: RuleInputDeployment): ProblemWithoutPlace[] {
+  const next = 'On AWS this release backs up by logical: leave it out.';
+  const problem = (key: string, given: string) => ({
+    path: ['deployments', name, key],
+    given,
+    expected: 'nothing',
+    next,
+  });
+  return [
+    ...(method === undefined || method === 'logical' ? [] : [problem('method', method)]),
+    ...(volumes === undefined ? [] : [problem('volumes', 'volumes')]),
+    ...(lock === true ? [problem('lock', 'true')] : []),
+  ];
 }
 
 function contains(outer: string, inner: string): boolean {
@@ -182,7 +195,7 @@ export function configRuleProblems(root: unknown, folder: string): ProblemWithou
           ['deployments', name, 'oplogArchive', 'storage'],
           deployment.oplogArchive?.storage,
         )),
-    ...methodProblem(name, deployment.method),
+    ...(onAws ? awsMethodProblems(name, deployment) : []),
     ...scheduleProblems(name, deployment.schedules ?? {}, storages, onAws),
   ]);
   return [

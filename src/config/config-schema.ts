@@ -93,6 +93,16 @@ const deploymentSchema = z.strictObject({
     }),
   member: memberPreferencesSchema.optional().meta({ description: 'Which member may be read.' }),
   compression: compressionSchema.optional(),
+  volumes: z
+    .record(z.string().regex(/^[^:\s]+:\d+$|^\[[^\]]+\]:\d+$/, 'expected host:port'), z.string().min(1))
+    .optional()
+    .meta({
+      description:
+        'For the methods snapshot and physical: the data directory of each member, by host:port; relative to this file.',
+    }),
+  lock: z.boolean().optional().meta({
+    description: 'Whether a member may be locked against writes while its data is snapshotted; default: false.',
+  }),
   limits: z
     .strictObject({
       bandwidth: bandwidthSchema.optional().meta({
@@ -140,7 +150,7 @@ export type ConfigFile = z.infer<typeof configFileSchema>;
  * refused: a schedule or a retention rule that is accepted and never runs would be a backup that nobody takes (ADR 0010).
  */
 export const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  'deployments.*': ['lock', 'mongodbVersion', 'volumes', 'retention', 'drills', 'objectives'],
+  'deployments.*': ['mongodbVersion', 'retention', 'drills', 'objectives'],
   // Objects are locked for as long as their backup is retained: there is no lock without retention.
   'storages.*': ['objectLock'],
 };
@@ -150,5 +160,4 @@ export const laterValues: Readonly<Record<string, readonly string[]>> = {
   'storages.*.type': ['azure'],
   // The stack of a later release makes a key.
   'storages.*.kmsKey': ['create'],
-  'deployments.*.method': ['snapshot', 'physical'],
 };

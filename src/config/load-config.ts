@@ -102,6 +102,9 @@ function toOplogArchive({ oplogArchive }: ConfigFile['deployments'][string], sto
   return oplogArchive && { oplogArchive: { ...oplogArchive, storage: oplogArchive.storage ?? storage } };
 }
 
+const absoluteVolumes = (volumes: Readonly<Record<string, string>>, folder: string) =>
+  Object.fromEntries(Object.entries(volumes).map(([host, path]) => [host, resolve(folder, path)]));
+
 function toDeployment(name: string, file: ConfigFile, folder: string, ca: string | undefined): DeploymentSettings {
   const { tls, limits, credentials, restoreCredentials, ...given } = file.deployments[
     name
@@ -115,6 +118,8 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
     ...(given.method && { method: given.method }),
     storage,
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
+    ...(given.volumes && { volumes: absoluteVolumes(given.volumes, folder) }),
+    ...(given.lock !== undefined && { lock: given.lock }),
     ...(given.schedules && { schedules: given.schedules }),
     ...toOplogArchive(given, storage),
     member: given.member ?? memberPreferencesSchema.parse({}),

@@ -70,6 +70,8 @@ export const snapshotFactsSchema = z.strictObject({
   lockSeconds: z.number().min(0).nullable(),
 });
 
+export type SnapshotFacts = z.infer<typeof snapshotFactsSchema>;
+
 /** The files of a data directory, in packs. Of use only when recovered by the server itself, with the captured oplog. */
 export const physicalBaseSchema = z.strictObject({
   schemaVersion: z.literal(1),
@@ -112,6 +114,8 @@ export const snapshotBaseSchema = z.strictObject({
   finishedAt: z.iso.datetime(),
   warnings: z.array(z.string()).optional(),
 });
+
+export type SnapshotBase = z.infer<typeof snapshotBaseSchema>;
 
 /** `runs/<run>/bases/<part>.json`, and the part's base in the manifest. */
 export const baseSchema = z.discriminatedUnion('method', [logicalBaseSchema, physicalBaseSchema, snapshotBaseSchema]);

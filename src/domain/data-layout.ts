@@ -11,6 +11,7 @@ export const dataLayoutSchema = z.strictObject({
   /** Who owned the data directory. */
   owner: z.strictObject({ uid: z.int().min(0), gid: z.int().min(0) }),
 });
+export type DataLayout = z.infer<typeof dataLayoutSchema>;
 
 /** Percona Server's and MongoDB Enterprise's stores of keys, by the first segment of their paths. */
 const keyStores: readonly string[] = ['key.db', 'keystore', 'key.store'];

@@ -9,55 +9,58 @@ export interface MethodChoice {
 }
 
 export interface MethodWishes {
-  /** What this backup was asked for. */
+  /** What this backup was asked for, by a person or by its schedule. */
   readonly requested?: Method | undefined;
   /** What the config says for the deployment. */
   readonly deploymentDefault?: Method | undefined;
 }
 
-/** What this release carries out; the others are refused until it does. */
-export const availableMethods: readonly Method[] = ['logical'];
-
-function refuse(message: string, next: string): never {
-  throw new HoldfastError('MethodNotAvailable', message, { next });
+/** Whether the volumes under the members to read can be snapshotted, and why, or why not: for people. */
+export interface VolumeVerdict {
+  readonly usable: boolean;
+  readonly reason: string;
 }
 
-function chooseForStandalone(wished: Method | undefined): never {
-  if (wished !== undefined && wished !== 'snapshot') {
-    refuse(
-      `A standalone has no oplog, so ${wished} cannot be made consistent: its only method is snapshot.`,
-      'Leave the method out, or make the standalone a replica set of one member.',
-    );
+const unknownVolume: VolumeVerdict = { usable: false, reason: 'no volume is named' };
+
+function chooseForStandalone(wished: Method | undefined): MethodChoice {
+  if (wished === undefined || wished === 'snapshot') {
+    return { method: 'snapshot', reason: 'the only method of a standalone: it has no oplog' };
   }
-  return refuse(
-    'The method of a standalone is snapshot, and snapshot is not in this release.',
-    'Make the standalone a replica set of one member (with member.allowPrimary: true), which can be backed up by logical.',
+  throw new HoldfastError(
+    'MethodNotAvailable',
+    `A standalone has no oplog, so ${wished} cannot be made consistent: its only method is snapshot.`,
+    { next: 'Leave the method out, or make the standalone a replica set of one member.' },
   );
 }
 
 /**
  * Chooses how a deployment is backed up: a standalone by snapshot, always; a replica set as asked, else as the config
- * says, else logical.
+ * says, else physical where a volume can be snapshotted, else logical.
+ * @param volume what was found under the members; whether a method that needs one can have it is the planner's to refuse
  * @throws MethodNotAvailable; UnsupportedTopology for a sharded cluster, which is not in this release.
  */
-export function chooseMethod(topology: Pick<Topology, 'kind'>, wishes: MethodWishes = {}): MethodChoice {
-  const wished = wishes.requested ?? wishes.deploymentDefault;
+export function chooseMethod(
+  topology: Pick<Topology, 'kind'>,
+  wishes: MethodWishes = {},
+  volume: VolumeVerdict = unknownVolume,
+): MethodChoice {
+  const { requested, deploymentDefault } = wishes;
   switch (topology.kind) {
     case 'sharded':
       throw new HoldfastError('UnsupportedTopology', 'Sharded clusters are not in this release.', {
         next: 'Back up standalone replica sets; a shard alone would not be consistent with the others.',
       });
     case 'standalone':
-      return chooseForStandalone(wished);
+      return chooseForStandalone(requested ?? deploymentDefault);
     case 'replicaSet':
       break;
   }
-  if (wished === undefined) {
-    return { method: 'logical', reason: 'neither request nor config names one, and this release has logical only' };
+  if (requested !== undefined) return { method: requested, reason: 'asked for' };
+  if (deploymentDefault !== undefined) {
+    return { method: deploymentDefault, reason: 'the default of the deployment in the config' };
   }
-  if (!availableMethods.includes(wished)) {
-    refuse(`The method ${wished} is not in this release.`, `Ask for ${availableMethods.join(' or ')}.`);
-  }
-  const reason = wishes.requested === undefined ? 'the default of the deployment in the config' : 'asked for';
-  return { method: wished, reason };
+  return volume.usable
+    ? { method: 'physical', reason: `neither request nor config names one, and a volume was found: ${volume.reason}` }
+    : { method: 'logical', reason: `neither request nor config names one, and ${volume.reason}` };
 }

@@ -26,6 +26,11 @@ export const stateKeys = {
   checkpointsOfRun: (runId: string) => `runs/${runId}/checkpoints/`,
   /** Where the bases of a part leave how far they came: below it one folder for each base that was begun. */
   checkpoints: (runId: string, part: string) => `runs/${runId}/checkpoints/${part}/`,
+  /** What is known of the snapshot that a part's base is made from, or is. */
+  snapshot: (runId: string, part: string) => `runs/${runId}/snapshots/${part}.json`,
+  snapshotStart: (runId: string, part: string) => `runs/${runId}/snapshots/${part}.start.json`,
+  locks: () => 'locks/',
+  lock: (member: string) => `locks/${member}.json`,
   restoreTime: (runId: string) => `runs/${runId}/restore-time.json`,
   preparedManifest: (runId: string) => `runs/${runId}/manifest.json`,
   /** The slices of the archive that a restore of a part reads after the backup's own. */

@@ -34,6 +34,11 @@ const on = (db: string, collection: string, ...actions: string[]): Privilege => 
 /** The cache pressure of the member that is read is watched with it; a backup by a user without it is only less considerate. */
 const watchCache: Privilege = { resource: { cluster: true }, actions: ['serverStatus'] };
 
+/** Only for deployments with `lock: true`: to see a lock, to take it and to give it back. */
+export const lockPrivileges: readonly Privilege[] = [
+  { resource: { cluster: true }, actions: ['inprog', 'fsync', 'unlock'] },
+];
+
 /** What a backup can't be taken without: of the backup role all but what makes it more considerate. */
 export function requiredPrivileges(): readonly Privilege[] {
   return backupRole().privileges.filter(({ actions }) => actions !== watchCache.actions);

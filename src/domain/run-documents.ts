@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { codecSchema } from './backup-index.ts';
-import { sliceSummarySchema } from './base.ts';
+import { sliceSummarySchema, snapshotFactsSchema } from './base.ts';
+import { dataLayoutSchema } from './data-layout.ts';
 import { methodSchema } from './manifest.ts';
 import { backupPlanSchema, restoreRequestSchema } from './run.ts';
-import { timestampSchema } from './timestamp.ts';
+import { opTimeSchema, timestampSchema } from './timestamp.ts';
 
 /** `runs/<run>/request.json`: what was asked, completed by the first state. */
 export const backupRunSchema = z.strictObject({
@@ -73,7 +74,7 @@ export type Plan = z.infer<typeof planSchema>;
 export const workerTaskSchema = z.strictObject({
   schemaVersion: z.literal(1),
   runId: z.string(),
-  command: z.enum(['dump', 'restore']),
+  command: z.enum(['dump', 'copy-files', 'restore']),
   part: z.string(),
   /** 1 for the first worker of the part, counted over the whole run: it names the packs. */
   attempt: z.int().min(1),
@@ -82,6 +83,37 @@ export const workerTaskSchema = z.strictObject({
   startedAt: z.iso.datetime(),
 });
 export type WorkerTask = z.infer<typeof workerTaskSchema>;
+
+/** What was known before the snapshot call: `runs/<run>/snapshots/<part>.start.json`. */
+export const snapshotStartSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  /** Rollback id and initial sync id (consistency rule 5); null, as the optimes, for a standalone. */
+  identity: z.string().nullable(),
+  process: z.string(),
+  captureFrom: opTimeSchema.nullable(),
+  applyFrom: opTimeSchema.nullable(),
+  at: z.iso.datetime(),
+});
+export type SnapshotStart = z.infer<typeof snapshotStartSchema>;
+
+/** `runs/<run>/snapshots/<part>.json`: the call has returned, and the point is final. */
+export const memberSnapshotSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  member: z.string(),
+  start: snapshotStartSchema,
+  taken: snapshotFactsSchema.omit({ completedAt: true, lockSeconds: true, consistency: true }),
+  consistency: snapshotFactsSchema.shape.consistency,
+  lockSeconds: z.number().min(0).nullable(),
+  /** Null while the snapshot is not whole. */
+  completed: z
+    .strictObject({
+      at: z.iso.datetime(),
+      layout: dataLayoutSchema.nullable(),
+      snapshots: snapshotFactsSchema.shape.snapshots,
+    })
+    .nullable(),
+});
+export type MemberSnapshot = z.infer<typeof memberSnapshotSchema>;
 
 /** `runs/<run>/errors/<state>-<attempt>.json`: one try that failed, also one that a retry made good. */
 export const stepErrorSchema = z.strictObject({

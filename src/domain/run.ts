@@ -79,6 +79,23 @@ export const restoreRequestSchema = z.strictObject(
 );
 export type RestoreRequest = z.infer<typeof restoreRequestSchema>;
 
+/** The volume under a member's data, as it was found when the run was planned. */
+export const plannedVolumeSchema = z.strictObject({
+  type: z.enum(['directory', 'ebs']),
+  /** The path of the data directory, or vol-…; several are snapshotted at once. */
+  volumes: z.array(z.string()).min(1),
+  /** EC2's instance that they are attached to; null for a directory. */
+  instance: z.string().nullable(),
+  filesystem: z.string().nullable(),
+  /** The data directory within the volume; empty for its root. */
+  dataPath: z.string(),
+  /** Whether a snapshot takes everything at one instant, as a power failure would leave it; else nobody may write meanwhile. */
+  atOnce: z.boolean(),
+  /** Why, or how it was found: for people. */
+  reason: z.string(),
+});
+export type PlannedVolume = z.infer<typeof plannedVolumeSchema>;
+
 export const planPartSchema = z.strictObject({
   name: z.string(),
   method: methodSchema,
@@ -86,6 +103,10 @@ export const planPartSchema = z.strictObject({
   memberReason: z.string(),
   memberVerdicts: z.array(memberVerdictSchema),
   warnings: z.array(z.string()),
+  /** Null for a logical base. */
+  volume: plannedVolumeSchema.nullable().default(null),
+  /** Whether the member is locked while its snapshot is taken. */
+  lock: z.boolean().default(false),
 });
 export const backupPlanSchema = z.strictObject({
   schemaVersion: z.literal(1),

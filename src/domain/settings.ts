@@ -67,6 +67,10 @@ export const deploymentSettingsSchema = z.strictObject({
   tls: z.strictObject({ ca: z.string().optional() }).optional(),
   member: memberPreferencesSchema,
   compression: compressionSchema,
+  /** Where each member's data lies, by `host:port`: the path of its data directory on this machine, or vol-… on AWS. */
+  volumes: z.record(z.string(), z.string()).optional(),
+  /** Whether members may be locked against writes while their volumes are snapshotted. */
+  lock: z.boolean().optional(),
   limits: z.strictObject({
     parallel: z.int().min(1).max(64),
     /** Bytes per second that are read from a member; left out for no limit. */

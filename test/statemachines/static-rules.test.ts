@@ -17,13 +17,14 @@ import { type FileBlock, type PlacedState, readWorkflowText, statesOf } from '..
 const validate = createRequire(import.meta.url)('asl-validator') as (definition: unknown) => unknown;
 
 const workflows = Object.keys(stateMachines) as WorkflowName[];
-/** States whose failure must not lead to the clean-up again: they are it, or come when the run is complete. */
+/** States whose failure must not lead to the clean-up again: they are it, come when the run is complete, or are made good at its end. */
 const afterTheDecision = new Map([
   ['Record Failure', 'Release Lease After Failure'],
   ['Release Lease After Failure', 'Publish Failure'],
   ['Publish Failure', 'Failed'],
   ['Release Lease', 'Publish Outcome'],
   ['Publish Outcome', 'Completed'],
+  ['Delete Temporary Snapshot', 'Base Taken'],
 ]);
 
 const functionOf = ({ state }: PlacedState): FunctionName =>

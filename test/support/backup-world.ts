@@ -130,6 +130,14 @@ export function makeWorld(): BackupWorld {
     },
     events: { publish: ({ detailType }) => Promise.resolve(void published.push(detailType)) },
     capturePart: () => Promise.resolve(true),
+    volumes: {
+      ...{ create: unused, look: unused },
+      ...{ find: () => Promise.resolve(undefined), adopt: () => Promise.resolve(undefined) },
+      delete: () => Promise.resolve(),
+    },
+    watchdog: { arm: unused },
+    openMember: unused,
+    unlockMembers: () => Promise.resolve(),
     openTarget: unused,
     unmarkTarget: ({ runId }) => Promise.resolve(void marked.delete(runId)),
   };

@@ -9,6 +9,7 @@ import { type HistoryEvent, MemoryJournal } from '../../local/states-language/jo
 import { loadWorkflow } from '../../local/bindings.ts';
 import type { CompleteBackupOutput } from '../../src/application/use-cases/complete-backup.ts';
 import type { CompleteRestoreOutput } from '../../src/application/use-cases/complete-restore.ts';
+import type { Method } from '../../src/domain/manifest.ts';
 import type { FunctionName, WorkflowName } from '../../statemachines/manifest.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -53,10 +54,20 @@ const summary = {
 export const backupSummary: CompleteBackupOutput = { ...summary, method: 'logical', member: 'h:1', storedBytes: 10 };
 export const restoreSummary: CompleteRestoreOutput = { ...summary, target: 'rs1', steps: [] };
 
+/** What a plan hands on, for the parts that are named. */
+export const planOf = (method: Method, ...names: readonly string[]) => ({
+  backupId: 'b1',
+  parts: (names.length === 0 ? ['rs0'] : names).map((name) => ({ name, method })),
+  captureWaitSeconds: 5,
+});
+
 /** What every function answers when all is well; the worker answers 100 s later. */
 const wellBehaved: FakeFunctions = {
   InspectDeployment: () => ({ deployment: 'orders', duplicateOf: null }),
-  PlanBackup: () => ({ backupId: 'b1', parts: [{ name: 'rs0' }], captureWaitSeconds: 5 }),
+  PlanBackup: () => planOf('logical'),
+  SnapshotMember: () => ({ taken: true }),
+  AwaitSnapshot: () => ({ done: true, waitSeconds: 5 }),
+  DeleteSnapshot: () => ({ deleted: true }),
   AcquireLease: () => ({ fence: 7 }),
   LaunchWorker: ({ taskToken = '', part }, { clock, executions }) => {
     void clock.sleep(100_000).then(() => {

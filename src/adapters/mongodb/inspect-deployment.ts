@@ -3,6 +3,7 @@ import type { DeploymentInspector } from '../../application/ports/deployment-ins
 import { HoldfastError } from '../../domain/errors.ts';
 import { parseMongoUri } from '../../domain/mongodb-uri.ts';
 import {
+  lockPrivileges,
   missingPrivileges,
   type Privilege,
   requiredPrivileges,
@@ -32,6 +33,11 @@ function nobodyAnswered(deployment: string, probes: readonly MemberProbe[]): Hol
     details: { hosts: probes.map(({ host }) => host) },
   });
 }
+
+const neededOf = ({ lock }: DeploymentSettings): readonly Privilege[] => [
+  ...requiredPrivileges(),
+  ...(lock === true ? lockPrivileges : []),
+];
 
 function requirePrivileges(deployment: string, probe: MemberProbe, needed: readonly Privilege[], anonymous: boolean) {
   if (probe.authInfo === null) return;
@@ -131,7 +137,8 @@ export class MongoDeploymentInspector implements DeploymentInspector {
   }
 
   #standalone(settings: DeploymentSettings, probe: MemberProbe, anonymous: boolean): Topology {
-    requirePrivileges(settings.name, probe, standalonePrivileges(), anonymous);
+    const needed = [...standalonePrivileges(), ...(settings.lock === true ? lockPrivileges : [])];
+    requirePrivileges(settings.name, probe, needed, anonymous);
     return this.#topology('standalone', probe, assembleStandalone(probe));
   }
 
@@ -142,7 +149,7 @@ export class MongoDeploymentInspector implements DeploymentInspector {
   ): Promise<Topology> {
     const answered = seeds.filter(({ unreachable, hello }) => unreachable === null && hello?.['arbiterOnly'] !== true);
     for (const probe of answered) {
-      requirePrivileges(settings.name, probe, requiredPrivileges(), context.credentials === undefined);
+      requirePrivileges(settings.name, probe, neededOf(settings), context.credentials === undefined);
     }
     if (answered.some(({ isShard }) => isShard)) return this.#sharded(seeds);
     const first = reporterOf(seeds);

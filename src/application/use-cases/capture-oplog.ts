@@ -4,10 +4,12 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { baseSchema } from '../../domain/base.ts';
 import { type BackupPlan, restoreTimeSchema } from '../../domain/run.ts';
+import { memberSnapshotSchema } from '../../domain/run-documents.ts';
 import { chooseRestoreTime } from '../../domain/restore-time.ts';
 import { formatTimestamp, type OpTime, opTimeSchema, type Timestamp } from '../../domain/timestamp.ts';
+import { topologySchema } from '../../domain/topology.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
-import { createOrReadDocument, findDocument } from '../documents.ts';
+import { createOrReadDocument, findDocument, readDocument } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
 import { readBackupPlan, refuseWhenCancelled } from '../run-folder.ts';
 
@@ -49,6 +51,9 @@ export async function captureOplog(
   await refuseWhenCancelled(deps.state, runId);
   const plan = await readBackupPlan(deps.state, runId);
   await requireHeldLease(deps.state, plan);
+  const { kind } = await readDocument(deps.state, stateKeys.topology(runId), topologySchema);
+  // A standalone has no oplog.
+  if (kind === 'standalone') return { done: true, waitSeconds: plan.captureWait.least };
   const points = await completePoints(plan, deps);
   if (points === undefined) return { done: false, waitSeconds: nextWait(plan, deps.clock.now()) };
   const { restoreTime, fixedAt } = await fixRestoreTime(points, plan, deps);
@@ -65,11 +70,16 @@ export async function captureOplog(
   return { done: behind.length === 0, waitSeconds: plan.captureWait.least };
 }
 
-/** A point counts when its base is complete: an attempt that ends early leaves a point that the next one replaces. */
+/** A point counts when its base is complete, or its snapshot taken: an attempt that ends early leaves one that the next replaces. */
 async function completePoints(plan: BackupPlan, deps: CaptureOplogDeps): Promise<readonly OpTime[] | undefined> {
   const points: OpTime[] = [];
-  for (const { name } of plan.parts) {
-    if ((await findDocument(deps.state, stateKeys.base(plan.runId, name), baseSchema)) === undefined) return undefined;
+  for (const { name, method } of plan.parts) {
+    // The point of a snapshot is final with its call, long before its files are copied.
+    const final =
+      method === 'logical'
+        ? await findDocument(deps.state, stateKeys.base(plan.runId, name), baseSchema)
+        : await findDocument(deps.state, stateKeys.snapshot(plan.runId, name), memberSnapshotSchema);
+    if (final === undefined) return undefined;
     const point = await findDocument(deps.state, stateKeys.point(plan.runId, name), opTimeSchema);
     if (point === undefined) return undefined;
     points.push(point);

@@ -8,7 +8,7 @@ import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { refuseWhenCancelled } from '../run-folder.ts';
 
 export const launchWorkerInput = stepSchema.extend({
-  command: z.enum(['dump', 'restore']),
+  command: z.enum(['dump', 'copy-files', 'restore']),
   part: z.string().min(1),
   taskToken: z.string().min(1),
 });

@@ -1,14 +1,15 @@
 import * as z from 'zod';
-import { chooseMember } from '../../domain/member-choice.ts';
 import type { Method } from '../../domain/manifest.ts';
 import { chooseMethod } from '../../domain/method-choice.ts';
 import { makeBackupId, stateKeys } from '../../domain/names.ts';
 import { type BackupPlan, backupPlanSchema } from '../../domain/run.ts';
 import { type BackupRun, backupRunSchema } from '../../domain/run-documents.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
-import { type Topology, type TopologyPart, topologySchema } from '../../domain/topology.ts';
+import { type Topology, topologySchema } from '../../domain/topology.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
+import { lookAtParts, planPart, volumeVerdict } from '../plan-parts.ts';
+import type { VolumeSnapshots } from '../ports/volume-snapshots.ts';
 import { deploymentOf, readConfig, refuseWhenCancelled } from '../run-folder.ts';
 
 export const planBackupInput = stepSchema.extend({ startedAt: z.iso.datetime() });
@@ -16,11 +17,12 @@ export const planBackupInput = stepSchema.extend({ startedAt: z.iso.datetime() }
 export interface PlanBackupDeps extends StepDeps {
   /** Seconds: consistency rule 3. */
   readonly captureWait: BackupPlan['captureWait'];
+  readonly volumes: VolumeSnapshots;
 }
 
 export interface PlanBackupOutput {
   readonly backupId: string;
-  readonly parts: readonly { readonly name: string }[];
+  readonly parts: readonly { readonly name: string; readonly method: Method }[];
   readonly captureWaitSeconds: number;
 }
 
@@ -34,26 +36,26 @@ export async function planBackup(
   const settings = await readConfig(deps.state, runId);
   const run = await readDocument(deps.state, stateKeys.runRequest(runId), backupRunSchema);
   const topology = await readDocument(deps.state, stateKeys.topology(runId), topologySchema);
-  const made = makePlan(runId, run, topology, deploymentOf(settings, run.deployment), deps);
+  const made = await makePlan(runId, run, topology, deploymentOf(settings, run.deployment), deps);
   const plan = await createOrReadDocument(deps.state, stateKeys.plan(runId), backupPlanSchema, made);
   return {
     backupId: plan.backupId,
-    parts: plan.parts.map(({ name }) => ({ name })),
+    parts: plan.parts.map(({ name, method }) => ({ name, method })),
     captureWaitSeconds: plan.captureWait.first,
   };
 }
 
-function makePlan(
+/** @throws NoEligibleMember with the reason of every refusal, MethodNotAvailable, VolumeNotFound, VolumeLayoutUnsupported, LockRefused */
+async function makePlan(
   runId: string,
   run: BackupRun,
   topology: Topology,
   settings: DeploymentSettings,
   deps: PlanBackupDeps,
-): BackupPlan {
-  const choice = chooseMethod(topology, {
-    requested: run.method ?? undefined,
-    deploymentDefault: settings.method,
-  });
+): Promise<BackupPlan> {
+  const looks = await lookAtParts(topology, settings, deps.volumes);
+  const wishes = { requested: run.method ?? undefined, deploymentDefault: settings.method };
+  const choice = chooseMethod(topology, wishes, volumeVerdict(looks));
   return {
     schemaVersion: 1,
     kind: 'backup',
@@ -69,19 +71,6 @@ function makePlan(
     requestedBy: run.requestedBy,
     labels: run.labels,
     captureWait: deps.captureWait,
-    parts: topology.parts.map((part) => planPart(part, choice.method, settings)),
-  };
-}
-
-/** @throws NoEligibleMember with the reason of every refusal */
-function planPart(part: TopologyPart, method: Method, settings: DeploymentSettings): BackupPlan['parts'][number] {
-  const { member, reason, verdicts, warnings } = chooseMember(part, settings.member);
-  return {
-    name: part.name,
-    method,
-    member: member.host,
-    memberReason: reason,
-    memberVerdicts: [...verdicts],
-    warnings: [...warnings],
+    parts: looks.map((look) => planPart(look, choice.method)),
   };
 }

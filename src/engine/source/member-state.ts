@@ -82,6 +82,18 @@ export async function readMemberState(source: Source, replicaSet: string): Promi
 }
 
 /**
+ * Which start of the server this is, and what it has applied (`hello`); of any server, also a standalone.
+ * @throws SourceUnreachable
+ */
+export async function readServerState(
+  source: Source,
+): Promise<Pick<MemberState, 'process'> & { lastApplied: OpTime | null }> {
+  const hello = await memberCommand(source, 'admin', { hello: 1 });
+  const { opTime } = (hello['lastWrite'] ?? {}) as Document;
+  return { process: processOf(hello), lastApplied: opTimeOf(opTime) ?? null };
+}
+
+/**
  * What changes when the member's data is replaced or taken back: rollback id and initial sync id (consistency rule 5).
  * @returns text to compare, nothing else
  * @throws MissingPrivileges, SourceUnreachable

@@ -142,9 +142,9 @@ describe('checkConfig', () => {
   });
 
   it('reports a topology that has no method in this release', async () => {
-    const report = await check(answering({ ...topology(member), kind: 'standalone' }));
-    expect(report.deployments[0]).toMatchObject({ kind: 'standalone', method: null, parts: [] });
-    expect(report.deployments[0]?.problems[0]?.name).toBe('MethodNotAvailable');
+    const report = await check(answering({ ...topology(member), kind: 'sharded' }));
+    expect(report.deployments[0]).toMatchObject({ kind: 'sharded', method: null, parts: [] });
+    expect(report.deployments[0]?.problems[0]?.name).toBe('UnsupportedTopology');
   });
 
   it('checks every deployment, also when one fails', async () => {

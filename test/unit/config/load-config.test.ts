@@ -157,9 +157,7 @@ deployments:
     ['retention: { daily: 7 }', 'retention'],
     ['drills: {}', 'drills'],
     ['objectives: { rpo: 5m }', 'objectives'],
-    ['volumes: { discover: tags }', 'volumes'],
     ['mongodbVersion: "7.0"', 'mongodbVersion'],
-    ['lock: true', 'lock'],
   ])('refuses what a later release will carry out, and says so: %s', async (line, key) => {
     const problems = await problemsOf(withOrders(line));
     expect(problems).toHaveLength(1);
@@ -196,9 +194,14 @@ deployments:
     },
   );
 
-  it.each([['method: physical'], ['method: snapshot']])('refuses %s likewise', async (line) => {
-    const [problem] = await problemsOf(withOrders(line));
-    expect(`${problem?.expected ?? ''} ${problem?.next ?? ''}`).toMatch(/this release/);
+  it('takes the data directories of members, relative to the file, and whether they may be locked', async () => {
+    const settings = await load(
+      withOrders('volumes: { "a:1": data/a, "[::1]:2": /b }\n    lock: true\n    method: physical'),
+    );
+    expect(settings.deployments['orders']).toMatchObject({
+      ...{ lock: true, method: 'physical' },
+      volumes: { 'a:1': expect.stringMatching(/^\/.*data\/a$/) as string, '[::1]:2': '/b' },
+    });
   });
 
   it.each([

@@ -12,28 +12,31 @@ function refusalOf(kind: Topology['kind'], wishes: MethodWishes): HoldfastError 
   throw new Error('was accepted');
 }
 
+const set = { kind: 'replicaSet' } as const;
+
 describe('chooseMethod', () => {
-  it('takes logical for a replica set, and says which rule picked it', () => {
-    expect(chooseMethod({ kind: 'replicaSet' })).toMatchObject({ method: 'logical' });
-    expect(chooseMethod({ kind: 'replicaSet' }).reason).toContain('neither request nor config');
-    expect(chooseMethod({ kind: 'replicaSet' }, { deploymentDefault: 'logical' }).reason).toContain('config');
-    expect(chooseMethod({ kind: 'replicaSet' }, { requested: 'logical' }).reason).toBe('asked for');
+  it('takes what was asked for, else what the config says, and says which', () => {
+    expect(chooseMethod(set, { requested: 'logical', deploymentDefault: 'physical' })).toEqual({
+      method: 'logical',
+      reason: 'asked for',
+    });
+    expect(chooseMethod(set, { requested: 'snapshot' }).method).toBe('snapshot');
+    expect(chooseMethod(set, { deploymentDefault: 'physical' })).toMatchObject({
+      method: 'physical',
+      reason: expect.stringContaining('config') as string,
+    });
   });
 
-  it('lets the request win over the config', () => {
-    expect(chooseMethod({ kind: 'replicaSet' }, { requested: 'logical', deploymentDefault: 'physical' }).method).toBe(
-      'logical',
-    );
-    expect(refusalOf('replicaSet', { requested: 'physical', deploymentDefault: 'logical' }).message).toContain(
-      'physical',
-    );
-  });
-
-  it.each(['snapshot', 'physical'] as const)('refuses %s for a replica set in this release', (requested) => {
-    const error = refusalOf('replicaSet', { requested });
-    expect(error.name).toBe('MethodNotAvailable');
-    expect(error.message).toBe(`The method ${requested} is not in this release.`);
-    expect(error.next).toContain('logical');
+  it('takes physical of itself where a volume can be snapshotted, logical where none can, and says why', () => {
+    expect(chooseMethod(set, {}, { usable: true, reason: 'vol-1' })).toMatchObject({
+      method: 'physical',
+      reason: expect.stringMatching(/neither request nor config .* vol-1/) as string,
+    });
+    expect(chooseMethod(set, {}, { usable: false, reason: 'it has partitions' })).toMatchObject({
+      method: 'logical',
+      reason: expect.stringContaining('it has partitions') as string,
+    });
+    expect(chooseMethod(set)).toMatchObject({ method: 'logical' });
   });
 
   it.each(['logical', 'physical'] as const)('refuses %s for a standalone: its method is snapshot', (requested) => {
@@ -42,14 +45,9 @@ describe('chooseMethod', () => {
     expect(error.message).toMatch(/its only method is snapshot/);
   });
 
-  it.each([{}, { requested: 'snapshot' }] as const)(
-    'says that the snapshot of a standalone is not in this release: %o',
-    (wishes) => {
-      const error = refusalOf('standalone', wishes);
-      expect(error.name).toBe('MethodNotAvailable');
-      expect(error.message).toMatch(/snapshot is not in this release/);
-    },
-  );
+  it.each([{}, { requested: 'snapshot' }] as const)('takes a standalone by snapshot: %o', (wishes) => {
+    expect(chooseMethod({ kind: 'standalone' }, wishes)).toMatchObject({ method: 'snapshot' });
+  });
 
   it('refuses a sharded cluster in this release', () => {
     expect(refusalOf('sharded', {}).name).toBe('UnsupportedTopology');

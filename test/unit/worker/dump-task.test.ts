@@ -20,6 +20,10 @@ test('a worker that finds the base of an earlier one complete reads nothing agai
   };
   const openMember = () => Promise.reject(new TypeError('must not be read'));
   const scratch = { find: openMember, start: openMember };
-  const output = await runDumpTask(task, { ...world.deps, openMember, scratch }, new AbortController().signal);
+  const output = await runDumpTask(
+    task,
+    { ...world.deps, openMember, scratch, snapshotRoot: () => '' },
+    new AbortController().signal,
+  );
   expect(output).toEqual({ part: 'rs0', attempt: 1, documents: 5, storedBytes: 6 });
 });

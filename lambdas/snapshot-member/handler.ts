@@ -1,0 +1,18 @@
+import { bind } from '../../src/application/bind.ts';
+import { snapshotMember, snapshotMemberInput } from '../../src/application/use-cases/snapshot-member.ts';
+import { composeStep, composeStorages, composeVolumes } from '../../src/composition/compose-aws.ts';
+import { composeInspector, composeMembers } from '../../src/composition/compose-aws-database.ts';
+import { makeHandler } from '../_shared/make-handler.ts';
+import { parseEnvironment } from '../_shared/parse-environment.ts';
+import { environment } from './env.ts';
+
+const env = parseEnvironment(environment);
+const deps = {
+  ...composeStep(env),
+  ...composeStorages(),
+  ...composeVolumes(),
+  ...composeInspector(),
+  ...composeMembers(),
+};
+
+export const handler = makeHandler(bind(snapshotMember, snapshotMemberInput)(deps), deps);

@@ -1,0 +1,51 @@
+import type { SnapshotFacts } from '../../domain/base.ts';
+import type { DataLayout } from '../../domain/data-layout.ts';
+import type { PlannedVolume } from '../../domain/run.ts';
+import type { DeploymentSettings } from '../../domain/settings.ts';
+
+/** Whose snapshot it is: what it is found again by. */
+export interface SnapshotOwner {
+  readonly runId: string;
+  readonly part: string;
+}
+
+export interface SnapshotRequest extends SnapshotOwner {
+  readonly deployment: string;
+  /** `host:port`. */
+  readonly member: string;
+  readonly volume: PlannedVolume;
+}
+
+/** A snapshot of which the call has returned. What it does not know yet is filled in by {@link VolumeSnapshots.look}. */
+export type TakenSnapshot = Omit<SnapshotFacts, 'completedAt' | 'consistency' | 'lockSeconds'>;
+
+export interface SnapshotProgress {
+  readonly state: 'pending' | 'completed';
+  /** 0 to 100; null when unknown. */
+  readonly percent: number | null;
+  /** Null while it is pending, and where nobody can look into it. */
+  readonly layout: DataLayout | null;
+  readonly snapshots: SnapshotFacts['snapshots'];
+}
+
+/** Snapshots of the volume under a member's data (AWS: EBS; embedded: copies of the data directory of a local mongod). */
+export interface VolumeSnapshots {
+  /**
+   * The volume under the member's data, when it can be snapshotted and read by a worker; looked at in the plan.
+   * @returns undefined when none is known for this member
+   * @throws VolumeNotFound, VolumeLayoutUnsupported with what to do instead
+   */
+  find(deployment: DeploymentSettings, member: string): Promise<PlannedVolume | undefined>;
+  /**
+   * Takes the snapshot: when it resolves its content is fixed, and the member may be unlocked. What is written later is not
+   * in it. Not idempotent: {@link adopt} first. Leaves nothing when it fails or is aborted.
+   * @throws SnapshotFailed, VolumeNotFound, VolumeLayoutUnsupported
+   */
+  create(request: SnapshotRequest, signal?: AbortSignal): Promise<TakenSnapshot>;
+  /** The snapshot that an earlier try of the same state has made whole; undefined when there is none. */
+  adopt(request: SnapshotRequest): Promise<TakenSnapshot | undefined>;
+  /** @throws SnapshotFailed */
+  look(owner: SnapshotOwner, taken: TakenSnapshot): Promise<SnapshotProgress>;
+  /** Deletes what there is of this owner, whole or not; nothing there is no fault. */
+  delete(owner: SnapshotOwner): Promise<void>;
+}

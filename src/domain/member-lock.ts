@@ -1,0 +1,57 @@
+import * as z from 'zod';
+import { HoldfastError } from './errors.ts';
+import { opTimeSchema } from './timestamp.ts';
+import type { Member, TopologyPart } from './topology.ts';
+
+/** Milliseconds that a member is locked at most, whatever the snapshot takes: then it is given up. */
+export const longestLock = 60_000;
+
+/** `locks/<member>.json`: written before the lock is taken, removed once the server has said that it is gone. */
+export const memberLockSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  run: z.string(),
+  deployment: z.string(),
+  /** `host:port`. */
+  member: z.string(),
+  /** `hello.topologyVersion.processId`: a restart takes the lock away, and what is locked after it is not ours. */
+  process: z.string(),
+  /** What the member had applied before: while it is locked it applies nothing more. Null for a standalone. */
+  seen: opTimeSchema.nullable(),
+  /** The server's id of the operation that holds the lock; null until it is known to be held. */
+  opid: z.union([z.int(), z.string()]).nullable(),
+  at: z.iso.datetime(),
+});
+export type MemberLock = z.infer<typeof memberLockSchema>;
+
+const canVote = ({ votes, healthy, state }: Member): boolean =>
+  votes > 0 && healthy && ['PRIMARY', 'SECONDARY', 'ARBITER'].includes(state);
+
+/**
+ * Why a member may not be locked; undefined when it may. A locked member neither acknowledges writes nor votes, and its
+ * heartbeats look healthy all the same (measured: no primary is elected while the third of three voters is locked). So
+ * the set must keep both majorities without it, and without one more member that fails meanwhile.
+ */
+export function refuseLock(part: TopologyPart, host: string): string | undefined {
+  const member = part.members.find((candidate) => candidate.host === host);
+  if (member === undefined) return `${host} is no member of ${part.name}`;
+  if (part.role === 'standalone') return undefined;
+  if (member.state === 'PRIMARY') return `${host} is the primary: writes would stand still`;
+  if (member.votes === 0) return undefined;
+  const { majorityVoteCount, writeMajorityCount } = part;
+  if (majorityVoteCount === null || writeMajorityCount === null) return `the majorities of ${part.name} are unknown`;
+  const others = part.members.filter((candidate) => candidate.host !== host && canVote(candidate));
+  const acknowledging = others.filter(({ arbiter }) => !arbiter);
+  const left = (count: number) => `${count} besides it and one that may fail`;
+  if (others.length - 1 < majorityVoteCount)
+    return `${host} has a vote, and the set needs ${majorityVoteCount} votes for a primary, of ${left(others.length - 1)}`;
+  if (acknowledging.length - 1 < writeMajorityCount)
+    return `${host} has a vote, and the set needs ${writeMajorityCount} members for a majority write, of ${left(acknowledging.length - 1)}`;
+  return undefined;
+}
+
+/** @throws LockRefused */
+export function requireLockable(part: TopologyPart, host: string): void {
+  const refusal = refuseLock(part, host);
+  if (refusal !== undefined)
+    throw new HoldfastError('LockRefused', `${refusal}.`, { details: { part: part.name, host } });
+}

@@ -1,0 +1,139 @@
+import * as z from 'zod';
+import type { Logger } from '../../application/ports/logger.ts';
+import type { ObjectStore } from '../../application/ports/object-store.ts';
+import { indexPackSchema, indexPieceSchema, type IndexPiece } from '../../domain/backup-index.ts';
+import { isHoldfastError } from '../../domain/errors.ts';
+import { artifactKeys, checkpointKey, parseCheckpointKey } from '../../domain/names.ts';
+import type { WrittenPack } from '../packs/pack-writer.ts';
+import { compressZstdFrame, decompressZstdFrame } from '../packs/zstd-frames.ts';
+
+/** How far the copy of one snapshot came: `checkpoints/<part>/<attempt>/<n>.ndjson.zst`, one record after each pack. */
+
+const headSchema = z.strictObject({
+  kind: z.literal('copy'),
+  schemaVersion: z.literal(1),
+  backupId: z.string(),
+  part: z.string(),
+  codec: z.string(),
+  /** Of the snapshot that was read: its files never change, so what several attempts read of it fits together. */
+  snapshot: z.string(),
+});
+type CopyHead = z.infer<typeof headSchema>;
+const lineSchema = z.discriminatedUnion('kind', [headSchema, indexPackSchema, indexPieceSchema]);
+
+/** A record describes a few packs at most. */
+const maxRecordBytes = 64 * 1024 * 1024;
+
+export interface CopyCheckpointOptions {
+  readonly store: ObjectStore;
+  /** `stateKeys.checkpoints` of the part. */
+  readonly prefix: string;
+  readonly attempt: number;
+  readonly head: Omit<CopyHead, 'kind' | 'schemaVersion'>;
+  readonly logger: Logger;
+}
+
+/** Writes down which pieces are stored: after each pack, so that a later attempt reads none of them again. */
+export class CopyCheckpoint {
+  readonly #options: CopyCheckpointOptions;
+  #records = 0;
+  #pieces: IndexPiece[] = [];
+  readonly #stored = new Map<string, WrittenPack>();
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(options: CopyCheckpointOptions) {
+    this.#options = options;
+  }
+
+  /** A piece has its place in a pack, which may still be open. */
+  piece(piece: IndexPiece): void {
+    this.#pieces.push(piece);
+  }
+
+  packStored(pack: WrittenPack): void {
+    this.#stored.set(pack.name, pack);
+    void this.flush();
+  }
+
+  /** Resolves when what is stored is written down, or could not be. Never throws: a copy without it is none the worse. */
+  flush(): Promise<void> {
+    this.#turn = this.#turn
+      .then(() => this.#write())
+      .catch((error: unknown) => {
+        this.#options.logger.warn('a checkpoint could not be written', { reason: String(error) });
+      });
+    return this.#turn;
+  }
+
+  async #write(): Promise<void> {
+    const ready = this.#pieces.filter(({ pack }) => this.#stored.has(pack));
+    if (ready.length === 0) return;
+    const packs = [...new Set(ready.map(({ pack }) => pack))].map((name) => {
+      const { size, crc32 } = this.#stored.get(name) ?? { size: 0, crc32: '' };
+      return { kind: 'pack', pack: name, size, crc32 };
+    });
+    const head: CopyHead = { kind: 'copy', schemaVersion: 1, ...this.#options.head };
+    const text = [head, ...packs, ...ready].map((line) => `${JSON.stringify(line)}\n`).join('');
+    const { store, prefix, attempt } = this.#options;
+    const record = await compressZstdFrame(Buffer.from(text), 1);
+    await store.put(checkpointKey(prefix, attempt, this.#records + 1), record, { ifNoneMatch: '*' });
+    this.#records += 1;
+    const written = new Set(ready);
+    this.#pieces = this.#pieces.filter((piece) => !written.has(piece));
+  }
+}
+
+/** What earlier attempts stored of the same snapshot. */
+export interface SavedCopy {
+  readonly packs: ReadonlyMap<string, WrittenPack>;
+  /** By file, then by where they begin in it. */
+  readonly pieces: ReadonlyMap<string, ReadonlyMap<number, IndexPiece>>;
+}
+
+/**
+ * Reads what earlier attempts have stored. Records that are damaged or of another snapshot are left aside, and so are packs
+ * that the storage does not hold as they were written: their pieces are read again.
+ * @throws the storages' errors
+ */
+export async function readSavedCopy(
+  options: Omit<CopyCheckpointOptions, 'attempt'>,
+  artifacts: { readonly store: ObjectStore; readonly partPrefix: string },
+): Promise<SavedCopy> {
+  const { store, prefix, head, logger } = options;
+  const packs = new Map<string, WrittenPack>();
+  const pieces = new Map<string, Map<number, IndexPiece>>();
+  for await (const { key } of store.list(prefix)) {
+    if (parseCheckpointKey(prefix, key) === undefined) continue;
+    const lines = await readRecord(store, key, head).catch((error: unknown) => {
+      if (isHoldfastError(error, 'StorageUnavailable', 'StorageAccessDenied')) throw error;
+      logger.warn('a checkpoint is left aside', { key, reason: String(error) });
+      return [];
+    });
+    for (const line of lines) {
+      if (line.kind === 'pack') {
+        const pack = { name: line.pack, key: artifactKeys.pack(artifacts.partPrefix, line.pack), ...sizeOf(line) };
+        if ((await artifacts.store.head(pack.key))?.size === pack.size) packs.set(pack.name, pack);
+      } else if (line.kind === 'piece' && packs.has(line.pack)) {
+        const ofFile = pieces.get(line.file) ?? new Map<number, IndexPiece>();
+        pieces.set(line.file, ofFile.set(line.fileOffset, line));
+      }
+    }
+  }
+  return { packs, pieces };
+}
+
+const sizeOf = ({ size, crc32 }: { readonly size: number; readonly crc32: string }) => ({ size, crc32 });
+
+async function readRecord(
+  store: ObjectStore,
+  key: string,
+  wanted: CopyCheckpointOptions['head'],
+): Promise<z.infer<typeof lineSchema>[]> {
+  const raw = await decompressZstdFrame((await store.get(key)).body, maxRecordBytes);
+  const texts = raw.toString('utf8').trimEnd().split('\n');
+  const [head, ...lines] = texts.map((text) => lineSchema.parse(JSON.parse(text)));
+  const same =
+    head?.kind === 'copy' &&
+    (['backupId', 'part', 'codec', 'snapshot'] as const).every((name) => head[name] === wanted[name]);
+  return same ? lines : [];
+}
