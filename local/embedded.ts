@@ -14,7 +14,7 @@ import type { HoldfastClient } from '../src/application/ports/holdfast-client.ts
 import type { Logger } from '../src/application/ports/logger.ts';
 import type { TaskCallbacks } from '../src/application/ports/task-callbacks.ts';
 import type { VolumeSnapshots } from '../src/application/ports/volume-snapshots.ts';
-import { composeLocal } from '../src/composition/compose-local.ts';
+import { composeLocal, type LocalOptions } from '../src/composition/compose-local.ts';
 import { LocalStorages } from '../src/composition/local-storages.ts';
 import { loadConfig } from '../src/config/load-config.ts';
 import { nameFailure } from '../src/domain/failure.ts';
@@ -76,8 +76,7 @@ function connectParts(
     logger,
     state,
     storages,
-    volumes: options.volumes ?? new DataDirectorySnapshots(join(stateDir, 'snapshots')),
-    watchdog: new ForkLockWatchdog({ entry: watchdogEntry, args: [stateDir], environment: credentials.values }),
+    ...snapshotParts(stateDir, credentials, options),
     launcher: new OrphanStoppingLauncher({ launcher: workers, state, clock, logger }),
     executions: new JournalExecutions(state),
     events: new LogEventPublisher({ clock, logger, file: join(stateDir, 'events.ndjson') }),
@@ -101,6 +100,14 @@ function connectParts(
       await state.close();
     },
   });
+}
+
+function snapshotParts(
+  stateDir: string,
+  { values: environment }: CredentialEnvironment,
+  { volumes = new DataDirectorySnapshots(join(stateDir, 'snapshots')) }: Pick<EmbeddedOptions, 'volumes'>,
+): Pick<LocalOptions, 'volumes' | 'watchdog'> {
+  return { volumes, watchdog: new ForkLockWatchdog({ entry: watchdogEntry, args: [stateDir], environment }) };
 }
 
 /** The answers of workers, as the engine takes them. */

@@ -102,8 +102,13 @@ function toOplogArchive({ oplogArchive }: ConfigFile['deployments'][string], sto
   return oplogArchive && { oplogArchive: { ...oplogArchive, storage: oplogArchive.storage ?? storage } };
 }
 
-const absoluteVolumes = (volumes: Readonly<Record<string, string>>, folder: string) =>
-  Object.fromEntries(Object.entries(volumes).map(([host, path]) => [host, resolve(folder, path)]));
+function volumeSettings(
+  { volumes, lock }: Pick<ConfigFile['deployments'][string], 'volumes' | 'lock'>,
+  folder: string,
+): Pick<DeploymentSettings, 'volumes' | 'lock'> {
+  const paths = Object.entries(volumes ?? {}).map(([host, path]) => [host, resolve(folder, path)] as const);
+  return { ...(volumes && { volumes: Object.fromEntries(paths) }), ...(lock !== undefined && { lock }) };
+}
 
 function toDeployment(name: string, file: ConfigFile, folder: string, ca: string | undefined): DeploymentSettings {
   const { tls, limits, credentials, restoreCredentials, ...given } = file.deployments[
@@ -118,8 +123,7 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
     ...(given.method && { method: given.method }),
     storage,
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
-    ...(given.volumes && { volumes: absoluteVolumes(given.volumes, folder) }),
-    ...(given.lock !== undefined && { lock: given.lock }),
+    ...volumeSettings(given, folder),
     ...(given.schedules && { schedules: given.schedules }),
     ...toOplogArchive(given, storage),
     member: given.member ?? memberPreferencesSchema.parse({}),

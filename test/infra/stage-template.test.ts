@@ -150,6 +150,7 @@ describe('functions', () => {
       'plan-restore',
       'record-failure',
       'settle-ended-run',
+      'snapshot-member',
       'sweep-runs',
     ]);
   });

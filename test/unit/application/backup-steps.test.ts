@@ -139,50 +139,6 @@ describe('Plan Backup', () => {
     expect(await planOf('run-1')).toEqual(first);
   });
 
-  const volume: PlannedVolume = {
-    ...{ type: 'directory', volumes: ['/data/h'], instance: null, filesystem: null, dataPath: '', reason: '/data/h' },
-    atOnce: false,
-  };
-  /** Plans with what is found under the member, and a config that says whether it may be locked. */
-  async function planWith(find: VolumeSnapshots['find'], lock: boolean, request: object = {}) {
-    const [orders] = Object.values(worldSettings.deployments);
-    const settings = settingsSchema.parse({ ...worldSettings, deployments: { orders: { ...orders, lock } } });
-    const deps = { ...world.deps, settings, volumes: { ...world.deps.volumes, find } };
-    await inspect({ ...world, deps }, 'run-1', request);
-    await plan({ ...world, deps }, 'run-1');
-    return planOf('run-1');
-  }
-
-  test('takes physical of itself where a volume is found that can be snapshotted, and says why', async () => {
-    const { method, methodReason, parts } = await planWith(() => Promise.resolve({ ...volume, atOnce: true }), false);
-    expect({ method, methodReason }).toMatchObject({ method: 'physical', methodReason: expect.stringContaining('/data/h') as string });
-    expect(parts[0]).toMatchObject({ method: 'physical', lock: false, volume: { volumes: ['/data/h'] } });
-  });
-
-  test('locks only where the config allows it, and falls back to logical where that was not asked otherwise', async () => {
-    expect((await planWith(() => Promise.resolve(volume), true)).parts[0]).toMatchObject({ method: 'physical', lock: true });
-    world = makeWorld();
-    const { method, methodReason } = await planWith(() => Promise.resolve(volume), false);
-    expect({ method, methodReason }).toMatchObject({ method: 'logical', methodReason: expect.stringMatching(/lock: false/) as string });
-  });
-
-  test('does not lock a member whose set could lose a majority by it', async () => {
-    const [part] = worldTopology.parts;
-    const members = [member('a:1', { state: 'PRIMARY' }), member('b:1'), member('h:1', { hidden: true, priority: 0 })];
-    world.inspection = { ...worldTopology, parts: part ? [{ ...part, members }] : [] };
-    await expect(planWith(() => Promise.resolve(volume), true, { method: 'physical' })).rejects.toMatchObject({
-      name: 'LockRefused',
-      message: expect.stringContaining('needs 2 votes') as string,
-    });
-  });
-
-  test('refuses a method that needs a volume where none is usable, with what is wrong with it', async () => {
-    const refuse = (error: HoldfastError) => planWith(() => Promise.reject(error), true, { method: 'physical' });
-    await expect(refuse(new HoldfastError('VolumeLayoutUnsupported', 'encrypted'))).rejects.toMatchObject({ message: 'encrypted' });
-    world = makeWorld();
-    await expect(planWith(() => Promise.resolve(undefined), true, { method: 'snapshot' })).rejects.toMatchObject({ name: 'VolumeNotFound' });
-  });
-
   test('refuses what this release cannot do', async () => {
     world.inspection = { ...worldTopology, kind: 'standalone' };
     await inspect(world, 'run-2', { method: 'logical' });

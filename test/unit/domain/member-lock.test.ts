@@ -16,7 +16,7 @@ const kinds: Readonly<Record<Kind, Partial<Member>>> = {
 
 /** A set by its letters; majorities as the server computes them. */
 function set(letters: string): TopologyPart {
-  const members = [...letters].map((letter, index) => member(`m${index}:1`, kinds[letter as Kind]));
+  const members = Array.from(letters, (letter, index) => member(`m${index}:1`, kinds[letter as Kind]));
   const voters = members.filter(({ votes }) => votes > 0);
   const majorityVoteCount = Math.floor(voters.length / 2) + 1;
   const writeMajorityCount = Math.min(majorityVoteCount, voters.filter(({ arbiter }) => !arbiter).length);
