@@ -58,10 +58,11 @@ export class ByteChannel implements AsyncIterable<Buffer> {
       const next = this.#queue.shift();
       if (next) {
         const { buffer, taken } = next;
+        const { length } = buffer;
         yield buffer;
         // Only now is the consumer done with it.
         taken?.();
-        this.#queued = Math.max(0, this.#queued - buffer.length);
+        this.#queued = Math.max(0, this.#queued - length);
         this.#releaseProducers();
       } else if (this.#ended) return;
       else await new Promise<void>((resolve) => (this.#wakeConsumer = resolve));

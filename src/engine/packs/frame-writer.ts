@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IndexFrame } from '../../domain/backup-index.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { freeBytes } from './free-bytes.ts';
 import type { FrameCompressor } from './frame-compressor.ts';
 import type { PackWriter } from './pack-writer.ts';
 
@@ -52,8 +53,12 @@ export class FrameWriter {
     const isRaw = stored.buffer === raw.buffer;
     if (!isRaw) release();
     const sha256 = hash('sha256', stored, 'hex');
-    const place = await this.#options.packs.append(stored, isRaw ? release : undefined);
-    const frame = { ...place, length: stored.length, rawLength, documents, sha256 };
+    const { length } = stored;
+    const taken = (): void => {
+      freeBytes(stored);
+    };
+    const place = await this.#options.packs.append(stored, isRaw ? release : taken);
+    const frame = { ...place, length, rawLength, documents, sha256 };
     onPlaced?.(frame);
     this.#options.onFrame();
     return frame;

@@ -5,6 +5,7 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { Codec, IndexFrame, IndexPiece } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { documentLength } from '../bson/raw-document.ts';
+import { freeBytes } from './free-bytes.ts';
 import { decompressZstdFrame } from './zstd-frames.ts';
 
 /** A frame holds some MiB, or one document; more is a damaged or hostile index. */
@@ -122,14 +123,8 @@ export async function* readFrames<F extends Stored = IndexFrame>(
   }
 }
 
-/** Smaller buffers may be views of memory that Node shares among many. */
-const leastFreed = 256 * 1024;
-
-/**
- * Gives the memory of a decoded frame back now: left to the garbage collector, frames of some MiB make it collect all the
- * time. The frame is empty afterwards.
- */
+/** Gives the memory of a decoded frame back; it is empty afterwards. */
 export function freeFrame(raw: Buffer, codec: Codec): void {
   // What was stored as it is, is a view of what the storage gave.
-  if (codec !== 'none' && raw.length >= leastFreed) (raw.buffer as ArrayBuffer).transfer(0);
+  if (codec !== 'none') freeBytes(raw);
 }

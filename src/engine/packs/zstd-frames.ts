@@ -1,29 +1,62 @@
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { HoldfastError } from '../../domain/errors.ts';
 
-const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
 const magic = 0xfd2fb528;
 const blockHeaderSize = 3;
-const minChunkSize = 16 * 1024;
+/** With a 256th of the content, more than zstd ever adds to it (ZSTD_compressBound). */
+const chunkReserve = 1024;
 const decompressionChunkSize = 128 * 1024;
 
-/** One frame with its content checksum, made on libuv's threads. */
-export function compressZstdFrame(raw: Uint8Array, level: number): Promise<Buffer> {
+/**
+ * One frame with its content checksum, made on libuv's threads. A large one has memory of its own, for `freeBytes`.
+ * @throws Internal when what zlib made is not one frame
+ */
+export async function compressZstdFrame(raw: Uint8Array, level: number): Promise<Buffer> {
+  const pieces = await compressedPieces(raw, level);
+  const frame = joined(pieces);
+  if (zstdFrameLength(frame) !== frame.length)
+    throw new HoldfastError('Internal', `zlib made more than one frame of ${raw.length} bytes.`);
+  return frame;
+}
+
+function compressedPieces(raw: Uint8Array, level: number): Promise<Buffer[]> {
   // pledgedSrcSize is newer than Node's type declarations; it writes the content size into the frame's header.
   const options = {
-    // Room for most results in one piece. More would not spare the copy that Node makes in the end anyway (24.21.0: the
-    // frame's last bytes come apart), and be collected again and again.
-    chunkSize: Math.max(minChunkSize, raw.length >> 2),
+    // Always more than the frame: when a frame ends where a piece of memory does, Node (24.21.0) asks for more, and zstd
+    // begins another, empty frame behind it. What is not written to is never in memory.
+    chunkSize: raw.length + (raw.length >> 8) + chunkReserve,
     params: {
       [constants.ZSTD_c_compressionLevel]: level,
       [constants.ZSTD_c_checksumFlag]: 1,
     },
     pledgedSrcSize: raw.length,
   };
-  return compress(raw, options);
+  // Not the function that compresses at once: it copies the pieces together, which are one behind the other already.
+  const stream = createZstdCompress(options);
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    stream.on('data', (piece: Buffer) => pieces.push(piece));
+    stream.on('end', () => {
+      resolve(pieces);
+    });
+    stream.on('error', reject);
+    stream.end(raw);
+  });
+}
+
+/** As one buffer; a view when the pieces lie one behind the other. */
+function joined(pieces: readonly Buffer[]): Buffer {
+  const [first] = pieces;
+  if (!first) return Buffer.alloc(0);
+  let end = first.byteOffset;
+  for (const { buffer, byteOffset, length } of pieces) {
+    if (buffer !== first.buffer || byteOffset !== end) return Buffer.concat(pieces);
+    end += length;
+  }
+  return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset);
 }
 
 function cutOff(offset: number): HoldfastError {
