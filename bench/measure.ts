@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { workerFlags } from '../src/adapters/process/worker-process.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 
 /** One measured run of a client against a server. */
@@ -23,10 +24,10 @@ async function cpuSeconds(pid: number | 'self', fields: readonly [number, number
   return fields.reduce((sum, field) => sum + Number(values[field - 3]), 0) / ticksPerSecond;
 }
 
-/** A script of this folder in a process of its own, which prints its numbers as one line of JSON. */
+/** A script of this folder in a process of its own, run as a worker is, which prints its numbers as one line of JSON. */
 export async function measureScript(script: string, args: readonly string[], serverPid: number): Promise<Measured> {
   const before = await cpuSeconds(serverPid);
-  const child = spawn(process.execPath, [join(import.meta.dirname, script), ...args], {
+  const child = spawn(process.execPath, [...workerFlags, join(import.meta.dirname, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const output = await text(child.stdout);

@@ -8,6 +8,7 @@ import { Binary } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
 import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
+import { workerFlags } from '../../src/adapters/process/worker-process.ts';
 import { decode, dumpHidden, readBase, stallingStore } from '../support/dump-harness.ts';
 
 const run = promisify(execFile);
@@ -42,7 +43,7 @@ describe('limits of the dump', () => {
           const body = new Binary(randomBytes(16 * 1024 * 1024 - 100));
           await db.collection(`c${collection}`).insertOne({ _id: n as never, body }, everywhere);
         }
-      const args = ['--max-old-space-size=192', script, set.hidden.host, set.name, join(folder, codec), codec, '4'];
+      const args = [...workerFlags, script, set.hidden.host, set.name, join(folder, codec), codec, '4'];
       const { stdout } = await run(process.execPath, args);
       const { documents, peakMiB } = JSON.parse(stdout) as { documents: number; peakMiB: number };
       console.log(`codec ${codec}: peak ${Math.round(peakMiB)} MiB`);

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
 import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
 import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
+import { workerFlags } from '../../src/adapters/process/worker-process.ts';
 import { manifestSchema, type Manifest } from '../../src/domain/manifest.ts';
 import { dumpPart } from '../../src/engine/dump/dump-part.ts';
 import { runParallel } from '../../src/engine/restore/run-parallel.ts';
@@ -23,9 +24,6 @@ const args = [
   '--syncdelay=10',
   '--wiredTigerEngineConfigString=file_manager=(close_idle_time=2,close_scan_interval=1,close_handle_minimum=200)',
 ];
-/** The worker's heap is bounded, so that what it keeps per collection shows. */
-const heap = '--max-old-space-size=192';
-
 interface Measured {
   readonly documents: number;
   readonly peakMiB: number;
@@ -55,7 +53,7 @@ describe('limits of namespaces', () => {
 
   async function measured(script: string, more: readonly string[]): Promise<Measured> {
     const from = performance.now();
-    const { stdout } = await run(process.execPath, [heap, join(support, script), ...more]);
+    const { stdout } = await run(process.execPath, [...workerFlags, join(support, script), ...more]);
     const { documents, peakMiB } = JSON.parse(stdout) as { documents: number; peakMiB: number };
     return { documents, peakMiB, seconds: (performance.now() - from) / 1000 };
   }

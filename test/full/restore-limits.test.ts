@@ -8,6 +8,7 @@ import { Binary } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
 import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
+import { workerFlags } from '../../src/adapters/process/worker-process.ts';
 import { makeBackup } from '../support/handmade-backup.ts';
 
 const run = promisify(execFile);
@@ -36,7 +37,7 @@ describe('limits of the restore', () => {
     const manifest = await makeBackup(new DirectoryObjectStore({ root: folder }), { collections });
     const file = join(folder, 'manifest.json');
     await writeFile(file, JSON.stringify(manifest));
-    const { stdout } = await run(process.execPath, ['--max-old-space-size=192', script, target.uri, folder, file, '8']);
+    const { stdout } = await run(process.execPath, [...workerFlags, script, target.uri, folder, file, '8']);
     const { documents, peakMiB } = JSON.parse(stdout) as { documents: number; peakMiB: number };
     console.log(`restore: peak ${Math.round(peakMiB)} MiB`);
     expect(documents).toBe(24);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ForkWorkerLauncher } from '../../src/adapters/process/fork-worker-launcher.ts';
 import { JsonLogger } from '../../src/adapters/process/json-logger.ts';
+import { workerFlags } from '../../src/adapters/process/worker-process.ts';
 import { SystemClock } from '../../src/adapters/process/system-clock.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 
@@ -185,7 +186,7 @@ describe('launching', () => {
     const [{ output }] = callbacks.told as [{ output: Record<string, unknown> }];
     expect(output['environment']).toEqual({ ORDERS_PASSWORD: 'hunter2' });
     expect(output['argv']).toEqual([expect.anything(), entry, '--state-dir', directory]);
-    expect(output['execArgv']).toEqual(['--max-old-space-size=192']);
+    expect(output['execArgv']).toEqual(workerFlags);
     const visible = JSON.stringify([output['env'], output['argv'], output['execArgv']]);
     for (const hidden of ['hunter2', 'secret-token', '"report"']) expect(visible).not.toContain(hidden);
     expect(output['env']).toHaveProperty('PATH');
