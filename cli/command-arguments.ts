@@ -105,6 +105,23 @@ export function parseNamespace(text: string): string {
   throw new InvalidArgumentError('Expected database.collection.');
 }
 
+/** Collects `--ns db.coll` and `--ns db.*`, repeated. */
+export function collectNamespace(text: string, namespaces: readonly string[] = []): string[] {
+  if (!/^[^.$\0]+\.[^$\0]+$/.test(text)) throw new InvalidArgumentError('Expected database.collection or database.*.');
+  return [...namespaces, text];
+}
+
+/** Collects `--rename from=to`, repeated: the first equals sign parts them. */
+export function collectRename(
+  text: string,
+  renames: NonNullable<RestoreRequest['renames']> = [],
+): NonNullable<RestoreRequest['renames']> {
+  const [from, to] = [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)];
+  if (!text.includes('=') || from === '' || to === '')
+    throw new InvalidArgumentError('Expected a.x=b.y for a collection, or a.*=b.* for a database.');
+  return [...renames, { from, to }];
+}
+
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** `2026-11-22`, `2026-11-22T10:15:30Z` (UTC unless it says otherwise), or how long ago: `90m`, `24h`, `7d`, `2w`. */

@@ -4,6 +4,7 @@ import { requireHeldLease } from '../src/application/leases.ts';
 import { readConfig, storageOf } from '../src/application/run-folder.ts';
 import type { WorkerDeps } from '../src/composition/compose-worker.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
+import { selectionOf } from '../src/domain/namespace-selection.ts';
 import { artifactKeys, stateKeys } from '../src/domain/names.ts';
 import type { RestoreRequest } from '../src/domain/run.ts';
 import { isDirectoryTarget } from '../src/domain/restore-place.ts';
@@ -75,7 +76,8 @@ async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal
   }
 }
 
-const whatToCarry = ({ users, keepExpired }: RestoreRequest) => ({
+const whatToCarry = ({ users, keepExpired, namespaces, renames }: RestoreRequest) => ({
+  selection: selectionOf({ namespaces, renames }),
   users: users !== undefined && users !== false,
   usersOf: Array.isArray(users) ? users : undefined,
   keepExpired: keepExpired ?? false,

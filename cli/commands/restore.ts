@@ -3,6 +3,8 @@ import { HoldfastError } from '../../src/domain/errors.ts';
 import type { RestoreRequest } from '../../src/domain/run.ts';
 import {
   collectDatabase,
+  collectNamespace,
+  collectRename,
   parseAt,
   parseCredentials,
   parseNamespace,
@@ -22,6 +24,8 @@ type RestoreFlags = Pick<
 > & {
   readonly users?: boolean;
   readonly usersOf?: string[];
+  readonly ns?: string[];
+  readonly rename?: NonNullable<RestoreRequest['renames']>;
 };
 
 export function registerRestore(program: Command, { run }: ProgramOptions): void {
@@ -40,6 +44,12 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
       'right before that collection was dropped; with --at: the last time up to then',
       parseNamespace,
     )
+    .option(
+      '--ns <pattern>',
+      'only db.coll, or db.* for a whole database, as named at that time; repeatable',
+      collectNamespace,
+    )
+    .option('--rename <from=to>', 'under another name: a.x=b.y, or a.*=b.*; repeatable', collectRename)
     .option('--credentials <source>', "the target's credentials: env:NAME or file:PATH", parseCredentials)
     .option(
       '--overwrite <name>',
@@ -56,7 +66,19 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
 }
 
 async function restore(session: CommandSession, backup: string, flags: RestoreFlags): Promise<void> {
-  const { to, at, beforeDrop, credentials, overwrite, usersOf, users = usersOf, keepExpired, parallel } = flags;
+  const {
+    to,
+    at,
+    beforeDrop,
+    ns,
+    rename,
+    credentials,
+    overwrite,
+    usersOf,
+    users = usersOf,
+    keepExpired,
+    parallel,
+  } = flags;
   if (overwrite !== undefined) await confirmOverwrite(session, overwrite);
   const client = await session.client();
   const { runId } = await client.startRestore({
@@ -64,6 +86,8 @@ async function restore(session: CommandSession, backup: string, flags: RestoreFl
     to,
     ...(at === undefined ? {} : { at }),
     ...(beforeDrop === undefined ? {} : { beforeDrop }),
+    ...(ns === undefined ? {} : { namespaces: ns }),
+    ...(rename === undefined ? {} : { renames: rename }),
     ...(credentials === undefined ? {} : { credentials }),
     ...(overwrite === undefined ? {} : { overwrite }),
     ...(users === undefined ? {} : { users }),

@@ -57,6 +57,14 @@ const restoreRequestShape = {
     .regex(/^[^.$\0]+\.[^$\0]+$/, 'expected database.collection')
     .optional(),
   storage: z.string().optional(),
+  /** Only these: `db.coll`, `db.*`, by their names at the restore time (namespace-selection.ts); left out: everything. */
+  namespaces: z.array(z.string()).min(1).max(1000).optional(),
+  /** Under other names: `a.x` to `b.y`, `a.*` to `b.*`. */
+  renames: z
+    .array(z.strictObject({ from: z.string(), to: z.string() }))
+    .min(1)
+    .max(1000)
+    .optional(),
   /** MongoDB URI without credentials: requests are written down. Or the absolute path of a directory (restore-place.ts). */
   to: z.string().refine((uri) => !/:\/\/[^?]*@/.test(uri), {
     error: 'a URI without user and password: name their source by credentials',

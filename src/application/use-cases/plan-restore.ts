@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, Method } from '../../domain/manifest.ts';
 import { partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
+import { selectionOf } from '../../domain/namespace-selection.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { isDirectoryTarget } from '../../domain/restore-place.ts';
 import { type RestoreRequest, restoreRequestSchema } from '../../domain/run.ts';
@@ -143,7 +144,9 @@ async function describeServer(
   const part = requireLogicalPart(onlyPart(manifest));
   const client = await openTarget(target);
   try {
-    const { name } = await checkTarget(client, { manifest, part: part.name, runId, overwrite: request.overwrite });
+    const { name } = await checkTarget(client, {
+      ...{ manifest, part: part.name, runId, overwrite: request.overwrite, selection: selectionOf(request) },
+    });
     return { description: name, digest: await targetDigest(client) };
   } finally {
     await client.close();
@@ -152,15 +155,17 @@ async function describeServer(
 
 /** @throws InvalidInput for what only a server has, and where no directory can be reached */
 async function describeDirectory(
-  { to: directory, overwrite, credentials, users, keepExpired }: RestoreRequest,
+  request: RestoreRequest,
   restore: Pick<DirectoryRequest, 'manifest' | 'part' | 'runId'>,
   restoreTime: Timestamp | null,
   { directories }: PlanRestoreDeps,
 ): Promise<TargetDescription> {
   const { backupId } = restore.manifest;
+  const { to: directory, overwrite, credentials, users, keepExpired } = request;
   const refuse = (message: string) => new HoldfastError('InvalidInput', message);
   if (!directories) throw refuse('A directory is a target of `holdfast restore` on the machine that holds it.');
   if (credentials !== undefined) throw refuse('A directory wants no credentials.');
+  if (selectionOf(request)) throw refuse('A directory is a copy of the whole: collections are chosen for a server.');
   if (Array.isArray(users))
     throw refuse('A directory gets users and roles of every database: it is a copy of the whole.');
   if (keepExpired === true)

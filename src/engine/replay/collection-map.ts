@@ -89,3 +89,33 @@ export class CollectionMap {
     return [{ kind: 'rename', uuid: occupant, from: ns, to }];
   }
 }
+
+/**
+ * Of a restore of some collections: each has the name from the beginning that it gets at the end, and no other one of
+ * the source is ever in the target, where others may be. So nothing is renamed, and nothing has to make room.
+ */
+export class FinalNames extends CollectionMap {
+  readonly #finals: ReadonlyMap<string, string>;
+
+  /** @param finals the target's names by the source's UUID */
+  constructor(finals: ReadonlyMap<string, string>) {
+    super();
+    this.#finals = finals;
+  }
+
+  override create(uuid: string): NamespaceStep[] {
+    const ns = this.#finals.get(uuid);
+    return ns === undefined ? [] : super.create(uuid, ns);
+  }
+
+  override rename(): NamespaceStep[] {
+    return [];
+  }
+
+  /** @throws RestoreVerificationFailed */
+  override checkSettled(): void {
+    for (const [uuid, ns] of this.#finals)
+      if (this.nameOf(uuid) === undefined)
+        throw new HoldfastError('RestoreVerificationFailed', `${ns} was neither in the base nor created by the oplog.`);
+  }
+}

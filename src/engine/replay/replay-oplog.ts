@@ -23,6 +23,8 @@ export interface ReplayInput {
   /** hello.maxWireVersion of the target. */
   readonly maxWireVersion: number;
   readonly scan: OplogScan;
+  /** Only these collections, by the source's UUID: nothing is done to others, nor to the rows of system.views. */
+  readonly selected?: ReadonlyMap<string, string> | undefined;
   /** Documents that the base holds twice, by UUID. */
   readonly repeated: ReadonlyMap<string, number>;
 }
@@ -96,7 +98,9 @@ class Replay {
   /** @returns a promise only when the caller must wait */
   apply(operation: Operation, ts: Timestamp): Promise<void> | undefined {
     const ns = targetNamespace(operation.ns, this.#input.users);
-    if (ns === undefined || operation.kind === 'nothing') {
+    const { selected } = this.#input;
+    const isLeftOut = selected && 'uuid' in operation && !selected.has(operation.uuid);
+    if (ns === undefined || operation.kind === 'nothing' || isLeftOut) {
       this.skipped++;
       return undefined;
     }

@@ -1,8 +1,9 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { splitNamespace } from '../../domain/names.ts';
 import { compareTimestamps, formatTimestamp, type OpTime, type Timestamp } from '../../domain/timestamp.ts';
-import { changesFeatureCompatibilityVersion, readOplogEntry } from '../oplog/oplog-entry.ts';
+import { changesFeatureCompatibilityVersion, type OplogEntry, readOplogEntry } from '../oplog/oplog-entry.ts';
 import { targetNamespace } from './carried-namespaces.ts';
+import type { NamesAtEnd } from './names-at-end.ts';
 import { type Operation, operationsOf, unsupported } from './operation.ts';
 import { TransactionDecisions } from './transactions.ts';
 
@@ -18,6 +19,8 @@ export interface ScanInput {
   readonly users: boolean;
   /** Collections of the base: [source's UUID, ns]. */
   readonly base: Iterable<readonly [string, string]>;
+  /** Is told of every definition up to the restore time that the base does not hold for certain. */
+  readonly names?: NamesAtEnd | undefined;
 }
 
 export interface OplogScan {
@@ -106,16 +109,16 @@ export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<
       if (last) checkOrder(last, ts);
       else checkStart(ts, input.from);
       last = ts;
-      transactions.observe(entry);
+      const transaction = transactions.observe(entry);
       if (compareTimestamps(ts, input.restoreTime) > 0) continue;
       entries++;
-      if (compareTimestamps(ts, input.applyFrom) <= 0) continue;
+      const after = compareTimestamps(ts, input.applyFrom) > 0;
+      if (input.names && (after || transaction !== undefined))
+        for (const operation of carriedOperations(entry, input.users)) input.names.observe(operation, ts, transaction);
+      if (!after) continue;
       if (changesFeatureCompatibilityVersion(entry))
         throw unsupported(entry, ts, 'it changes the feature compatibility version, over which no replay goes');
-      for (const operation of operationsOf(entry)) {
-        if (targetNamespace(operation.ns, input.users) === undefined) continue;
-        accounts.observe(operation, ts);
-      }
+      for (const operation of carriedOperations(entry, input.users)) accounts.observe(operation, ts);
     }
   }
   if (!last || compareTimestamps(last, input.restoreTime) < 0)
@@ -126,6 +129,10 @@ export async function scanOplog(pieces: EntryPieces, input: ScanInput): Promise<
   transactions.close();
   accounts.close();
   return { transactions, entries, dropped: accounts.dropped };
+}
+
+function* carriedOperations(entry: OplogEntry, users: boolean): Generator<Operation> {
+  for (const operation of operationsOf(entry)) if (targetNamespace(operation.ns, users) !== undefined) yield operation;
 }
 
 /** Slices prove that they follow each other by their first and last entries alone. */

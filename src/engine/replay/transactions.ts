@@ -76,16 +76,31 @@ export class TransactionDecisions {
     this.#bounds = bounds;
   }
 
-  /** First reading: every entry, also those after the restore time. @throws OplogGap, UnsupportedOplogEntry */
-  observe(entry: OplogEntry): void {
+  /**
+   * First reading: every entry, also those after the restore time.
+   * @returns what identifies the transaction of several entries that it belongs to, for {@link isApplied}
+   * @throws OplogGap, UnsupportedOplogEntry
+   */
+  observe(entry: OplogEntry): string | undefined {
     const role = transactionRole(entry);
     if (!role) {
       if (entry.partialTxn || entry.prepare || entry.command === 'commitTransaction')
         throw unsupported(entry, entry.opTime.ts, 'it is part of a transaction without a session');
-      return;
+      return undefined;
     }
     const chain = this.#chains.step(entry, role);
-    if (!chain || (role !== 'commit' && role !== 'apply')) return;
+    if (!chain) return undefined;
+    const transaction = identify(transactionKey(entry), chain.first);
+    if (role === 'commit' || role === 'apply') this.#decide(entry, role, chain, transaction);
+    return transaction;
+  }
+
+  /** After the first reading. */
+  isApplied(transaction: string): boolean {
+    return this.#applied.has(transaction);
+  }
+
+  #decide(entry: OplogEntry, role: 'commit' | 'apply', chain: OpenTransaction, transaction: string): void {
     const decisive = role === 'commit' ? commitTimestamp(entry) : entry.opTime.ts;
     const { applyFrom, restoreTime } = this.#bounds;
     if (compareTimestamps(decisive, restoreTime) > 0 || compareTimestamps(entry.opTime.ts, applyFrom) <= 0) return;
@@ -94,7 +109,7 @@ export class TransactionDecisions {
         'OplogGap',
         `The transaction that ends at ${formatTimestamp(entry.opTime.ts)} began before the captured oplog.`,
       );
-    this.#applied.add(identify(transactionKey(entry), chain.first));
+    this.#applied.add(transaction);
   }
 
   /** After the first reading. @throws OplogGap for a transaction prepared by the restore time that nothing decided */

@@ -1,6 +1,8 @@
 import type { Document, MongoClient, ObjectId } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../../domain/manifest.ts';
+import { splitNamespace } from '../../domain/names.ts';
+import type { NamespaceSelection } from '../../domain/namespace-selection.ts';
 import { type AuthInfo, missingPrivileges, restoreRole } from '../../domain/privileges.ts';
 import { temporaryRoles, temporaryUsers } from '../replay/carried-namespaces.ts';
 import { markDatabase, readMark, type RestoreMark } from './restore-mark.ts';
@@ -13,6 +15,8 @@ export interface TargetCheck {
   readonly runId: string;
   /** The target's name, typed by whoever asked: the replica set's name, or host:port of a standalone. */
   readonly overwrite?: string | undefined;
+  /** Only these names of it are filled (NamespaceSelection.scope); undefined for all of it. */
+  readonly selection?: Pick<NamespaceSelection, 'scope'> | undefined;
 }
 
 /** What a restore needs to know of its target. */
@@ -128,27 +132,58 @@ async function isSource(client: MongoClient, hello: Hello, part: ManifestPart): 
 }
 
 /** Databases and collections that a restore would meet. */
-async function readOccupants(client: MongoClient): Promise<string[]> {
-  const reply = await command(client, 'a list of its databases', { listDatabases: 1, nameOnly: true });
-  const names = (reply['databases'] as readonly { name: string }[]).map(({ name }) => name);
+async function readOccupants(client: MongoClient, scope: readonly string[] | undefined): Promise<string[]> {
+  const databases = await readDatabases(client);
+  if (scope) return readNamed(client, databases, scope);
   const own = new Set(['admin', 'config', 'local', markDatabase]);
   const temporary = new Set([temporaryUsers, temporaryRoles]);
-  const inAdmin = await atTarget('a list of the collections of admin', () =>
-    client.db('admin').listCollections({}, { nameOnly: true }).toArray(),
-  );
-  const collections = inAdmin
-    .map(({ name }) => `admin.${name}`)
-    .filter((ns) => !ns.startsWith('admin.system.') && !temporary.has(ns));
-  return [...names.filter((name) => !own.has(name)), ...collections];
+  const inAdmin = await readCollections(client, 'admin');
+  const collections = inAdmin.filter((ns) => !ns.startsWith('admin.system.') && !temporary.has(ns));
+  return [...databases.filter((name) => !own.has(name)), ...collections];
 }
 
-function refuseOccupied(occupants: readonly string[], mark: RestoreMark | undefined, name: string): HoldfastError {
+async function readDatabases(client: MongoClient): Promise<string[]> {
+  const reply = await command(client, 'a list of its databases', { listDatabases: 1, nameOnly: true });
+  return (reply['databases'] as readonly { name: string }[]).map(({ name }) => name);
+}
+
+async function readCollections(client: MongoClient, db: string): Promise<string[]> {
+  const listed = await atTarget(`a list of the collections of ${db}`, () =>
+    client.db(db).listCollections({}, { nameOnly: true }).toArray(),
+  );
+  return listed.map(({ name }) => `${db}.${name}`);
+}
+
+/** What there is of these names: a database for `db.*`, else a collection or a view. */
+async function readNamed(
+  client: MongoClient,
+  databases: readonly string[],
+  scope: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const db of databases.filter((name) => scope.includes(`${name}.*`))) found.push(db);
+  const single = scope.filter((ns) => !ns.endsWith('.*') && !found.includes(splitNamespace(ns).db));
+  for (const db of new Set(single.map((ns) => splitNamespace(ns).db))) {
+    const present = databases.includes(db) ? await readCollections(client, db) : [];
+    found.push(...present.filter((ns) => single.includes(ns)));
+  }
+  return found;
+}
+
+function refuseOccupied(
+  occupants: readonly string[],
+  mark: RestoreMark | undefined,
+  name: string,
+  partial: boolean,
+): HoldfastError {
   const dead = mark
     ? ` It is what the restore run ${mark.run} left, which did not finish (${mark.state}, ${mark.at.toISOString()}).`
     : '';
   const listed = occupants.slice(0, 5).join(', ') + (occupants.length > 5 ? ', …' : '');
   return new HoldfastError('TargetNotEmpty', `The target ${name} already holds ${listed}.${dead}`, {
-    next: `Restore to an empty server, or replace everything in it with --overwrite ${name}.`,
+    next: partial
+      ? `Restore under other names (--rename), or replace these with --overwrite ${name}.`
+      : `Restore to an empty server, or replace everything in it with --overwrite ${name}.`,
     details: { occupants: occupants.slice(0, 20), ...(mark ? { run: mark.run } : {}) },
   });
 }
@@ -178,9 +213,10 @@ export async function checkTarget(client: MongoClient, check: TargetCheck): Prom
   if (check.overwrite === undefined && (await isSource(client, hello, part)))
     throw new HoldfastError('TargetIsSource', `The target ${name} is the deployment that was backed up.`);
   const mark = await readMark(client, check.runId);
-  const occupants = await readOccupants(client);
+  const { scope } = check.selection ?? {};
+  const occupants = await readOccupants(client, scope);
   const allowed = check.overwrite !== undefined || mark?.run === check.runId;
-  if (occupants.length > 0 && !allowed) throw refuseOccupied(occupants, mark, name);
+  if (occupants.length > 0 && !allowed) throw refuseOccupied(occupants, mark, name, scope !== undefined);
   return {
     name,
     version,
@@ -198,9 +234,12 @@ export async function checkTarget(client: MongoClient, check: TargetCheck): Prom
 /** A server drops a database in some ten milliseconds, of which it mostly waits for its disk. */
 const parallelDrops = 4;
 
-/** Empties a target that {@link checkTarget} let pass although it was occupied: everything but admin's own, config and local. */
-export async function clearTarget(client: MongoClient): Promise<void> {
-  const occupants = [...(await readOccupants(client)), temporaryUsers, temporaryRoles];
+/**
+ * Empties a target that {@link checkTarget} let pass although it was occupied: everything but admin's own, config and local.
+ * @param scope only these names of it
+ */
+export async function clearTarget(client: MongoClient, scope?: readonly string[]): Promise<void> {
+  const occupants = [...(await readOccupants(client, scope)), temporaryUsers, temporaryRoles];
   await runParallel(occupants, parallelDrops, async (occupant) => {
     const [db = '', ...coll] = occupant.split('.');
     await atTarget(`the removal of ${occupant}`, async () => {

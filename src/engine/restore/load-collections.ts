@@ -38,11 +38,19 @@ export interface LoadDeps extends BulkTarget {
 
 export type CarriedCollection = IndexNamespace & { readonly uuid: string; readonly capped: boolean };
 
-/** Collections of the base that a running server gets, under the source's UUID; views are rows of system.views. */
-export function carriedCollections(index: BackupIndex, users: boolean): CarriedCollection[] {
+/**
+ * Collections of the base that a running server gets, under the source's UUID; views are rows of system.views.
+ * @param selected only these, by the source's UUID
+ */
+export function carriedCollections(
+  index: BackupIndex,
+  users: boolean,
+  selected?: Pick<ReadonlyMap<string, string>, 'has'>,
+): CarriedCollection[] {
   return index.namespaces.flatMap((namespace) => {
     if (namespace.type !== 'collection' || targetNamespace(namespace.ns, users) === undefined) return [];
     const { uuid } = namespace;
+    if (selected && !selected.has(uuid ?? '')) return [];
     if (uuid === null) throw new HoldfastError('CorruptObject', `The index has no UUID for ${namespace.ns}.`);
     const options = Buffer.from(namespace.options, 'base64');
     return [{ ...namespace, uuid, capped: readFlag(options, findElement(options, 'capped')) }];
@@ -57,7 +65,7 @@ async function createCollection(namespace: CarriedCollection, users: boolean, de
   deps.catalog.add(namespace.uuid, options, specs);
   for (const step of deps.map.create(namespace.uuid, ns)) {
     if (step.kind !== 'create') throw new HoldfastError('CorruptObject', `The index names ${ns} more than once.`);
-    await deps.collections.create(namespace.uuid, ns, { options, idIndex });
+    await deps.collections.create(namespace.uuid, step.ns, { options, idIndex });
   }
 }
 
@@ -136,17 +144,22 @@ function divideWork(index: BackupIndex, carried: readonly CarriedCollection[]): 
  */
 export async function loadCollections(
   index: BackupIndex,
-  options: { readonly users: boolean; readonly parallel: number },
+  options: {
+    readonly users: boolean;
+    readonly parallel: number;
+    /** Only these, by the source's UUID. */
+    readonly selected?: ReadonlyMap<string, string> | undefined;
+  },
   deps: LoadDeps,
 ): Promise<void> {
   const parallel = Math.min(options.parallel, maxLanes);
-  const carried = carriedCollections(index, options.users);
+  const carried = carriedCollections(index, options.users, options.selected);
   const byName = new Map(carried.map((namespace) => [namespace.ns, namespace]));
   await runParallel(carried, options.parallel, (namespace) => createCollection(namespace, options.users, deps));
   const work = divideWork(index, carried);
   const insert: Insert = async (ns, raw, target) => {
     const { uuid = '', capped } = byName.get(ns) ?? {};
-    const to = targetNamespace(ns, options.users) ?? ns;
+    const to = target.map.nameOf(uuid) ?? ns;
     const repeated = await (capped ? insertInOrder(target, to, raw) : insertDocuments(target, to, raw));
     if (repeated > 0) deps.onRepeated(uuid, repeated);
   };

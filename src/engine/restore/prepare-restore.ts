@@ -4,15 +4,18 @@ import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { type LogicalPart, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { artifactKeys } from '../../domain/names.ts';
+import type { NamespaceSelection } from '../../domain/namespace-selection.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { readSliceStream, type SliceInStore } from '../oplog/read-slices.ts';
 import { type BackupIndex, readIndex } from '../packs/index-reader.ts';
 import type { PackSource } from '../packs/pack-reader.ts';
+import { NamesAtEnd } from '../replay/names-at-end.ts';
 import { type OplogScan, scanOplog } from '../replay/scan-oplog.ts';
 import { checkArtifacts, checkIndexAgainstManifest } from './check-artifacts.ts';
 import { checkAuthSchema } from './check-auth-schema.ts';
 import { checkTarget, type TargetFacts } from './check-target.ts';
 import { carriedCollections } from './load-collections.ts';
+import { readBaseViews, type SelectedNames, selectNames } from './select-names.ts';
 
 /** What is to be restored, and whether the target may be replaced. */
 export interface RestoreSubject {
@@ -22,6 +25,8 @@ export interface RestoreSubject {
   readonly restoreTime: Timestamp;
   /** Slices of the oplog archive, in order, that lead on from the backup's own; none for a time that those reach. */
   readonly archived?: readonly SliceInStore[] | undefined;
+  /** Only these collections, or under other names; undefined for everything as it is. */
+  readonly selection?: NamespaceSelection | undefined;
   /** Restores users and roles too: everyone in the target is replaced but the restoring user. */
   readonly users: boolean;
   /** The target's name, typed: everything in it is deleted first. */
@@ -43,6 +48,8 @@ export interface PreparedRestore {
   /** The backup's own slices and those of the archive, as one chain. */
   readonly slices: readonly SliceInStore[];
   readonly scan: OplogScan;
+  /** Undefined for everything under its own name. */
+  readonly selected: SelectedNames | undefined;
 }
 
 function findPart({ manifest, part: name, restoreTime }: RestoreSubject): LogicalPart {
@@ -74,12 +81,17 @@ export async function prepareRestore(input: RestoreSubject, deps: PrepareDeps): 
   if (input.users) await checkAuthSchema(deps.client, index, packs);
   const carried = carriedCollections(index, input.users);
   const slices = [...part.oplog.slices.map((slice) => ({ store: deps.store, slice })), ...(input.archived ?? [])];
+  const names = input.selection && new NamesAtEnd();
+  const base = carried.map(({ uuid, ns }) => [uuid, ns] as const);
   const scan = await scanOplog(readSliceStream(slices), {
     restoreTime: input.restoreTime,
     from: part.base.captureFrom,
     applyFrom: part.base.applyFrom.ts,
     users: input.users,
-    base: carried.map(({ uuid, ns }) => [uuid, ns] as const),
+    base,
+    names,
   });
-  return { part, facts, index, packs, slices, scan };
+  const end = names?.resolve(base, await readBaseViews(index, packs), (one) => scan.transactions.isApplied(one));
+  const selected = input.selection && end && selectNames(end, input.selection, input.users);
+  return { part, facts, index, packs, slices, scan, selected };
 }

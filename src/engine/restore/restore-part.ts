@@ -5,7 +5,7 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { RestoreResult } from '../../domain/restore-result.ts';
 import { readSliceStream } from '../oplog/read-slices.ts';
 import { CollectionCatalog } from '../replay/collection-catalog.ts';
-import { CollectionMap } from '../replay/collection-map.ts';
+import { CollectionMap, FinalNames } from '../replay/collection-map.ts';
 import { type ReplayCounts, replayOplog } from '../replay/replay-oplog.ts';
 import { applyExpiry, buildIndexes, type FinishDeps } from './build-indexes.ts';
 import { limitCapped } from './capped-limits.ts';
@@ -13,6 +13,7 @@ import { clearTarget, requireSameIncarnation } from './check-target.ts';
 import { carriedCollections, loadCollections } from './load-collections.ts';
 import { dropTemporaryUsers, mergeUsers } from './merge-users.ts';
 import { type PreparedRestore, prepareRestore, type RestoreSubject } from './prepare-restore.ts';
+import { makeViews } from './make-views.ts';
 import { readLoaded, removeOtherMarks, type RestoreMark, writeMark } from './restore-mark.ts';
 import { TargetCollections, takesUuids } from './target-collections.ts';
 import { verifyRestore } from './verify-restore.ts';
@@ -66,22 +67,27 @@ class Restore {
     this.#prepared = prepared;
     this.#seconds['check'] = checkSeconds;
     const { client, signal } = deps;
-    this.#finish = { client, signal, map: new CollectionMap(), catalog: new CollectionCatalog() };
-    const totalBytes = prepared.index.frames.reduce((sum, { rawLength }) => sum + rawLength, 0);
+    const { index, selected } = prepared;
+    const map = selected ? new FinalNames(selected.collections) : new CollectionMap();
+    this.#finish = { client, signal, map, catalog: new CollectionCatalog() };
+    const loaded = new Set(carriedCollections(index, input.users, selected?.collections).map(({ ns }) => ns));
+    const totalBytes = index.frames.reduce((sum, { ns, rawLength }) => sum + (loaded.has(ns) ? rawLength : 0), 0);
     const totals = { totalBytes, totalEntries: prepared.scan.entries };
     this.#progress = { phase: 'load', documents: 0, rawBytes: 0, entries: 0, ...totals };
   }
 
   async run(): Promise<RestoreResult> {
     const { client } = this.#deps;
-    const { facts } = this.#prepared;
-    if (facts.occupied) await clearTarget(client);
+    const { facts, selected } = this.#prepared;
+    if (facts.occupied) await clearTarget(client, this.#input.selection?.scope);
     else await dropTemporaryUsers(client);
     await this.#mark('loading');
     await removeOtherMarks(client, this.#input.runId);
-    const kept = await takesUuids(client);
-    if (!kept) this.#warnings.push('The target takes no collection UUIDs from outside: its collections have new ones.');
-    const collections = new TargetCollections(client, kept ? 'keep' : 'fresh');
+    // Where others live, the source's UUIDs may be taken: by the very collections that a restore makes again.
+    const kept = !selected && (await takesUuids(client));
+    if (!kept && !selected)
+      this.#warnings.push('The target takes no collection UUIDs from outside: its collections have new ones.');
+    const collections = new TargetCollections(client, selected ? 'final' : kept ? 'keep' : 'fresh');
     await this.#phase('load', () => this.#load(collections));
     const counts = await this.#phase('replay', () => this.#replay(collections));
     const indexes = await this.#phase('indexes', () => this.#buildIndexes());
@@ -113,12 +119,17 @@ class Restore {
     return result;
   }
 
+  /** The target may hold what is no business of this restore. */
+  get #partial(): boolean {
+    return this.#prepared.selected !== undefined;
+  }
+
   #report(): void {
     this.#deps.onProgress({ ...this.#progress });
   }
 
   async #load(collections: TargetCollections): Promise<void> {
-    const { index, packs, facts } = this.#prepared;
+    const { index, packs, facts, selected } = this.#prepared;
     const onLoaded = (documents: number, rawBytes: number) => {
       this.#progress.documents += documents;
       this.#progress.rawBytes += rawBytes;
@@ -127,19 +138,24 @@ class Restore {
     const onRepeated = (uuid: string, documents: number) => {
       this.#repeated.set(uuid, (this.#repeated.get(uuid) ?? 0) + documents);
     };
-    await loadCollections(index, this.#input, {
-      ...this.#finish,
-      host: facts.host,
-      collections,
-      packs,
-      onLoaded,
-      onRepeated,
-    });
+    const { users, parallel } = this.#input;
+    await loadCollections(
+      index,
+      { users, parallel, selected: selected?.collections },
+      {
+        ...this.#finish,
+        host: facts.host,
+        collections,
+        packs,
+        onLoaded,
+        onRepeated,
+      },
+    );
     await this.#mark('replaying');
   }
 
   async #replay(collections: TargetCollections): Promise<ReplayCounts> {
-    const { part, facts, scan, slices } = this.#prepared;
+    const { part, facts, scan, slices, selected } = this.#prepared;
     const { restoreTime, users, parallel } = this.#input;
     const counts = await replayOplog(
       readSliceStream(slices),
@@ -151,6 +167,7 @@ class Restore {
         maxWireVersion: facts.maxWireVersion,
         scan,
         repeated: this.#repeated,
+        selected: selected?.collections,
       },
       {
         ...this.#finish,
@@ -162,6 +179,7 @@ class Restore {
       },
     );
     await limitCapped(this.#input, collections, this.#finish);
+    if (selected) await makeViews(selected.views, collections);
     await this.#mark('building indexes');
     return counts;
   }
@@ -173,10 +191,12 @@ class Restore {
 
   async #verify(collections: TargetCollections, touched: ReadonlySet<string>, expiryApplied: boolean): Promise<void> {
     const counts = new Map<string, number>();
-    for (const namespace of carriedCollections(this.#prepared.index, this.#input.users))
+    const { index, selected } = this.#prepared;
+    for (const namespace of carriedCollections(index, this.#input.users, selected?.collections))
       if (!touched.has(namespace.uuid) && namespace.documents !== null && !namespace.capped)
         counts.set(namespace.uuid, namespace.documents);
-    await verifyRestore({ parallel: this.#input.parallel, expiryApplied, counts }, collections, this.#finish);
+    const { parallel } = this.#input;
+    await verifyRestore({ parallel, expiryApplied, counts, partial: this.#partial }, collections, this.#finish);
   }
 
   async #mergeUsers(): Promise<{ users: number; roles: number }> {
@@ -192,7 +212,7 @@ class Restore {
     await applyExpiry(this.#input, this.#finish);
     // Documents may expire from now on: no counts.
     await verifyRestore(
-      { parallel: this.#input.parallel, expiryApplied: true, counts: new Map() },
+      { parallel: this.#input.parallel, expiryApplied: true, counts: new Map(), partial: this.#partial },
       collections,
       this.#finish,
     );

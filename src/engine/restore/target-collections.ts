@@ -25,6 +25,8 @@ export interface CollectionShape {
 
 // An expiry is set at the very end, so that nothing expires meanwhile (consistency rule 17).
 const notCreatedWith: ReadonlySet<string> = new Set(['create', 'expireAfterSeconds', 'idIndex']);
+/** Under its final name from the beginning, a collection is never renamed, which ends what `$out` makes as temporary. */
+const notCreatedFresh: ReadonlySet<string> = new Set([...notCreatedWith, 'temp']);
 const cappedLimits: ReadonlySet<string> = new Set(['size', 'max']);
 /** The server's limit, 1 PiB; nothing is allocated. */
 const greatestCappedSize = 1n << 50n;
@@ -36,11 +38,14 @@ const greatestCappedSize = 1n << 50n;
 export class TargetCollections {
   readonly #client: MongoClient;
   readonly #keep: boolean;
+  readonly #left: ReadonlySet<string>;
   readonly #uuids = new Map<string, string>();
 
-  constructor(client: MongoClient, uuids: 'keep' | 'fresh') {
+  /** @param uuids `final`: fresh ones, of collections that are under their final names from the beginning */
+  constructor(client: MongoClient, uuids: 'keep' | 'fresh' | 'final') {
     this.#client = client;
     this.#keep = uuids === 'keep';
+    this.#left = uuids === 'final' ? notCreatedFresh : notCreatedWith;
   }
 
   /** The target's UUID of a collection of the source, 32 hex digits. */
@@ -58,11 +63,18 @@ export class TargetCollections {
     const { db, coll } = splitNamespace(ns);
     const o = new RawWriter().string('create', coll);
     const capped = isCapped(shape.options);
-    o.elements(shape.options, (name) => !notCreatedWith.has(name) && !(capped && cappedLimits.has(name)));
+    o.elements(shape.options, (name) => !this.#left.has(name) && !(capped && cappedLimits.has(name)));
     if (capped) o.int64('size', greatestCappedSize);
     if (shape.idIndex) o.document('idIndex', shape.idIndex);
     await this.#command(`the creation of ${ns}`, db, this.#keep ? uuid : undefined, o.toBuffer());
     if (!this.#keep) this.#uuids.set(uuid, await this.#readUuid(ns));
+  }
+
+  /** A collection that no one of the source stands for, under its name in place of a UUID: the target's own, or a new one. */
+  async adopt(ns: string, shape: CollectionShape): Promise<void> {
+    const uuid = await this.#findUuid(ns);
+    if (uuid === undefined) await this.create(ns, ns, shape);
+    else this.#uuids.set(ns, uuid);
   }
 
   /** Applies a rename or drop that the map planned. */
@@ -106,13 +118,18 @@ export class TargetCollections {
   }
 
   async #readUuid(ns: string): Promise<string> {
+    const uuid = await this.#findUuid(ns);
+    if (uuid === undefined)
+      throw new HoldfastError('RestoreRejected', `The target does not list ${ns}, which was just created.`);
+    return uuid;
+  }
+
+  async #findUuid(ns: string): Promise<string | undefined> {
     const { db, coll } = splitNamespace(ns);
     const found = await atTarget(`the look-up of ${ns}`, () =>
       this.#client.db(db).listCollections<CollectionInfo>({ name: coll }).toArray(),
     );
-    const uuid = found[0]?.info?.uuid;
-    if (!uuid) throw new HoldfastError('RestoreRejected', `The target does not list ${ns}, which was just created.`);
-    return uuid.toString('hex').replaceAll('-', '');
+    return found[0]?.info?.uuid?.toString('hex').replaceAll('-', '');
   }
 }
 

@@ -14,6 +14,8 @@ export interface VerifyInput {
   readonly expiryApplied: boolean;
   /** Documents by the source's UUID, of collections that replay did not touch. */
   readonly counts: ReadonlyMap<string, number>;
+  /** The target may hold other collections, which nobody looks at. */
+  readonly partial?: boolean | undefined;
 }
 
 const exact = { promoteValues: false, promoteLongs: false, bsonRegExp: true } as const;
@@ -106,8 +108,8 @@ export async function verifyRestore(
     if (collection) expected.set(ns, { uuid, collection });
     else differences.push(`${ns} is in the target and not in the catalogue`);
   }
-  const listed = await listTarget(deps.client, expected, input.parallel);
-  for (const ns of listed.keys())
+  const listed = await listTarget(deps.client, expected, input);
+  for (const ns of input.partial === true ? [] : listed.keys())
     if (!expected.has(ns) && !ns.startsWith('admin.')) differences.push(`${ns} is in the target and not in the backup`);
   await runParallel(expected, input.parallel, async ([ns, { uuid, collection }]) => {
     deps.signal.throwIfAborted();
@@ -138,14 +140,15 @@ function failed(differences: readonly string[]): HoldfastError {
 async function listTarget(
   client: MongoClient,
   expected: ReadonlyMap<string, Expected>,
-  parallel: number,
+  { parallel, partial }: VerifyInput,
 ): Promise<Map<string, Listed>> {
   const reply = await atTarget('a list of its databases', () =>
     client.db('admin').command({ listDatabases: 1, nameOnly: true }),
   );
   const present = (reply['databases'] as readonly { name: string }[]).map(({ name }) => name);
   const wanted = new Set([...expected.keys()].map((ns) => splitNamespace(ns).db));
-  const names = new Set([...present.filter((name) => !ownDatabases.has(name)), ...wanted]);
+  const others = partial === true ? [] : present.filter((name) => !ownDatabases.has(name));
+  const names = new Set([...others, ...wanted]);
   const listed = new Map<string, Listed>();
   await runParallel(names, parallel, async (db) => {
     for (const item of await listDatabase(client, db)) listed.set(`${db}.${item.name}`, item);

@@ -71,3 +71,33 @@ describe('holdfast restore to a time', () => {
     expect(stdout.replace(/\s+/g, ' ')).toContain('2026-11-22T10:15:30Z (all of that second, and nothing later)');
   });
 });
+
+describe('holdfast restore of some collections', () => {
+  const to = ['--to', 'mongodb://localhost:27100/'];
+
+  it('takes patterns and renames, repeated', async () => {
+    const client = fakeClient();
+    const flags = ['--ns', 'shop.orders', '--ns', 'crm.*', '--rename', 'crm.*=copy.*', '--rename', 'shop.orders=a.b=c'];
+    await runFake(['restore', 'orders', ...to, ...flags], { client });
+    const renames = [
+      { from: 'crm.*', to: 'copy.*' },
+      { from: 'shop.orders', to: 'a.b=c' },
+    ];
+    expect(client.asked).toContainEqual([
+      'startRestore',
+      expect.objectContaining({ namespaces: ['shop.orders', 'crm.*'], renames }),
+    ]);
+  });
+
+  it.each([
+    ['--ns', 'shop'],
+    ['--ns', 'shop.'],
+    ['--rename', 'shop.a'],
+    ['--rename', '=shop.a'],
+    ['--rename', 'shop.a='],
+  ])('refuses %s %s', async (...given) => {
+    const client = fakeClient();
+    expect((await runFake(['restore', 'orders', ...to, ...given], { client })).code).toBe(2);
+    expect(client.asked).toEqual([]);
+  });
+});
