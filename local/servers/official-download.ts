@@ -6,17 +6,13 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../../src/domain/errors.ts';
+import { mongodBuild, type MongodArchitecture } from '../../src/domain/mongod-build.ts';
 import { pinnedVersion } from './mongod-cache.ts';
 
-/** MongoDB's own download site; tests name a server of theirs. */
-export const officialBase = 'https://fastdl.mongodb.org/linux';
-
-const builds: Readonly<Record<string, string>> = {
-  'linux-x64': 'mongodb-linux-x86_64-ubuntu2204',
-  'linux-arm64': 'mongodb-linux-aarch64-ubuntu2204',
-};
+const architectures: Readonly<Record<string, MongodArchitecture>> = { 'linux-x64': 'x86_64', 'linux-arm64': 'arm64' };
 
 export interface DownloadOptions {
+  /** MongoDB's own download site; tests name a server of theirs. */
   readonly base: string;
   /** Milliseconds until an answer, and between two pieces of it, before the site counts as unreachable. */
   readonly patienceMs: number;
@@ -74,9 +70,9 @@ async function text(pieces: AsyncIterable<Uint8Array>): Promise<string> {
  */
 export async function downloadOfficial(directory: string, options: DownloadOptions): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
-  const build = builds[platform];
-  if (build === undefined) throw refuse(`no build for ${platform}`);
-  const name = `${build}-${pinnedVersion}`;
+  const architecture = architectures[platform];
+  if (architecture === undefined) throw refuse(`no build for ${platform}`);
+  const name = mongodBuild(pinnedVersion, architecture);
   const url = `${options.base}/${name}.tgz`;
   const published = /^([0-9a-f]{64})\b/i.exec(await text(await request(`${url}.sha256`, options.patienceMs)))?.[1];
   if (published === undefined) throw refuse('the published checksum is not one');

@@ -56,9 +56,9 @@ export function nameOf(stage: SynthesisedStage, logicalId: string): string {
   return typeof name === 'string' ? openStage(name) : `<${logicalId.replace(/[0-9A-F]{8}$/, '')}>`;
 }
 
-/** `holdfast-test-worker` → `holdfast-<stage>-worker`. */
+/** What differs from stage to stage left open: `holdfast-test-worker` → `holdfast-<stage>-worker`, and hashes of what was published. */
 export function openStage(text: string): string {
-  return text.replaceAll(/\bholdfast-test\b/g, stageNames.stack('<stage>'));
+  return text.replaceAll(/\bholdfast-test\b/g, stageNames.stack('<stage>')).replaceAll(/\b[0-9a-f]{64}\b/g, '<hash>');
 }
 
 /** A value of the template as one text, its references shown by names. */

@@ -5,6 +5,7 @@ import { deploymentNamePattern } from '../domain/names.ts';
 import {
   credentialsSourceSchema,
   memberPreferencesSchema,
+  mongodbVersionSchema,
   networkSchema,
   oplogArchiveOptions,
   scheduleSchema,
@@ -91,6 +92,9 @@ const deploymentSchema = z.strictObject({
     .meta({
       description: 'TLS is on when this is there or the URI says tls=true. caFile: PEM; relative to this file.',
     }),
+  mongodbVersion: mongodbVersionSchema.optional().meta({
+    description: 'Of the mongod in the image of workers that start one on copied files, such as 6.0.5.',
+  }),
   member: memberPreferencesSchema.optional().meta({ description: 'Which member may be read.' }),
   compression: compressionSchema.optional(),
   volumes: z
@@ -150,7 +154,7 @@ export type ConfigFile = z.infer<typeof configFileSchema>;
  * refused: a schedule or a retention rule that is accepted and never runs would be a backup that nobody takes (ADR 0010).
  */
 export const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  'deployments.*': ['mongodbVersion', 'retention', 'drills', 'objectives'],
+  'deployments.*': ['retention', 'drills', 'objectives'],
   // Objects are locked for as long as their backup is retained: there is no lock without retention.
   'storages.*': ['objectLock'],
 };

@@ -97,6 +97,10 @@ function absoluteCredentials(source: CredentialsSource, folder: string): Credent
   return typeof source === 'object' && 'file' in source ? { file: resolve(folder, source.file) } : source;
 }
 
+function mongodOf({ mongodbVersion }: ConfigFile['deployments'][string]) {
+  return mongodbVersion === undefined ? {} : { mongodbVersion };
+}
+
 /** Slices go where the backups go, unless the file says otherwise. */
 function toOplogArchive({ oplogArchive }: ConfigFile['deployments'][string], storage: string) {
   return oplogArchive && { oplogArchive: { ...oplogArchive, storage: oplogArchive.storage ?? storage } };
@@ -121,6 +125,7 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
     ...(credentials && { credentials: absoluteCredentials(credentials, folder) }),
     ...(restoreCredentials && { restoreCredentials: absoluteCredentials(restoreCredentials, folder) }),
     ...(given.method && { method: given.method }),
+    ...mongodOf(given),
     storage,
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
     ...volumeSettings(given, folder),

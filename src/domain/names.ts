@@ -112,6 +112,12 @@ export function splitNamespace(ns: string): { db: string; coll: string } {
 /** How a worker task on ECS is told what to do: the container that gets the override, and the variable with the task document's key. */
 export const workerContainer = { name: 'worker', taskKey: 'HOLDFAST_TASK_KEY' } as const;
 
+/** The volume of a worker that gets one when it is launched: its name in the task definition, and where it is mounted. */
+export const workerVolume = { name: 'data', path: '/data' } as const;
+
+/** Tags on what is made outside of the stack, such as snapshots: roles are held to them. */
+export const resourceTags = { stage: 'holdfast:stage' } as const;
+
 /** The run that a task document belongs to. @returns undefined when the key is none of {@link stateKeys.task} */
 export function runOfTask(taskKey: string): string | undefined {
   return /^runs\/([^/]+)\/tasks\/[^/]+\.json$/.exec(taskKey)?.[1];
@@ -123,4 +129,6 @@ export const stageNames = {
   stateMachine: (stage: string, workflow: string) => `holdfast-${stage}-${workflow}`,
   function: (stage: string, folder: string) => `holdfast-${stage}-${folder}`,
   worker: (stage: string) => `holdfast-${stage}-worker`,
+  volumeWorker: (stage: string, mongodbVersion: string) =>
+    `holdfast-${stage}-worker-volume-${mongodbVersion.replaceAll('.', '-')}`,
 } as const;

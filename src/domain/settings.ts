@@ -3,6 +3,7 @@ import { compressionSchema } from './compression.ts';
 import { HoldfastError } from './errors.ts';
 import { methodSchema } from './manifest.ts';
 import { deploymentNamePattern } from './names.ts';
+import { releaseSeries, supportedServerVersions } from './server-version.ts';
 
 /** What the config file says of one deployment and one storage, after defaults. The file's schema is src/config/. */
 
@@ -55,6 +56,14 @@ export const oplogArchiveOptions = {
 
 export const oplogArchiveSchema = z.strictObject({ ...oplogArchiveOptions, storage: z.string() });
 
+/** Release series in which restores are proved (server-version.ts), and a patch: the build that goes into the worker's image. */
+export const mongodbVersionSchema = z
+  .string()
+  .regex(/^\d+\.\d+\.\d+$/, 'expected a full version such as 6.0.5')
+  .refine((version) => supportedServerVersions.includes(releaseSeries(version)), {
+    error: `expected a version of ${supportedServerVersions.join(', ')}`,
+  });
+
 export const deploymentSettingsSchema = z.strictObject({
   name: z.string().regex(deploymentNamePattern),
   /** Without credentials. */
@@ -63,6 +72,8 @@ export const deploymentSettingsSchema = z.strictObject({
   restoreCredentials: credentialsSourceSchema.optional(),
   method: methodSchema.optional(),
   storage: z.string(),
+  /** Of the mongod that starts on copied files: what the deployment runs, or a later one of its release series. */
+  mongodbVersion: mongodbVersionSchema.optional(),
   /** `ca` is the PEM text: the file is read when the config is loaded. */
   tls: z.strictObject({ ca: z.string().optional() }).optional(),
   member: memberPreferencesSchema,

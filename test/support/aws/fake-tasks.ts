@@ -95,14 +95,11 @@ export class FakeTasks {
   }
 
   #definedVariables(body: Body): Record<string, string> {
-    const [[id, { Properties }] = ['', { Properties: {} as Body }]] = resourcesOf(
-      this.#template,
-      'AWS::ECS::TaskDefinition',
+    const definition = resourcesOf(this.#template, 'AWS::ECS::TaskDefinition').find(
+      ([id]) => body['taskDefinition'] === arnOf(this.#template, id),
     );
-    if (body['taskDefinition'] !== arnOf(this.#template, id)) {
-      throw new AwsError('ClientException', 'TaskDefinition not found.');
-    }
-    const containers = resolve(this.#template, Properties['ContainerDefinitions']) as {
+    if (definition === undefined) throw new AwsError('ClientException', 'TaskDefinition not found.');
+    const containers = resolve(this.#template, definition[1].Properties['ContainerDefinitions']) as {
       Environment: { Name: string; Value: string }[];
     }[];
     return Object.fromEntries(

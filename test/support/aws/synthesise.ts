@@ -24,6 +24,7 @@ export const stageSettings: Settings = settingsSchema.parse({
       uri: 'mongodb://orders-1.internal,orders-2.internal/?replicaSet=rs0',
       credentials: backupSecret,
       restoreCredentials: restoreSecret,
+      mongodbVersion: '6.0.5',
       storage: 'primary',
       member: { maxLagSeconds: 60 },
       compression: {},

@@ -157,12 +157,22 @@ deployments:
     ['retention: { daily: 7 }', 'retention'],
     ['drills: {}', 'drills'],
     ['objectives: { rpo: 5m }', 'objectives'],
-    ['mongodbVersion: "7.0"', 'mongodbVersion'],
   ])('refuses what a later release will carry out, and says so: %s', async (line, key) => {
     const problems = await problemsOf(withOrders(line));
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatchObject({ path: `deployments.orders.${key}` });
     expect(problems[0]?.expected).toContain('this release does not carry it out yet');
+  });
+
+  it('takes the full version of a mongod whose files it can restore, and no other', async () => {
+    const settings = await load(withOrders('mongodbVersion: 6.0.5'));
+    expect(settings.deployments['orders']?.mongodbVersion).toBe('6.0.5');
+    expect(await problemsOf(withOrders('mongodbVersion: "6.0"'))).toMatchObject([
+      { path: 'deployments.orders.mongodbVersion', expected: expect.stringContaining('full version') as string },
+    ]);
+    expect(await problemsOf(withOrders('mongodbVersion: 7.0.14'))).toMatchObject([
+      { path: 'deployments.orders.mongodbVersion', expected: expect.stringContaining('a version of 6.0') as string },
+    ]);
   });
 
   it('archives into the storage of the deployment, for eight days, unless it is told otherwise', async () => {

@@ -1,0 +1,48 @@
+import type * as iam from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { stageNames, workerVolume } from '../../src/domain/names.ts';
+import { makeInfrastructureRole } from './infrastructure-role.ts';
+import { WorkerDefinition, type WorkerDefinitionProps } from './worker-definition.ts';
+import { makeWorkerImage } from './worker-image.ts';
+
+export interface VolumeWorkersProps extends Omit<WorkerDefinitionProps, 'family' | 'image' | 'volume' | 'logPrefix'> {
+  readonly stage: string;
+  /** Folder with Dockerfile and bundle. */
+  readonly imageFolder: string;
+  /** The versions of mongod that deployments name: an image and a definition for each. */
+  readonly mongodbVersions: readonly string[];
+}
+
+/**
+ * Workers that get a volume when they are launched, with a mongod that reads the files on it: for physical backups. Nothing
+ * launches them yet (ADR 0026): what AWS has to give for it is synthesised, held to least privilege and reviewed before.
+ */
+export class VolumeWorkers extends Construct {
+  /** By version. */
+  readonly definitions: Readonly<Record<string, WorkerDefinition>>;
+  /** With which ECS makes, attaches and deletes their volumes: `roleArn` of RunTask's volume. */
+  readonly infrastructureRole: iam.Role;
+
+  constructor(scope: Construct, id: string, props: VolumeWorkersProps) {
+    super(scope, id);
+    const { stage, imageFolder, mongodbVersions, ...shared } = props;
+    this.infrastructureRole = makeInfrastructureRole(this, 'InfrastructureRole', stage);
+    this.definitions = Object.fromEntries(
+      mongodbVersions.map((version) => {
+        const name = version.replaceAll('.', '-');
+        const definition = new WorkerDefinition(this, `Mongodb${name}`, {
+          ...shared,
+          family: stageNames.volumeWorker(stage, version),
+          image: makeWorkerImage(this, `Image${name}`, {
+            folder: imageFolder,
+            architecture: shared.architecture,
+            mongodbVersion: version,
+          }),
+          logPrefix: 'volume',
+          volume: workerVolume,
+        });
+        return [version, definition];
+      }),
+    );
+  }
+}
