@@ -19,6 +19,8 @@ const variables: StageVariables = {
   STATE_BUCKET: 'state',
   CONFIG_URI: 's3://config/config.json',
   STORAGE_BUCKETS: '',
+  BACKUP_MACHINE_ARN: 'arn:aws:states:eu-central-1:111122223333:stateMachine:holdfast-test-backup',
+  RESTORE_MACHINE_ARN: 'arn:aws:states:eu-central-1:111122223333:stateMachine:holdfast-test-restore',
   STATE_MACHINE_ARNS: arn,
   CLUSTER_ARN: arn,
   TASK_DEFINITION_ARN: arn,

@@ -3,8 +3,10 @@ import * as cdk from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { NetworkSettings, Settings } from '../src/domain/settings.ts';
+import { StageApi } from './api/stage-api.ts';
 import { bundleFunctions } from './functions/bundle-functions.ts';
-import { grantFunctions, grantWorker, type GrantsProps } from './functions/function-permissions.ts';
+import { grantFunctions, grantWorker } from './functions/function-permissions.ts';
+import type { GrantsProps } from './functions/grants-props.ts';
 import { StageFunctions } from './functions/stage-functions.ts';
 import { importNetwork, PrivateEndpoints } from './network/private-network.ts';
 import { OutcomeTopic } from './notifications/outcome-topic.ts';
@@ -43,6 +45,7 @@ export class HoldfastStage extends Construct {
   readonly worker: WorkerTasks;
   readonly functions: StageFunctions;
   readonly workflows: StageWorkflows;
+  readonly api: StageApi;
 
   constructor(scope: Construct, id: string, { settings, encryptionKey }: HoldfastStageProps) {
     super(scope, id);
@@ -72,6 +75,8 @@ export class HoldfastStage extends Construct {
         CONFIG_URI: config.uri,
         STORAGE_BUCKETS: madeBuckets,
         STATE_MACHINE_ARNS: arns.machines.join(','),
+        BACKUP_MACHINE_ARN: arns.machineArns.backup,
+        RESTORE_MACHINE_ARN: arns.machineArns.restore,
         CLUSTER_ARN: cluster.clusterArn,
         TASK_DEFINITION_ARN: taskDefinition.taskDefinitionArn,
         SUBNET_IDS: network.subnets.map(({ subnetId }) => subnetId).join(','),
@@ -82,6 +87,8 @@ export class HoldfastStage extends Construct {
     this.#grant({ permissions, worker: this.worker, configObjectArn: config.objectArn, ...arns });
     this.workflows = new StageWorkflows(this, 'Workflows', { stage, key, functionArns: this.functions.arns });
     this.#addStarters(settings, key);
+    this.api = new StageApi(this, 'Api', { stage, key, functions: this.functions.byOperation });
+    new cdk.CfnOutput(this, 'ApiUrl', { value: this.api.api.apiEndpoint });
     new OutcomeTopic(this, 'Notifications', { key });
   }
 

@@ -23,7 +23,7 @@ import type { LocalDeps } from '../src/composition/compose-local.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 import { nameFailure } from '../src/domain/failure.ts';
 import type { Manifest } from '../src/domain/manifest.ts';
-import { stateKeys } from '../src/domain/names.ts';
+import { makeRunId, stateKeys } from '../src/domain/names.ts';
 import {
   type BackupRequest,
   backupRequestSchema,
@@ -132,7 +132,7 @@ export class EmbeddedClient implements HoldfastClient {
 
   async #start(workflow: WorkflowName, request: object): Promise<{ readonly runId: string }> {
     const { executions, deps, stateDir } = this.#parts;
-    const runId = makeRunId(workflow, deps.clock.now());
+    const runId = makeRunId(workflow, deps.clock.now(), randomBytes(3).toString('hex'));
     // The journal is a file of its own kind: it grows while the run goes on.
     await makeJournalFolder(join(stateDir, stateKeys.journal(runId)));
     const execution = executions.start(loadWorkflow(workflow), runId, request);
@@ -201,10 +201,4 @@ function checked<S extends z.ZodType>(schema: S, request: unknown): z.output<S> 
   const parsed = schema.safeParse(request);
   if (parsed.success) return parsed.data;
   throw new HoldfastError('InvalidInput', z.prettifyError(parsed.error));
-}
-
-/** `backup-20261122T101530Z-1f9a3c`: sorts by time within its workflow, unique across processes. */
-function makeRunId(workflow: WorkflowName, now: Date): string {
-  const time = now.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
-  return `${workflow}-${time}-${randomBytes(3).toString('hex')}`;
 }

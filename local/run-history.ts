@@ -1,6 +1,8 @@
 import { HoldfastError, isHoldfastError } from '../src/domain/errors.ts';
 import { type FailureRecord, nameFailure } from '../src/domain/failure.ts';
+import { currentState, type TaskStep } from '../src/domain/current-state.ts';
 import { stateKeys } from '../src/domain/names.ts';
+import { runIdPattern } from '../src/domain/run.ts';
 import type { ObjectStore } from '../src/application/ports/object-store.ts';
 import type { RunHistory, RunRecord } from '../src/application/ports/run-history.ts';
 import type { WorkflowName } from '../statemachines/manifest.ts';
@@ -24,6 +26,30 @@ export class JournalRunHistory implements RunHistory {
       throw error;
     }
   }
+
+  /** The ids of this mode say when a run was started, so that old ones need not be read; of others nothing is known. */
+  async newest(count: number): Promise<readonly string[]> {
+    const runs = await this.#runs();
+    const timeOf = (run: string): string | undefined => /-(\d{8}T\d{6}Z)-/.exec(run)?.[1];
+    const dated = runs.filter((run) => timeOf(run) !== undefined);
+    const newest = dated.sort((a, b) => (timeOf(b) ?? '').localeCompare(timeOf(a) ?? '')).slice(0, count);
+    return [...newest, ...runs.filter((run) => timeOf(run) === undefined)];
+  }
+
+  async #runs(): Promise<string[]> {
+    const runs = new Set<string>();
+    for await (const { key } of this.#state.list(stateKeys.runs())) {
+      const [runId] = key.slice(stateKeys.runs().length).split('/', 1);
+      if (runId !== undefined && runIdPattern.test(runId)) runs.add(runId);
+    }
+    return [...runs];
+  }
+}
+
+function taskStep(event: HistoryEvent): TaskStep | undefined {
+  const [entered, exited] = [detail(event, 'stateEntered', 'name'), detail(event, 'stateExited', 'name')];
+  if (event.type === 'TaskStateEntered' && typeof entered === 'string') return { entered };
+  return event.type === 'TaskStateExited' && typeof exited === 'string' ? { exited } : undefined;
 }
 
 /** @param where for messages */
@@ -39,7 +65,7 @@ function recordOf(events: readonly HistoryEvent[], where: string): RunRecord | u
     startedAt: new Date(first.timestamp),
     endedAt: ended === undefined ? null : new Date(ended.timestamp),
     status: statusOf(ended),
-    state: currentState(events),
+    state: currentState(events.map(taskStep)),
     output: typeof output === 'string' ? parseOutput(output, where) : null,
     error: errorOf(ended),
   };
@@ -64,39 +90,6 @@ function errorOf(ended: HistoryEvent | undefined): FailureRecord | null {
   const kind = `e${ended.type.slice(1)}`;
   const [error, cause] = [detail(ended, kind, 'error'), detail(ended, kind, 'cause')];
   return nameFailure({ Error: String(error), Cause: typeof cause === 'string' ? cause : undefined });
-}
-
-/**
- * The task that the run is in, or was in when it failed: of several at once the one that was entered first, because a dump
- * says more than the capture loop beside it. After a failure the clean-up is not it.
- */
-function currentState(events: readonly HistoryEvent[]): string | null {
-  const cleanUp = events.findIndex(
-    (event) => event.type === 'TaskStateEntered' && enteredName(event) === 'Record Failure',
-  );
-  const relevant = cleanUp < 0 ? events : events.slice(0, cleanUp);
-  const tasks = relevant.filter(({ type }) => type === 'TaskStateEntered').map(enteredName);
-  const left = new Map<unknown, number>();
-  for (const event of relevant.filter(({ type }) => type === 'TaskStateExited')) {
-    const name = detail(event, 'stateExited', 'name');
-    left.set(name, (left.get(name) ?? 0) + 1);
-  }
-  const name = firstOpen(tasks, left) ?? tasks.at(-1);
-  return typeof name === 'string' ? name : null;
-}
-
-/** The first task that was entered more often, up to there, than it was left. */
-function firstOpen(tasks: readonly unknown[], left: ReadonlyMap<unknown, number>): unknown {
-  const entered = new Map<unknown, number>();
-  return tasks.find((name) => {
-    const times = (entered.get(name) ?? 0) + 1;
-    entered.set(name, times);
-    return times > (left.get(name) ?? 0);
-  });
-}
-
-function enteredName(event: HistoryEvent): unknown {
-  return detail(event, 'stateEntered', 'name');
 }
 
 function detail(event: HistoryEvent | undefined, kind: string, field: string): unknown {

@@ -20,6 +20,10 @@ export const configVariables = {
 /** Functions that ask whether a run still runs: the stage's state machines, separated by commas. */
 export const machineVariables = { STATE_MACHINE_ARNS: list };
 
+/** Functions that start a workflow. */
+export const backupMachineVariables = { BACKUP_MACHINE_ARN: arn };
+export const restoreMachineVariables = { RESTORE_MACHINE_ARN: arn };
+
 /** Functions that start or stop workers. */
 export const workerVariables = {
   CLUSTER_ARN: arn,

@@ -1,3 +1,4 @@
+import type { ApiOperation } from '../../src/domain/api-routes.ts';
 import type { FunctionName } from '../../statemachines/manifest.ts';
 
 /** What a function may do beside reading the state; what it may read and write is in its row of function-permissions.ts. */
@@ -107,8 +108,31 @@ export const ruleFunctions = {
   },
 } as const satisfies Record<string, FunctionEntry>;
 
-export const allFunctions: Readonly<Record<keyof typeof stepFunctions | keyof typeof ruleFunctions, FunctionEntry>> = {
-  ...stepFunctions,
-  ...ruleFunctions,
-};
+const api = { timeoutSeconds: 29, memory: 1024, database: false } as const;
+
+/** The functions behind the routes of the API: who may read can't start anything, who starts backups starts no restores. */
+export const apiFunctions = {
+  StartBackup: { folder: 'start-backup', description: 'API: starts a backup', ...api },
+  StartRestore: { folder: 'start-restore', description: 'API: starts a restore', ...api },
+  ListBackups: { folder: 'list-backups', description: 'API: lists backups', ...api, artifacts: true },
+  DescribeBackup: { folder: 'describe-backup', description: 'API: shows a backup', ...api, artifacts: true },
+  ShowRuns: { folder: 'show-runs', description: 'API: shows how runs go', ...api },
+  CancelRun: { folder: 'cancel-run', description: 'API: asks a run to stop', ...api },
+} as const satisfies Record<string, FunctionEntry>;
+
+/** Which function does each operation. */
+export const operationFunctions = {
+  startBackup: 'StartBackup',
+  startRestore: 'StartRestore',
+  listBackups: 'ListBackups',
+  listAllBackups: 'ListBackups',
+  describeBackup: 'DescribeBackup',
+  listRuns: 'ShowRuns',
+  showRun: 'ShowRuns',
+  cancelRun: 'CancelRun',
+} as const satisfies Record<ApiOperation, keyof typeof apiFunctions>;
+
+export const allFunctions: Readonly<
+  Record<keyof typeof stepFunctions | keyof typeof ruleFunctions | keyof typeof apiFunctions, FunctionEntry>
+> = { ...stepFunctions, ...ruleFunctions, ...apiFunctions };
 export type AnyFunctionName = keyof typeof allFunctions;

@@ -3,24 +3,19 @@ import { eventSource } from '../../src/domain/events.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
 import { grantStartWorkers, grantStopWorkers } from '../permissions/worker-permissions.ts';
-import type { WorkerTasks } from '../worker/worker-tasks.ts';
+import { apiGrants } from './api-permissions.ts';
 import type { AppFunction } from './app-function.ts';
 import type { AnyFunctionName } from './function-list.ts';
-
-export interface GrantsProps {
-  readonly permissions: StagePermissions;
-  readonly worker: WorkerTasks;
-  /** The published config, as an object of S3. */
-  readonly configObjectArn: string;
-  /** Of the stage's machines, and patterns of their executions. */
-  readonly machines: readonly string[];
-  readonly executions: readonly string[];
-  readonly eventBusArn: string;
-}
+import { grantReadConfig, type GrantsProps } from './grants-props.ts';
 
 /** Gives every function its grants. A test compares them with the calls that it makes in executed runs. */
 export function grantFunctions(functions: Readonly<Record<AnyFunctionName, AppFunction>>, props: GrantsProps): void {
-  const grants: Grants = { ...databaseGrants(props), ...planningGrants(props), ...endingGrants(props) };
+  const grants: Grants = {
+    ...databaseGrants(props),
+    ...planningGrants(props),
+    ...endingGrants(props),
+    ...apiGrants(props),
+  };
   for (const name of Object.keys(functions) as AnyFunctionName[]) grants[name](functions[name].role);
 }
 
@@ -31,18 +26,11 @@ function databaseGrants(
   props: GrantsProps,
 ): Pick<Grants, 'InspectDeployment' | 'SnapshotMember' | 'CaptureOplog' | 'PlanRestore'> {
   const { permissions } = props;
-  const readConfig = (role: iam.Role): void => {
-    grant(role, {
-      actions: ['s3:GetObject'],
-      resources: [props.configObjectArn],
-      purpose: 'Reads the config as it was deployed',
-    });
-  };
   return {
     InspectDeployment: (role) => {
       useState(role, permissions, 'requests');
       permissions.writeState(role, ['requests']);
-      readConfig(role);
+      grantReadConfig(role, props);
       lookAtRuns(role, props);
       permissions.readDatabaseUsers(role, 'credentials');
     },
@@ -60,7 +48,7 @@ function databaseGrants(
     },
     PlanRestore: (role) => {
       useState(role, permissions);
-      readConfig(role);
+      grantReadConfig(role, props);
       permissions.readArtifacts(role);
       permissions.readDatabaseUsers(role, 'restoreCredentials');
     },
@@ -109,7 +97,10 @@ function planningGrants(
 /** The functions that end a run, and those that end what others left. */
 function endingGrants(
   props: GrantsProps,
-): Omit<Grants, keyof ReturnType<typeof databaseGrants> | keyof ReturnType<typeof planningGrants>> {
+): Omit<
+  Grants,
+  keyof ReturnType<typeof databaseGrants> | keyof ReturnType<typeof planningGrants> | keyof ReturnType<typeof apiGrants>
+> {
   const { permissions, worker } = props;
   const sweep = (role: iam.Role): void => {
     useState(role, permissions, 'leases');

@@ -1,5 +1,6 @@
 import * as cdk from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { z } from 'zod';
 import { environment as acquireLease } from '../../lambdas/acquire-lease/env.ts';
@@ -19,8 +20,15 @@ import { environment as reportStoppedTask } from '../../lambdas/report-stopped-t
 import { environment as settleEndedRun } from '../../lambdas/settle-ended-run/env.ts';
 import { environment as snapshotMember } from '../../lambdas/snapshot-member/env.ts';
 import { environment as sweepRuns } from '../../lambdas/sweep-runs/env.ts';
+import { environment as cancelRun } from '../../lambdas/cancel-run/env.ts';
+import { environment as describeBackup } from '../../lambdas/describe-backup/env.ts';
+import { environment as listBackups } from '../../lambdas/list-backups/env.ts';
+import { environment as showRuns } from '../../lambdas/show-runs/env.ts';
+import { environment as startBackup } from '../../lambdas/start-backup/env.ts';
+import { environment as startRestore } from '../../lambdas/start-restore/env.ts';
+import type { ApiOperation } from '../../src/domain/api-routes.ts';
 import { AppFunction, type PrivateNetwork } from './app-function.ts';
-import { allFunctions, type AnyFunctionName } from './function-list.ts';
+import { allFunctions, type AnyFunctionName, operationFunctions } from './function-list.ts';
 
 const schemas = {
   InspectDeployment: inspectDeployment,
@@ -40,6 +48,12 @@ const schemas = {
   SweepRuns: sweepRuns,
   SettleEndedRun: settleEndedRun,
   ReportStoppedTask: reportStoppedTask,
+  StartBackup: startBackup,
+  StartRestore: startRestore,
+  ListBackups: listBackups,
+  DescribeBackup: describeBackup,
+  ShowRuns: showRuns,
+  CancelRun: cancelRun,
 } as const satisfies Record<AnyFunctionName, z.ZodObject>;
 
 type KeysOfEach<T> = T extends unknown ? keyof T : never;
@@ -50,6 +64,8 @@ export interface StageFunctionsProps {
   readonly stage: string;
   readonly key: kms.IKey;
   readonly network: PrivateNetwork;
+  /** Whether an artifact storage is a server of its own, which may be reached from the VPC only. */
+  readonly privateStorage: boolean;
   /** The folder of each function's bundle. */
   readonly code: Readonly<Record<AnyFunctionName, string>>;
   readonly variables: StageVariables;
@@ -81,6 +97,13 @@ export class StageFunctions extends Construct {
       ]) => [name, functionArn] as const,
     );
     return Object.fromEntries(arns) as Record<AnyFunctionName, string>;
+  }
+
+  /** What does each operation of the API. */
+  get byOperation(): Readonly<Record<ApiOperation, lambda.IFunction>> {
+    const operations = Object.keys(operationFunctions) as ApiOperation[];
+    const functions = operations.map((name) => [name, this.all[operationFunctions[name]].function] as const);
+    return Object.fromEntries(functions) as unknown as Record<ApiOperation, lambda.IFunction>;
   }
 
   #make(

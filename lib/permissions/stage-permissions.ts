@@ -55,6 +55,12 @@ export class StagePermissions {
     });
   }
 
+  /** The request to stop, of any run, and nothing else of it. */
+  requestCancel(role: iam.Role): void {
+    const resources = [this.#props.stateBucket.arnForObjects('runs/*/cancel')];
+    grant(role, { actions: ['s3:PutObject'], resources, purpose: 'Asks a run to stop', because: anyRun });
+  }
+
   /** Checkpoints of a dump, which a run that is over needs no more; nothing else of the state is ever deleted. */
   deleteCheckpoints(role: iam.Role): void {
     const resources = [this.#props.stateBucket.arnForObjects('runs/*/checkpoints/*')];
@@ -80,6 +86,7 @@ export class StagePermissions {
         because: anyBackup,
       });
     }
+    this.#useKey(role);
     this.#useStorageKeys(role);
   }
 

@@ -32,13 +32,18 @@ export class StageWorkflows extends Construct {
  * ARNs of the stage's machines and of their executions, by name: a machine refers to its functions, so that what functions
  * are told of machines can't refer to the machines.
  */
-export function machineArns(stack: cdk.Stack, stage: string): { machines: string[]; executions: string[] } {
+export function machineArns(
+  stack: cdk.Stack,
+  stage: string,
+): { machines: string[]; machineArns: Record<WorkflowName, string>; executions: string[] } {
   const arn = (resource: string, name: string): string =>
     stack.formatArn({ service: 'states', resource, resourceName: name, arnFormat: cdk.ArnFormat.COLON_RESOURCE_NAME });
-  const names = workflowNames.map((workflow) => stateMachineNameOf(stage, workflow));
+  const names = workflowNames.map((workflow) => [workflow, stateMachineNameOf(stage, workflow)] as const);
+  const machines = names.map(([workflow, name]) => [workflow, arn('stateMachine', name)] as const);
   return {
-    machines: names.map((name) => arn('stateMachine', name)),
-    executions: names.map((name) => arn('execution', `${name}:*`)),
+    machines: machines.map(([, machine]) => machine),
+    machineArns: Object.fromEntries(machines) as Record<WorkflowName, string>,
+    executions: names.map(([, name]) => arn('execution', `${name}:*`)),
   };
 }
 

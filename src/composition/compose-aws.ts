@@ -3,13 +3,18 @@ import { EcsWorkerLauncher } from '../adapters/aws/ecs-worker-launcher.ts';
 import { EventBridgeEventPublisher } from '../adapters/aws/eventbridge-event-publisher.ts';
 import { openEcs, openEventBridge, openSfn } from '../adapters/aws/service-clients.ts';
 import { SfnExecutions } from '../adapters/aws/sfn-executions.ts';
+import { SfnExecutionStarter } from '../adapters/aws/sfn-execution-starter.ts';
+import { SfnRunHistory } from '../adapters/aws/sfn-run-history.ts';
 import { SfnTaskCallbacks } from '../adapters/aws/sfn-task-callbacks.ts';
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import type { StepDeps } from '../application/bind.ts';
 import { readDocument } from '../application/documents.ts';
 import type { EventPublisher } from '../application/ports/event-publisher.ts';
+import type { ExecutionStarter } from '../application/ports/execution-starter.ts';
 import type { Executions } from '../application/ports/executions.ts';
+import type { Logger } from '../application/ports/logger.ts';
+import type { RunHistory, RunRecord } from '../application/ports/run-history.ts';
 import type { TaskCallbacks } from '../application/ports/task-callbacks.ts';
 import type { VolumeSnapshots } from '../application/ports/volume-snapshots.ts';
 import type { WorkerLauncher } from '../application/ports/worker-launcher.ts';
@@ -32,6 +37,10 @@ export function composeStep({ STATE_BUCKET }: { readonly STATE_BUCKET: string })
 
 export function composeStorages(): { readonly openStorage: OpenStorage } {
   return { openStorage: awsStorages(openSecrets()) };
+}
+
+export function composeLogger(): { readonly logger: Logger } {
+  return { logger: new JsonLogger({ clock: new SystemClock() }) };
 }
 
 /** Loads the published config, once: it is named after its content. */
@@ -65,6 +74,19 @@ export function composeExecutions(env: { readonly STATE_MACHINE_ARNS: readonly s
   readonly executions: Executions;
 } {
   return { executions: new SfnExecutions(openSfn(), env.STATE_MACHINE_ARNS) };
+}
+
+export function composeHistory(env: { readonly STATE_MACHINE_ARNS: readonly string[] }): {
+  readonly history: RunHistory;
+} {
+  return { history: new SfnRunHistory(openSfn(), env.STATE_MACHINE_ARNS) };
+}
+
+/** @param machines the ARNs of those that the function may start */
+export function composeStarter(machines: Readonly<Partial<Record<RunRecord['workflow'], string>>>): {
+  readonly starter: ExecutionStarter;
+} {
+  return { starter: new SfnExecutionStarter(openSfn(), machines) };
 }
 
 export function composeLauncher(env: {

@@ -90,12 +90,24 @@ export function parseCheckpointKey(prefix: string, key: string): { base: number;
   return base === undefined || record === undefined ? undefined : { base: Number(base), record: Number(record) };
 }
 
+/**
+ * `backup-20261122T101530Z-1f9a3c`: sorts by time within its workflow.
+ * @param random what makes it unique across processes
+ */
+export function makeRunId(workflow: string, now: Date, random: string): string {
+  return `${workflow}-${idTime(now)}-${random}`;
+}
+
+/** `20261122T101530Z`: a time as ids have it, in whole seconds; sorts by time. */
+export function idTime(time: Date): string {
+  return time.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
+}
+
 export const deploymentNamePattern = /^[a-z][a-z0-9-]{0,30}$/;
 
 /** `20261122T101530Z-logical-k3f9`: sorts by time, says the method; the suffix comes from the run id, so that a state run again makes the same. */
 export function makeBackupId(startedAt: Date, method: string, runIdSha256: string): string {
-  const time = startedAt.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
-  return `${time}-${method}-${BigInt(`0x${runIdSha256.slice(0, 12)}`)
+  return `${idTime(startedAt)}-${method}-${BigInt(`0x${runIdSha256.slice(0, 12)}`)
     .toString(36)
     .slice(0, 4)
     .padStart(4, '0')}`;
@@ -131,4 +143,5 @@ export const stageNames = {
   worker: (stage: string) => `holdfast-${stage}-worker`,
   volumeWorker: (stage: string, mongodbVersion: string) =>
     `holdfast-${stage}-worker-volume-${mongodbVersion.replaceAll('.', '-')}`,
+  apiUrlParameter: (stage: string) => `/holdfast/${stage}/api-url`,
 } as const;

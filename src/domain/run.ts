@@ -12,8 +12,8 @@ export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$/;
 /** The console's own first input is a Comment. */
 const consoleComment = { Comment: z.unknown().optional() };
 
-/** Says what to write to somebody who wrote an input by hand. */
-function teach(known: readonly string[], example: object): z.core.$ZodErrorMap {
+/** Says what to write to somebody who wrote an input by hand: the error map of a strict object. */
+export function teach(known: readonly string[], example: object): z.core.$ZodErrorMap {
   return (issue) => {
     if (issue.code === 'unrecognized_keys') {
       const unknown = issue.keys.map((key) => JSON.stringify(key)).join(', ');
@@ -41,6 +41,8 @@ export const backupRequestSchema = z.strictObject(
 );
 export type BackupRequest = z.infer<typeof backupRequestSchema>;
 
+const secretOption = /[?&;][^=&;]*(password|secret|token|mechanismproperties)[^=&;]*=/i;
+
 const restoreRequestShape = {
   /** A backup id, or a deployment's name: for its newest backup, or with a time for the base that serves it. */
   backup: z.string(),
@@ -65,9 +67,12 @@ const restoreRequestShape = {
     .min(1)
     .max(1000)
     .optional(),
+  /** Whose backup it must be; a backup of another deployment is refused. Any, when left out. */
+  deployment: z.string().optional(),
   /** MongoDB URI without credentials: requests are written down. Or the absolute path of a directory (restore-place.ts). */
-  to: z.string().refine((uri) => !/:\/\/[^?]*@/.test(uri), {
-    error: 'a URI without user and password: name their source by credentials',
+  to: z.string().refine((uri) => !/:\/\/[^?]*@/.test(uri) && !secretOption.test(uri), {
+    error:
+      'a URI without user and password, and without an option that holds a secret: name their source by credentials',
   }),
   credentials: z
     .union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() }), z.string()])

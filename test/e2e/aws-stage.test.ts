@@ -8,6 +8,7 @@ import { type StandaloneServer, startStandalone } from '../../local/servers/stan
 import { countTransitions } from '../../local/states-language/count-transitions.ts';
 import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
 import { restoreRole } from '../../src/domain/privileges.ts';
+import { describeHttpApi } from '../support/aws/api-suite.ts';
 import { AwsStage } from '../support/aws/aws-stage.ts';
 import { describeEndedRuns } from '../support/aws/ended-runs-suite.ts';
 import { backupSecret, restoreSecret, synthesise } from '../support/aws/synthesise.ts';
@@ -114,7 +115,7 @@ describe('a synthesised stage', () => {
   });
 
   it('needs few enough transitions', () => {
-    const { total, waiting } = countTransitions(stage.journals.get('console-1')?.events ?? []);
+    const { total, waiting } = countTransitions(stage.workflows.journals.get('console-1')?.events ?? []);
     expect(total).toBeGreaterThan(10);
     expect(total - waiting).toBeLessThanOrEqual(30);
   });
@@ -162,6 +163,8 @@ describe('a synthesised stage', () => {
 
   describeEndedRuns(() => stage);
 
+  describeHttpApi(() => ({ stage, backupId, target: target.uri }));
+
   it('asks AWS for nothing that its roles do not allow, and its roles allow nothing that is never asked for', () => {
     const policies = policiesOf(stage.template);
     const refused: string[] = [];
@@ -186,7 +189,7 @@ describe('a synthesised stage', () => {
     const seen = [
       stage.allLogs(),
       JSON.stringify(stage.aws.calls),
-      JSON.stringify([...stage.journals.values()].map(({ events }) => events)),
+      JSON.stringify([...stage.workflows.journals.values()].map(({ events }) => events)),
     ];
     for await (const { key } of stage.bucket('State').list(''))
       seen.push((await stage.bucket('State').get(key)).body.toString('utf8'));

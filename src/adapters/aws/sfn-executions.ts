@@ -33,6 +33,6 @@ export class SfnExecutions implements Executions {
 }
 
 /** `arn:aws:states:REGION:ACCOUNT:execution:MACHINE:RUN` of `arn:aws:states:REGION:ACCOUNT:stateMachine:MACHINE`. */
-function executionArn(machineArn: string, runId: string): string {
+export function executionArn(machineArn: string, runId: string): string {
   return `${machineArn.replace(':stateMachine:', ':execution:')}:${runId}`;
 }

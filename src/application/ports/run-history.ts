@@ -18,4 +18,6 @@ export interface RunRecord {
 export interface RunHistory {
   /** @returns undefined when there was none, or nothing of it can be read. */
   find(runId: string): Promise<RunRecord | undefined>;
+  /** @returns ids that hold the newest `count` runs, and perhaps others */
+  newest(count: number): Promise<readonly string[]>;
 }

@@ -59,8 +59,8 @@ export async function inspectDeployment(
   return { deployment: run.deployment, duplicateOf: null };
 }
 
-/** @throws UnknownDeployment, UnknownStorage, InvalidInput */
-function completeRequest(request: BackupRequest, settings: Settings, startedAt: string): BackupRun {
+/** What was asked, with what was left out. @throws UnknownDeployment, UnknownStorage, InvalidInput */
+export function completeRequest(request: BackupRequest, settings: Settings, startedAt: string): BackupRun {
   const deployment = deploymentOf(settings, request.deployment ?? onlyDeployment(settings));
   const storage = storageOf(settings, request.storage ?? deployment.storage).name;
   return {

@@ -85,6 +85,7 @@ async function makePlan(
   const toDirectory = isDirectoryTarget(request.to);
   const methods = toDirectory ? recoverable : loadable;
   const { entry, manifest, restoreTime, slices } = await chooseRestore(request, methods, { ...deps, settings });
+  requireDeployment(manifest, request.deployment);
   const part = onlyPart(manifest);
   const target = toDirectory
     ? await describeDirectory(request, { manifest, part: part.name, runId }, restoreTime, deps)
@@ -128,6 +129,12 @@ async function writeSlices(
   const name = sha256Hex(JSON.stringify(named)).slice(0, 16);
   await createDocument(state, stateKeys.restoreSlices(runId, part, name), named);
   return name;
+}
+
+/** @throws UnknownBackup for a backup of another deployment than was named beside its id */
+function requireDeployment({ backupId, deployment }: Manifest, named: string | undefined): void {
+  if (named === undefined || named === deployment) return;
+  throw new HoldfastError('UnknownBackup', `the backup ${backupId} is of ${deployment}, not of ${named}`);
 }
 
 interface TargetDescription {

@@ -22,22 +22,14 @@ export interface RunStatusDeps {
 
 /** One run, or the newest twenty, newest first; of whatever process. @throws UnknownRun */
 export async function runStatus(runId: string | undefined, deps: RunStatusDeps): Promise<readonly RunStatus[]> {
-  if (runId !== undefined) return [await statusOf(runId, deps)];
+  if (runId !== undefined) return [await showRun(runId, deps)];
   const known: RunStatus[] = [];
   // One after the other: thousands of histories at once would use up the process's file handles.
-  for (const run of mayBeNewest([...(await listRuns(deps.state))])) {
+  for (const run of await deps.history.newest(shownRuns)) {
     const status = await describeReadableRun(run, deps);
     if (status !== undefined) known.push(status);
   }
   return known.sort((a, b) => b.startedAt.localeCompare(a.startedAt)).slice(0, shownRuns);
-}
-
-/** The ids of embedded mode say when a run was started, so that old ones need not be read; of others nothing is known. */
-function mayBeNewest(runs: readonly string[]): string[] {
-  const timeOf = (run: string): string | undefined => /-(\d{8}T\d{6}Z)-/.exec(run)?.[1];
-  const dated = runs.filter((run) => timeOf(run) !== undefined);
-  const newest = dated.sort((a, b) => (timeOf(b) ?? '').localeCompare(timeOf(a) ?? '')).slice(0, shownRuns);
-  return [...newest, ...runs.filter((run) => timeOf(run) === undefined)];
 }
 
 /** For a list: a run that can't be read is told and left out, so that it does not hide the others. */
@@ -51,16 +43,8 @@ async function describeReadableRun(runId: string, deps: RunStatusDeps): Promise<
   }
 }
 
-export async function listRuns(state: ObjectStore): Promise<ReadonlySet<string>> {
-  const runs = new Set<string>();
-  for await (const { key } of state.list(stateKeys.runs())) {
-    const [runId] = key.slice(stateKeys.runs().length).split('/', 1);
-    if (runId !== undefined && runIdPattern.test(runId)) runs.add(runId);
-  }
-  return runs;
-}
-
-async function statusOf(runId: string, deps: RunStatusDeps): Promise<RunStatus> {
+/** @throws UnknownRun */
+export async function showRun(runId: string, deps: RunStatusDeps): Promise<RunStatus> {
   const status = runIdPattern.test(runId) ? await describeRun(runId, deps) : undefined;
   if (status === undefined)
     throw new HoldfastError('UnknownRun', `there is no run ${runId} in ${deps.state.description}`);

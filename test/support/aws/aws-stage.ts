@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type MotoServer, startMoto } from '../../../local/servers/moto-server.ts';
-import { EmbeddedExecutions, type Execution, TaskTokenError } from '../../../local/states-language/executions.ts';
-import { MemoryJournal } from '../../../local/states-language/journal.ts';
-import { loadStateMachine } from '../../../local/states-language/load-state-machine.ts';
+import type { Execution } from '../../../local/states-language/executions.ts';
 import { S3ObjectStore } from '../../../src/adapters/aws/s3-object-store.ts';
-import { SystemClock } from '../../../src/adapters/process/system-clock.ts';
 import type { WorkflowName } from '../../../statemachines/manifest.ts';
 import { BundledFunction } from './bundled-function.ts';
 import { AwsError, FakeAws } from './fake-aws.ts';
+import { FakeHttpApi } from './fake-http-api.ts';
+import { FakeStepFunctions } from './fake-step-functions.ts';
 import { FakeTasks } from './fake-tasks.ts';
 import {
   account,
@@ -40,11 +39,10 @@ export class AwsStage {
   readonly template: Template;
   readonly published: { DetailType: string; Detail: string }[] = [];
   readonly logs = new Map<string, string>();
-  readonly journals = new Map<string, MemoryJournal>();
+  readonly workflows: FakeStepFunctions;
+  readonly api: FakeHttpApi;
   readonly #options: AwsStageOptions;
   readonly #moto: MotoServer;
-  readonly #executions: EmbeddedExecutions;
-  readonly #running = new Map<string, Execution>();
   readonly #functions = new Map<string, BundledFunction>();
   readonly #tasks: FakeTasks;
   #endpoint = '';
@@ -54,16 +52,10 @@ export class AwsStage {
     this.#moto = moto;
     this.aws = new FakeAws(moto.endpoint);
     this.template = readTemplate(options.template);
-    this.#executions = new EmbeddedExecutions({
-      clock: new SystemClock(),
-      tasks: (arn, payload) => this.invoke(this.#functionOf(arn), payload),
-      journal: (name) => {
-        const journal = new MemoryJournal();
-        this.journals.set(name, journal);
-        return journal;
-      },
-    });
-    this.#answerStates();
+    this.workflows = new FakeStepFunctions(this.aws, this.template, (arn, payload) =>
+      this.invoke(arn.replace(/^.*:function:holdfast-test-/, ''), payload),
+    );
+    this.api = new FakeHttpApi(this.template, (folder, payload) => this.invoke(folder, payload));
     this.#tasks = new FakeTasks(this.aws, this.template, {
       bundle: join(dirname(options.template), 'built', 'image', 'worker', 'index.mjs'),
       environment: () => this.#awsEnvironment('worker'),
@@ -107,40 +99,12 @@ export class AwsStage {
 
   /** Starts an execution of a machine as it is in the template. */
   startExecution(workflow: WorkflowName, name: string, input: unknown): Execution {
-    const execution = this.#executions.start(this.#machine(workflow), name, input);
-    this.#running.set(
-      `arn:aws:states:${region}:${account}:execution:${this.#machineName(workflow)}:${name}`,
-      execution,
-    );
-    void execution.result.finally(() => {
-      this.#ended.add(execution);
-    });
-    return execution;
+    return this.workflows.startExecution(workflow, name, input);
   }
-  readonly #ended = new Set<Execution>();
 
   /** @param folder of the function under lambdas/ */
   async invoke(folder: string, payload: unknown): Promise<unknown> {
     return this.#bundled(folder).invoke(payload);
-  }
-
-  #machineName(workflow: WorkflowName): string {
-    return `holdfast-test-${workflow}`;
-  }
-
-  #machine(workflow: WorkflowName) {
-    const { Properties } = resourceNamed(
-      this.template,
-      'AWS::StepFunctions::StateMachine',
-      'StateMachineName',
-      this.#machineName(workflow),
-    );
-    const substitutions = resolve(this.template, Properties['DefinitionSubstitutions']) as Record<string, string>;
-    return loadStateMachine(String(Properties['DefinitionString']), substitutions, this.#machineName(workflow));
-  }
-
-  #functionOf(arn: string): string {
-    return arn.replace(/^.*:function:holdfast-test-/, '');
   }
 
   #bundled(folder: string): BundledFunction {
@@ -198,38 +162,6 @@ export class AwsStage {
     };
     config.deployments.orders.uri = this.#options.uri;
     await this.#store(assets, '').put(key, Buffer.from(JSON.stringify(config)));
-  }
-
-  #answerStates(): void {
-    const token = (answer: () => void) => {
-      try {
-        answer();
-        return {};
-      } catch (error) {
-        if (error instanceof TaskTokenError) throw new AwsError('TaskTimedOut', 'nobody waits for it');
-        throw error;
-      }
-    };
-    this.aws.answers.set('states:SendTaskSuccess', (body) =>
-      token(() => {
-        this.#executions.sendTaskSuccess(String(body['taskToken']), JSON.parse(String(body['output'])));
-      }),
-    );
-    this.aws.answers.set('states:SendTaskFailure', (body) =>
-      token(() => {
-        this.#executions.sendTaskFailure(String(body['taskToken']), String(body['error']), String(body['cause']));
-      }),
-    );
-    this.aws.answers.set('states:SendTaskHeartbeat', (body) =>
-      token(() => {
-        this.#executions.sendTaskHeartbeat(String(body['taskToken']));
-      }),
-    );
-    this.aws.answers.set('states:DescribeExecution', (body) => {
-      const execution = this.#running.get(String(body['executionArn']));
-      if (execution === undefined) throw new AwsError('ExecutionDoesNotExist', 'no such execution');
-      return { status: this.#ended.has(execution) ? 'SUCCEEDED' : 'RUNNING' };
-    });
   }
 
   /** Kills the workers that run, as a machine that fails does. @returns whether there were any */

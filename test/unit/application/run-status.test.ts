@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { RunRecord } from '../../../src/application/ports/run-history.ts';
+import { JournalRunHistory } from '../../../local/run-history.ts';
+import type { RunHistory, RunRecord } from '../../../src/application/ports/run-history.ts';
 import { recordStepError } from '../../../src/application/bind.ts';
 import { writeDocument } from '../../../src/application/documents.ts';
 import { publishOutcome } from '../../../src/application/use-cases/publish-outcome.ts';
@@ -25,9 +26,13 @@ beforeEach(() => {
   };
 });
 
+/** The journals of the state storage, but for what is found of one run. */
+const historyWith = (find: RunHistory['find']): RunHistory =>
+  Object.assign(new JournalRunHistory(world.state), { find });
+
 async function statusOf(runId: string) {
   world.running.delete(runId);
-  const history = { find: () => Promise.resolve(record) };
+  const history = historyWith(() => Promise.resolve(record));
   return (await runStatus(runId, { ...world.deps, history }))[0];
 }
 const full = new HoldfastError('StorageFull', 'no space is left');
@@ -76,7 +81,7 @@ describe('a list of runs', () => {
       const second = Number(/T1000(\d\d)Z/.exec(runId)?.[1] ?? '0');
       return Promise.resolve({ ...record, startedAt: new Date(Date.UTC(2026, 10, 22, 10, 0, second)) });
     };
-    return runStatus(undefined, { ...world.deps, history: { find } });
+    return runStatus(undefined, { ...world.deps, history: historyWith(find) });
   };
   beforeEach(async () => {
     read.length = 0;
@@ -107,7 +112,7 @@ describe('a run that waits for its next try', () => {
     recordStepError({ ...step('run-1', 'Dump Collections.rs0'), retry }, away, world.deps);
   const statusOfRunning = async () => {
     world.running.add('run-1');
-    const history = { find: () => Promise.resolve(record) };
+    const history = historyWith(() => Promise.resolve(record));
     return (await runStatus('run-1', { ...world.deps, history }))[0];
   };
 

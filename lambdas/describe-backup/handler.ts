@@ -1,0 +1,14 @@
+import { describeBackup } from '../../src/application/use-cases/describe-backup.ts';
+import { composeConfig, composeLogger, composeStorages } from '../../src/composition/compose-aws.ts';
+import { makeApiHandler } from '../_shared/make-api-handler.ts';
+import { parseEnvironment } from '../_shared/parse-environment.ts';
+import { environment } from './env.ts';
+
+const env = parseEnvironment(environment);
+const deps = { ...composeLogger(), ...composeStorages() };
+const loadSettings = composeConfig(env);
+
+export const handler = makeApiHandler(
+  { describeBackup: async ({ path }) => describeBackup(path.backupId, { ...deps, settings: await loadSettings() }) },
+  deps,
+);
