@@ -64,8 +64,6 @@ export interface StageFunctionsProps {
   readonly stage: string;
   readonly key: kms.IKey;
   readonly network: PrivateNetwork;
-  /** Whether an artifact storage is a server of its own, which may be reached from the VPC only. */
-  readonly privateStorage: boolean;
   /** The folder of each function's bundle. */
   readonly code: Readonly<Record<AnyFunctionName, string>>;
   readonly variables: StageVariables;

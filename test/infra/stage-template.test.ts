@@ -6,7 +6,6 @@ import { checkedName } from '../../lib/checked-name.ts';
 import { allFunctions } from '../../lib/functions/function-list.ts';
 import { stageDocuments } from '../../scripts/stage-documents/stage-documents.ts';
 import { stateMachines } from '../../statemachines/manifest.ts';
-import { itHasAnApi } from './api-template.ts';
 import { policiesOf } from '../support/aws/role-policies.ts';
 import { sharedStage } from '../support/aws/shared-stage.ts';
 import { stageSettings } from '../support/aws/synthesise.ts';
@@ -237,10 +236,6 @@ describe('permissions', () => {
     expect(passing).toHaveLength(1);
     expect(passing[0]?.Condition).toEqual({ StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } });
   });
-});
-
-describe('the API', () => {
-  itHasAnApi(() => template);
 });
 
 describe('the config', () => {

@@ -1,13 +1,15 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { apiFunctions, operationFunctions } from '../../lib/functions/function-list.ts';
 import { operations } from '../../src/application/api/operations.ts';
 import { type ApiOperation, routeKeyOf } from '../../src/domain/api-routes.ts';
 import { FakeHttpApi } from '../support/aws/fake-http-api.ts';
+import { sharedStage } from '../support/aws/shared-stage.ts';
 import { policiesOf } from '../support/aws/role-policies.ts';
 import { resourceNamed, type Template } from '../support/aws/template.ts';
 
-/** What the template of a stage must say of its API. */
-export function itHasAnApi(template: () => Template): void {
+const template = (): Template => sharedStage().template;
+
+describe('the API of a stage', () => {
   it('has a route for each operation, which leads to its function and demands a signature', () => {
     const { routes } = new FakeHttpApi(template(), () => Promise.reject(new Error('not called')));
     const names = Object.keys(operations) as ApiOperation[];
@@ -51,4 +53,4 @@ export function itHasAnApi(template: () => Template): void {
     expect(allowed('StartRestore')).toEqual([['states:StartExecution', expect.stringMatching(/-restore$/) as string]]);
     expect(allowed('CancelRun')).toEqual([['s3:PutObject', expect.stringMatching(/\/runs\/\*\/cancel$/) as string]]);
   });
-}
+});
