@@ -5,6 +5,7 @@ import { readConfig, storageOf } from '../src/application/run-folder.ts';
 import type { WorkerDeps } from '../src/composition/compose-worker.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 import { selectionOf } from '../src/domain/namespace-selection.ts';
+import { isPhysicalPart } from '../src/domain/manifest-parts.ts';
 import { artifactKeys, stateKeys } from '../src/domain/names.ts';
 import type { RestoreRequest } from '../src/domain/run.ts';
 import { isDirectoryTarget } from '../src/domain/restore-place.ts';
@@ -17,6 +18,7 @@ import {
 } from '../src/domain/run-documents.ts';
 import type { Settings } from '../src/domain/settings.ts';
 import type { SliceInStore } from '../src/engine/oplog/read-slices.ts';
+import { loadFromFiles } from '../src/engine/recover/load-from-files.ts';
 import { restoreDirectory } from '../src/engine/recover/restore-directory.ts';
 import { type RestorePartDeps, restorePart } from '../src/engine/restore/restore-part.ts';
 import { ProgressFile } from './progress-file.ts';
@@ -47,7 +49,7 @@ export async function runRestoreTask(
 }
 
 async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal: AbortSignal): Promise<RestoreResult> {
-  const { state, clock, logger, scratch } = deps;
+  const { state, clock, logger, scratch, makeTemporaryFolder } = deps;
   const { runId, request, deployment, backupId } = plan;
   const settings = await readConfig(state, runId);
   const store = deps.openStorage(storageOf(settings, plan.storage));
@@ -67,7 +69,11 @@ async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal
     if (isDirectoryTarget(to)) return await restoreDirectory({ ...subject, directory: to }, { ...work, scratch });
     const client = await deps.openTarget({ request, deployment, settings, runId, signal });
     try {
-      return await restorePart({ ...subject, ...whatToCarry(request) }, { ...work, client });
+      const of = manifest.parts.find(({ name }) => name === part);
+      const input = { ...subject, ...whatToCarry(request) };
+      return await (of && isPhysicalPart(of)
+        ? loadFromFiles({ ...input, of }, { ...work, client, scratch, makeFolder: makeTemporaryFolder })
+        : restorePart(input, { ...work, client }));
     } finally {
       await client.close();
     }

@@ -7,6 +7,7 @@ import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
 import type { ComposedWorker } from './compose-worker.ts';
+import { makeTemporaryFolder } from './temporary-folder.ts';
 import { makeOpenTarget } from './open-target.ts';
 
 /** Where a task sees the volume that was made from a snapshot. */
@@ -35,8 +36,8 @@ export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, run
           signal: member.signal,
         }),
       openTarget: makeOpenTarget({ readSecret }),
-      scratch: new LocalScratchServers(),
       snapshotRoot: ({ dataPath }) => join(snapshotMount, dataPath),
+      ...{ scratch: new LocalScratchServers(), makeTemporaryFolder },
     },
     close: () => state.close(),
   };

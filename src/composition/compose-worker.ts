@@ -11,11 +11,13 @@ import type { Clock } from '../application/ports/clock.ts';
 import type { Logger } from '../application/ports/logger.ts';
 import type { ObjectStore } from '../application/ports/object-store.ts';
 import type { ScratchServers } from '../application/ports/scratch-servers.ts';
+import type { MakeTemporaryFolder } from '../application/ports/temporary-folder.ts';
 import type { OpenTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { SnapshotFacts } from '../domain/base.ts';
 import type { DeploymentSettings } from '../domain/settings.ts';
 import { LocalStorages } from './local-storages.ts';
+import { makeTemporaryFolder } from './temporary-folder.ts';
 import { makeOpenTarget } from './open-target.ts';
 
 export interface MemberConnection {
@@ -38,6 +40,7 @@ export interface WorkerDeps {
   readonly scratch: ScratchServers;
   /** Where the data directory of a snapshot is to be read. */
   readonly snapshotRoot: (snapshot: SnapshotFacts) => string;
+  readonly makeTemporaryFolder: MakeTemporaryFolder;
 }
 
 export interface ComposedWorker {
@@ -71,8 +74,8 @@ export function composeWorker(
   return {
     deps: {
       ...{ state, openStorage, clock, logger, toolVersion: packageJson.version, openMember, openTarget },
-      scratch: new LocalScratchServers(),
       snapshotRoot: ({ snapshots, dataPath }) => join(snapshots[0]?.id ?? '', dataPath),
+      ...{ scratch: new LocalScratchServers(), makeTemporaryFolder },
     },
     close: async () => {
       await storages.close();

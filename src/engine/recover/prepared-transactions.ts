@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { BSON, type Document, Long, type MongoClient, ObjectId, Timestamp as BsonTimestamp } from 'mongodb';
+import { BSON, Long, type MongoClient, Timestamp as BsonTimestamp } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { findElement } from '../bson/raw-document.ts';
@@ -10,7 +9,8 @@ import { commitTimestamp } from '../replay/transactions.ts';
 import { askTarget } from '../restore/ask-target.ts';
 import { readAllRaw } from '../source/raw-cursor.ts';
 import { commandSection } from '../wire/op-msg.ts';
-import { asRecovery, type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
+import { withOnlyMember } from './only-member.ts';
+import { asRecovery, type ScratchPlace, withScratchServer } from './scratch-session.ts';
 
 /** A transaction that is prepared in the files, and that recovery leaves so. */
 export interface PreparedInFiles {
@@ -67,40 +67,6 @@ export async function findDecisions(
   return decisions;
 }
 
-const setName = 'holdfast-recovery';
-
-/** What makes a member of a set that set's, in its database `local`. */
-const setDocuments = [
-  'replset.minvalid',
-  'replset.oplogTruncateAfterPoint',
-  'replset.election',
-  'replset.initialSyncId',
-  'system.replset',
-] as const;
-
-/** Makes the files those of the only member of a new set, at the port that this server has. */
-async function makeOnlyMember({ server, client }: ScratchSession): Promise<number> {
-  const local = client.db('local');
-  for (const name of setDocuments) await local.collection(name).deleteMany({});
-  await local.collection<Document & { _id: string }>('system.replset').insertOne({
-    _id: setName,
-    version: 1,
-    term: Long.ONE,
-    members: [{ _id: 0, host: server.host }],
-    protocolVersion: Long.ONE,
-    settings: { replicaSetId: new ObjectId() },
-  });
-  return server.port;
-}
-
-async function untilPrimary(client: MongoClient, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const { isWritablePrimary } = await client.db('admin').command({ hello: 1 }, { signal });
-    if (isWritablePrimary === true) return;
-    await delay(25, undefined, { signal });
-  }
-}
-
 /** Sent as it is: the driver would put a session of its own in place of the transaction's. */
 async function decide(
   client: MongoClient,
@@ -135,9 +101,7 @@ export async function decidePrepared(
   decisions: ReadonlyMap<string, Decision>,
 ): Promise<void> {
   const { signal } = place;
-  const port = await withScratchServer(place, {}, makeOnlyMember);
-  await withScratchServer(place, { args: [`--replSet=${setName}`], port }, async ({ client }) => {
-    await untilPrimary(client, signal);
+  await withOnlyMember(place, async ({ client }) => {
     for (const one of prepared) await decide(client, one, decisions.get(one.key) ?? 'abort', signal);
   });
   await withScratchServer(place, asRecovery, async ({ client }) => {

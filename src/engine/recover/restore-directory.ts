@@ -13,6 +13,7 @@ import {
   checkDirectory,
   claimDirectory,
   type DirectoryCheck,
+  neededBytes,
   readDirectoryMark,
   untilFree,
   writeDirectoryMark,
@@ -35,15 +36,6 @@ function findPart({
     'InvalidInput',
     `The backup ${manifest.backupId} can't be restored to ${formatTimestamp(restoreTime)}: its base is of ${formatTimestamp(part.point.ts)}.`,
   );
-}
-
-/** Journal, and what the server writes beside the data. */
-const constantBytes = 400 * 1024 * 1024;
-
-/** What files, oplog and recovery take on the disk, in bytes: the entries once in the oplog and once as what they do. */
-function neededBytes(part: LogicalPart | PhysicalPart, archived: DirectoryRestore['archived'] = []): number {
-  const slices = [...part.oplog.slices, ...archived.map(({ slice }) => slice)];
-  return part.base.rawBytes + 2 * slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + constantBytes;
 }
 
 /**

@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
+import type { LogicalPart, PhysicalPart } from '../../domain/manifest-parts.ts';
 import { restoreResultSchema } from '../../domain/restore-result.ts';
+import type { SliceInStore } from '../oplog/read-slices.ts';
 import { makeFolder, syncFolder } from './durable-files.ts';
 
 /** A directory that a restore fills: empty, or named to be replaced, or what an earlier try of the same run left. */
@@ -180,4 +182,13 @@ export async function claimDirectory({ directory, runId, bytes }: DirectoryCheck
     if (name !== markFile) await rm(join(directory, name), { recursive: true, force: true });
   await syncFolder(directory);
   await requireSpace(directory, bytes);
+}
+
+/** Journal, and what the server writes beside the data. */
+const constantBytes = 400 * 1024 * 1024;
+
+/** What files, oplog and recovery take on the disk, in bytes: the entries once in the oplog and once as what they do. */
+export function neededBytes(part: LogicalPart | PhysicalPart, archived: readonly SliceInStore[] = []): number {
+  const slices = [...part.oplog.slices, ...archived.map(({ slice }) => slice)];
+  return part.base.rawBytes + 2 * slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + constantBytes;
 }

@@ -66,12 +66,8 @@ async function begin(runId: string): Promise<WorkerTask> {
 
 function work(task: WorkerTask) {
   const unused = () => Promise.reject(new ProcessDied('not used'));
-  const scratch = { find: unused, start: unused };
-  return runRestoreTask(
-    task,
-    { ...world.deps, openMember: unused, scratch, snapshotRoot: () => '' },
-    new AbortController().signal,
-  );
+  const unusable = { scratch: { find: unused, start: unused }, makeTemporaryFolder: unused, snapshotRoot: () => '' };
+  return runRestoreTask(task, { ...world.deps, openMember: unused, ...unusable }, new AbortController().signal);
 }
 
 /** The process dies before it writes that key; another one lives on. */

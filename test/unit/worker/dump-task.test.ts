@@ -19,11 +19,11 @@ test('a worker that finds the base of an earlier one complete reads nothing agai
     startedAt: '2026-11-22T10:00:00.000Z',
   };
   const openMember = () => Promise.reject(new TypeError('must not be read'));
-  const scratch = { find: openMember, start: openMember };
-  const output = await runDumpTask(
-    task,
-    { ...world.deps, openMember, scratch, snapshotRoot: () => '' },
-    new AbortController().signal,
-  );
+  const unusable = {
+    scratch: { find: openMember, start: openMember },
+    makeTemporaryFolder: openMember,
+    snapshotRoot: () => '',
+  };
+  const output = await runDumpTask(task, { ...world.deps, openMember, ...unusable }, new AbortController().signal);
   expect(output).toEqual({ part: 'rs0', attempt: 1, documents: 5, storedBytes: 6 });
 });

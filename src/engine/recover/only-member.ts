@@ -1,0 +1,53 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Document, Long, type MongoClient, ObjectId } from 'mongodb';
+import { type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
+
+export const setName = 'holdfast-recovery';
+
+/** What makes a member of a set that set's, in its database `local`. */
+const setDocuments = [
+  'replset.minvalid',
+  'replset.oplogTruncateAfterPoint',
+  'replset.election',
+  'replset.initialSyncId',
+  'system.replset',
+] as const;
+
+/** @returns the port that the config names */
+async function makeOnlyMember({ server, client }: ScratchSession): Promise<number> {
+  const local = client.db('local');
+  for (const name of setDocuments) await local.collection(name).deleteMany({});
+  await local.collection<Document & { _id: string }>('system.replset').insertOne({
+    _id: setName,
+    version: 1,
+    term: Long.ONE,
+    members: [{ _id: 0, host: server.host }],
+    protocolVersion: Long.ONE,
+    settings: { replicaSetId: new ObjectId() },
+  });
+  return server.port;
+}
+
+async function untilPrimary(client: MongoClient, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const { isWritablePrimary } = await client.db('admin').command({ hello: 1 }, { signal });
+    if (isWritablePrimary === true) return;
+    await delay(25, undefined, { signal });
+  }
+}
+
+/**
+ * Runs work against the files as those of the only member of a new set, and its primary: what a standalone can't do, it
+ * can. The files keep their oplog.
+ * @throws what {@link withScratchServer} throws
+ */
+export async function withOnlyMember<T>(
+  place: ScratchPlace,
+  work: (session: ScratchSession) => Promise<T>,
+): Promise<T> {
+  const port = await withScratchServer(place, {}, makeOnlyMember);
+  return withScratchServer(place, { args: [`--replSet=${setName}`], port }, async (session) => {
+    await untilPrimary(session.client, place.signal);
+    return work(session);
+  });
+}
