@@ -27,7 +27,7 @@ export interface DirectoryRequest {
   readonly overwrite: string | undefined;
 }
 
-/** Directories as targets: where the worker runs on the same machine. */
+/** Directories and files, where the worker runs on the same machine. */
 export interface DirectoryTargets {
   /**
    * Writes nothing.
@@ -35,6 +35,8 @@ export interface DirectoryTargets {
    * @throws TargetNotSuitable, TargetNotEmpty, MongodUnavailable (none that reads the files), InvalidInput, UnknownBackup
    */
   check(request: DirectoryRequest): Promise<string>;
+  /** That files of that version can be opened here. @throws MongodUnavailable */
+  requireMongod(serverVersion: string): Promise<void>;
   /** Takes the run's mark off, if it is there: safe to run again. */
   unmark(directory: string, runId: string): Promise<void>;
 }

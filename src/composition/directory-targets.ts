@@ -23,6 +23,9 @@ export function makeDirectoryTargets(scratch: ScratchServers): DirectoryTargets 
       await checkDirectoryRestore(request, { scratch });
       return digestOf(request.directory);
     },
+    async requireMongod(serverVersion) {
+      await scratch.find(serverVersion);
+    },
     unmark: removeDirectoryMark,
   };
 }

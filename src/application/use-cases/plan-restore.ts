@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, Method } from '../../domain/manifest.ts';
-import { partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
+import { isPhysicalPart, partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { selectionOf } from '../../domain/namespace-selection.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { isDirectoryTarget } from '../../domain/restore-place.ts';
@@ -71,9 +71,9 @@ export async function planRestore(
   return { backupId: plan.backupId, parts: plan.parts.map(({ name }) => ({ name })) };
 }
 
-/** Methods whose bases become a data directory. */
+/** Methods whose bases become a data directory, and by way of one are loaded into a running server. */
 const recoverable: ReadonlySet<Method> = new Set(['logical', 'physical']);
-/** Methods whose bases a running server can be restored from. */
+/** Methods whose bases a running server can be restored from by itself. */
 const loadable: ReadonlySet<Method> = new Set(['logical']);
 
 async function makePlan(
@@ -83,7 +83,7 @@ async function makePlan(
   signal?: AbortSignal,
 ): Promise<RestorePlan> {
   const toDirectory = isDirectoryTarget(request.to);
-  const methods = toDirectory ? recoverable : loadable;
+  const methods = toDirectory || deps.directories ? recoverable : loadable;
   const { entry, manifest, restoreTime, slices } = await chooseRestore(request, methods, { ...deps, settings });
   requireDeployment(manifest, request.deployment);
   const part = onlyPart(manifest);
@@ -145,10 +145,12 @@ interface TargetDescription {
 async function describeServer(
   manifest: Manifest,
   target: TargetRequest,
-  { openTarget }: PlanRestoreDeps,
+  { openTarget, directories }: PlanRestoreDeps,
 ): Promise<TargetDescription> {
   const { runId, request } = target;
-  const part = requireLogicalPart(onlyPart(manifest));
+  const part = onlyPart(manifest);
+  if (isPhysicalPart(part) && directories) await directories.requireMongod(manifest.serverVersion);
+  else requireLogicalPart(part);
   const client = await openTarget(target);
   try {
     const { name } = await checkTarget(client, {
