@@ -1,0 +1,57 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { MongoClient } from 'mongodb';
+import type { MongodProcess } from '../../local/servers/mongod-process.ts';
+import type { ReplicaSetServers } from '../../local/servers/replica-set.ts';
+import { DataDirectorySnapshots } from '../../src/adapters/directory/data-directory-snapshots.ts';
+import type { VolumeSnapshots } from '../../src/application/ports/volume-snapshots.ts';
+import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
+import { settingsFor } from './embedded-set.ts';
+
+/** Settings whose deployment names the hidden member's data directory. */
+export function physicalSettings(set: ReplicaSetServers, root: string, lock: boolean, level = 1): Settings {
+  const settings = settingsFor(set, root, undefined, level);
+  const { hidden } = set;
+  const orders = { ...settings.deployments['orders'], lock, volumes: { [hidden.host]: hidden.dbPath } };
+  return settingsSchema.parse({ ...settings, deployments: { orders } });
+}
+
+/**
+ * What a volume's snapshot is: everything at one instant, whatever the server was doing. Nobody is asked for a lock; the
+ * process stands still while its files are copied.
+ */
+export function frozenSnapshots(settings: Settings, member: MongodProcess): VolumeSnapshots {
+  const copies = new DataDirectorySnapshots(join(settings.stateDir, 'snapshots'));
+  return {
+    find: async (deployment, host) => {
+      const volume = await copies.find(deployment, host);
+      return volume && { ...volume, atOnce: true };
+    },
+    create: async (request, signal) => {
+      process.kill(member.pid, 'SIGSTOP');
+      try {
+        return await copies.create(request, signal);
+      } finally {
+        process.kill(member.pid, 'SIGCONT');
+      }
+    },
+    adopt: (request) => copies.adopt(request),
+    look: (owner) => copies.look(owner),
+    delete: (owner) => copies.delete(owner),
+  };
+}
+
+/** What the server itself says. */
+export async function isLocked(client: MongoClient): Promise<boolean> {
+  const { fsyncLock } = await client.db('admin').command({ currentOp: 1 });
+  return fsyncLock === true;
+}
+
+/** Files of snapshots and records of locks that a run has left. */
+export async function leftovers({ stateDir }: Settings): Promise<string[]> {
+  const below = async (name: string): Promise<string[]> => {
+    const entries = await readdir(join(stateDir, name), { recursive: true, withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isFile()).map((entry) => `${name}/${entry.name}`);
+  };
+  return [...(await below('locks')), ...(await below('snapshots'))];
+}
