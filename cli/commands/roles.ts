@@ -11,11 +11,13 @@ export function registerRoles(program: Command, { run }: ProgramOptions): void {
     .argument('<deployment>', 'name in the config')
     .action(async (name: string, _flags: object, command: Command) => {
       await run(command, async (session) => {
-        configuredDeployment(await loadConfig(session.configPath), name);
-        const roles = { backup: backupRole(), restore: restoreRole() };
+        const deployment = configuredDeployment(await loadConfig(session.configPath), name);
+        const roles = { backup: backupRole(deployment), restore: restoreRole() };
         session.print({ deployment: name, users: suggestedUsers, roles }, () =>
           [
-            '// The backup user: reads, and nothing else.',
+            deployment.lock === true
+              ? '// The backup user: reads, and locks members against writes (lock: true in the config).'
+              : '// The backup user: reads, and nothing else.',
             roleCommands(roles.backup, suggestedUsers.backup),
             '',
             '// The restore user: only on servers that are restored to. A restore needs any action (consistency rule 18).',

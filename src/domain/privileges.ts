@@ -35,20 +35,24 @@ const on = (db: string, collection: string, ...actions: string[]): Privilege => 
 const watchCache: Privilege = { resource: { cluster: true }, actions: ['serverStatus'] };
 
 /** Only for deployments with `lock: true`: to see a lock, to take it and to give it back. */
-export const lockPrivileges: readonly Privilege[] = [
-  { resource: { cluster: true }, actions: ['inprog', 'fsync', 'unlock'] },
-];
+const lockPrivileges: readonly Privilege[] = [{ resource: { cluster: true }, actions: ['inprog', 'fsync', 'unlock'] }];
+
+/** What a deployment's settings ask of its backup user. */
+export interface RoleOptions {
+  /** `lock: true`. */
+  readonly lock?: boolean | undefined;
+}
 
 /** What a backup can't be taken without: of the backup role all but what makes it more considerate. */
-export function requiredPrivileges(): readonly Privilege[] {
-  return backupRole().privileges.filter(({ actions }) => actions !== watchCache.actions);
+export function requiredPrivileges(options: RoleOptions = {}): readonly Privilege[] {
+  return backupRole(options).privileges.filter(({ actions }) => actions !== watchCache.actions);
 }
 
 /**
  * The role of the backup user. `{db: '', collection: ''}` covers no system collection, nothing of local and nothing of
- * config, so each of those is named. No action writes, locks or stops anything.
+ * config, so each of those is named. No action writes or stops anything, and none locks unless the settings allow it.
  */
-export function backupRole(): RoleDefinition {
+export function backupRole({ lock = false }: RoleOptions = {}): RoleDefinition {
   return {
     createRole: 'holdfastBackup',
     privileges: [
@@ -70,6 +74,7 @@ export function backupRole(): RoleDefinition {
       on('local', 'oplog.rs', 'find', 'collStats'),
       on('local', 'system.rollback.id', 'find'),
       on('local', 'replset.initialSyncId', 'find'),
+      ...(lock ? lockPrivileges : []),
     ],
     roles: [],
   };
@@ -85,8 +90,8 @@ export function restoreRole(): RoleDefinition {
 }
 
 /** What inspecting a standalone needs: it has neither a replica set nor an oplog to read. */
-export function standalonePrivileges(): readonly Privilege[] {
-  return [{ resource: { cluster: true }, actions: ['getParameter'] }];
+export function standalonePrivileges({ lock = false }: RoleOptions = {}): readonly Privilege[] {
+  return [{ resource: { cluster: true }, actions: ['getParameter'] }, ...(lock ? lockPrivileges : [])];
 }
 
 const ordinary = (db: string, collection: string) =>

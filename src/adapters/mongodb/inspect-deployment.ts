@@ -3,7 +3,6 @@ import type { DeploymentInspector } from '../../application/ports/deployment-ins
 import { HoldfastError } from '../../domain/errors.ts';
 import { parseMongoUri } from '../../domain/mongodb-uri.ts';
 import {
-  lockPrivileges,
   missingPrivileges,
   type Privilege,
   requiredPrivileges,
@@ -33,11 +32,6 @@ function nobodyAnswered(deployment: string, probes: readonly MemberProbe[]): Hol
     details: { hosts: probes.map(({ host }) => host) },
   });
 }
-
-const neededOf = ({ lock }: DeploymentSettings): readonly Privilege[] => [
-  ...requiredPrivileges(),
-  ...(lock === true ? lockPrivileges : []),
-];
 
 function requirePrivileges(deployment: string, probe: MemberProbe, needed: readonly Privilege[], anonymous: boolean) {
   if (probe.authInfo === null) return;
@@ -137,8 +131,7 @@ export class MongoDeploymentInspector implements DeploymentInspector {
   }
 
   #standalone(settings: DeploymentSettings, probe: MemberProbe, anonymous: boolean): Topology {
-    const needed = [...standalonePrivileges(), ...(settings.lock === true ? lockPrivileges : [])];
-    requirePrivileges(settings.name, probe, needed, anonymous);
+    requirePrivileges(settings.name, probe, standalonePrivileges(settings), anonymous);
     return this.#topology('standalone', probe, assembleStandalone(probe));
   }
 
@@ -149,7 +142,7 @@ export class MongoDeploymentInspector implements DeploymentInspector {
   ): Promise<Topology> {
     const answered = seeds.filter(({ unreachable, hello }) => unreachable === null && hello?.['arbiterOnly'] !== true);
     for (const probe of answered) {
-      requirePrivileges(settings.name, probe, neededOf(settings), context.credentials === undefined);
+      requirePrivileges(settings.name, probe, requiredPrivileges(settings), context.credentials === undefined);
     }
     if (answered.some(({ isShard }) => isShard)) return this.#sharded(seeds);
     const first = reporterOf(seeds);

@@ -1,4 +1,4 @@
-/** Gives a member's lock back when whoever took it can't: another process, on AWS another function (ADR 0030). */
+/** Gives a member's lock back when whoever took it can't: another process, on AWS another function (ADR 0031). */
 export interface LockWatchdog {
   /** Resolves when it is watching the locks of the run. Called before a lock is taken. */
   arm(runId: string): Promise<ArmedWatchdog>;

@@ -172,7 +172,7 @@ async function checkDeployment(
       parts: [],
       problems: [failureRecord(failure)],
       missingPrivileges: missingOf(failure),
-      commands: lacks ? roleCommands(backupRole(), suggestedUsers.backup) : null,
+      commands: lacks ? roleCommands(backupRole(settings), suggestedUsers.backup) : null,
     };
   }
 }
