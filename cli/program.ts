@@ -6,6 +6,7 @@ import { registerConfig } from './commands/config.ts';
 import { registerDescribe } from './commands/describe.ts';
 import { registerForecast } from './commands/forecast.ts';
 import { registerList } from './commands/list.ts';
+import { registerPrune } from './commands/prune.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRoles } from './commands/roles.ts';
 import { registerRuns } from './commands/runs.ts';
@@ -44,6 +45,7 @@ export function buildProgram(options: ProgramOptions): Command {
     registerList,
     registerDescribe,
     registerWindow,
+    registerPrune,
     registerRestore,
     registerRuns,
     registerForecast,

@@ -7,6 +7,7 @@ import { makeFolders } from '../src/adapters/make-folders.ts';
 import type {
   BackupSummary,
   HoldfastClient,
+  PrunedArchive,
   RecoveryWindowReport,
   RunStatus,
 } from '../src/application/ports/holdfast-client.ts';
@@ -14,6 +15,7 @@ import type { RunHistory } from '../src/application/ports/run-history.ts';
 import { cancelRun } from '../src/application/use-cases/cancel-run.ts';
 import { describeBackup } from '../src/application/use-cases/describe-backup.ts';
 import { listBackups } from '../src/application/use-cases/list-backups.ts';
+import { pruneArchive } from '../src/application/use-cases/prune-archive.ts';
 import { recordFailure } from '../src/application/use-cases/record-failure.ts';
 import { releaseLease } from '../src/application/use-cases/release-lease.ts';
 import { runStatus } from '../src/application/use-cases/run-status.ts';
@@ -111,6 +113,10 @@ export class EmbeddedClient implements HoldfastClient {
 
   recoveryWindow(request: { readonly deployment: string; readonly at?: string }): Promise<RecoveryWindowReport> {
     return showRecoveryWindow(request, this.#parts.deps);
+  }
+
+  prune(request: { readonly deployment?: string; readonly dryRun: boolean }): Promise<readonly PrunedArchive[]> {
+    return pruneArchive(request, this.#parts.deps);
   }
 
   status(runId?: string): Promise<readonly RunStatus[]> {

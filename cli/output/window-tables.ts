@@ -1,4 +1,5 @@
 import type {
+  PrunedArchive,
   RecoveryWindowReport,
   ReplicaSetWindow,
   ServingReport,
@@ -60,4 +61,21 @@ function renderServing({ time, backup, slices }: ServingReport, timeZone?: strin
       ? [['first', `${first.key} in ${first.storage}`] as const, ['last', `${last.key} in ${last.storage}`] as const]
       : []),
   ]);
+}
+
+/** What went of each archive, or would go. */
+export function renderPruned(pruned: readonly PrunedArchive[], dryRun: boolean, timeZone?: string): string {
+  if (pruned.length === 0) return 'No deployment has an oplog archive that is on.';
+  return renderTable(
+    ['deployment', 'replica set', 'storage', dryRun ? 'would go' : 'gone', 'up to', 'stays', 'promised from'],
+    pruned.map(({ deployment, replicaSet, replicaSetId, storage, slices, bytes, upTo, kept, promisedFrom }) => [
+      deployment,
+      [replicaSet, replicaSetId],
+      storage,
+      `${formatCount(slices)} slices, ${formatBytes(bytes)}`,
+      upTo === null ? '–' : timeLines(upTo, timeZone),
+      `${formatCount(kept)} slices`,
+      momentLines(timestampToDate(promisedFrom), timeZone),
+    ]),
+  );
 }

@@ -12,7 +12,7 @@ import {
 } from '../domain/timestamp.ts';
 import { parseWantedTime } from '../domain/wanted-time.ts';
 import { findBeforeDrop } from '../engine/oplog/find-drop.ts';
-import { requireOneChain, type SliceInStore } from '../engine/oplog/read-slices.ts';
+import { requireContinuation, type SliceInStore } from '../engine/oplog/read-slices.ts';
 import { type CatalogDeps, type CatalogEntry, findBackup, resolveBackup } from './catalog.ts';
 import { type ArchivedSlice, type FoundBase, readRecoverySources, type RecoverySources } from './recovery-sources.ts';
 import { storageOf } from './run-folder.ts';
@@ -66,7 +66,7 @@ async function findCandidates(
 ): Promise<readonly Candidate[]> {
   const isId = backupIdPattern.test(backup);
   const found = isId ? await findBackup(backup, storage, deps) : undefined;
-  const all = await readRecoverySources(found?.entry.deployment ?? backup, storage, deps);
+  const all = await readRecoverySources(found?.entry.deployment ?? backup, { storage }, deps);
   const candidates = all.map((sources) => {
     const bases = sources.bases.filter(({ backupId }) => !isId || backupId === backup);
     return { sources: { ...sources, bases }, reaches: reachOfBases({ ...sources, bases }) };
@@ -139,11 +139,10 @@ async function chooseBase(
 
 /** Where a slice does not begin with the entry before it ends with, that entry must be in it: so it is read. */
 async function proveJoints(base: FoundBase, slices: readonly ArchivedSlice[], deps: CatalogDeps): Promise<void> {
-  const chain = [...ownSlices(base).slice(-1), ...inStore(slices, deps)];
-  for (const [n, next] of chain.entries()) {
-    const before = chain[n - 1];
-    if (!before || sameOpTime(before.slice.to, next.slice.from)) continue;
-    await requireOneChain([before, next]);
+  let end = base.capturedTo;
+  for (const next of inStore(slices, deps)) {
+    if (!sameOpTime(end, next.slice.from)) await requireContinuation(end, next);
+    end = next.slice.to;
   }
 }
 

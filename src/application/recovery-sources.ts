@@ -5,7 +5,7 @@ import { gapKey, type OplogGap, oplogGapSchema, parseArchiveKey, parseSliceKey }
 import type { WindowBase, WindowSlice } from '../domain/recovery-window.ts';
 import { type CapturedSlice, capturedSlice, readStoredSlice } from '../engine/oplog/read-chain.ts';
 import { runParallel } from '../engine/restore/run-parallel.ts';
-import { type CatalogDeps, type CatalogEntry, findManifests, readableManifests } from './catalog.ts';
+import { type CatalogDeps, type CatalogEntry, findManifests, readableManifests, readManifest } from './catalog.ts';
 import { readDocument } from './documents.ts';
 import type { ListedObject, ObjectStore } from './ports/object-store.ts';
 import { storageOf } from './run-folder.ts';
@@ -54,22 +54,30 @@ class Sources {
  * The backups and archives of a deployment in every storage. A set that was made anew is another one, with sources of its
  * own. Manifests that can't be read are told and left out, as in a list; a slice or gap that can't be read is an error:
  * left out, it would make a hole that is none, or hide one.
- * @param bases of this storage only; slices always come from all
+ * @param options `storage`: bases of this one only, slices always come from all. `strict`: a manifest that can't be read is
+ * an error too
  * @throws CorruptObject, UnsupportedFormat, the storages' errors
  */
 export async function readRecoverySources(
   deployment: string,
-  bases: string | undefined,
+  { storage, strict = false }: { readonly storage?: string | undefined; readonly strict?: boolean },
   deps: CatalogDeps,
 ): Promise<RecoverySources[]> {
   const sources = new Sources();
-  const manifests = await findManifests({ deployment, storage: bases }, deps);
-  for (const { manifest, entry } of await readableManifests(manifests, deps.logger)) addBases(manifest, entry, sources);
+  const entries = await findManifests({ deployment, storage }, deps);
+  const found = strict ? await readAll(entries) : await readableManifests(entries, deps.logger);
+  for (const { manifest, entry } of found) addBases(manifest, entry, sources);
   for (const name of Object.keys(deps.settings.storages)) {
     const store = deps.openStorage(storageOf(deps.settings, name));
     await addArchives(deployment, name, store, sources);
   }
   return sources.all();
+}
+
+async function readAll(entries: readonly CatalogEntry[]): Promise<{ entry: CatalogEntry; manifest: Manifest }[]> {
+  const read: { entry: CatalogEntry; manifest: Manifest }[] = [];
+  for (const entry of entries) read.push({ entry, manifest: await readManifest(entry) });
+  return read;
 }
 
 function addBases(manifest: Manifest, entry: CatalogEntry, sources: Sources): void {

@@ -8,6 +8,7 @@ import { planSchema, type RestorePlan, type Settled } from '../domain/run-docume
 import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
+import { releaseHold } from './holds.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import type { UnmarkTarget } from './restore-target.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
@@ -45,6 +46,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     await discardUnfinished(plan, storage, deps);
   } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
   await deleteCheckpoints(runId, deps);
+  await releaseHold(deps.state, runId);
   await markSettled(runId, deletedObjects, deps);
 }
 

@@ -10,6 +10,10 @@ export const stateKeys = {
   archiveLease: (deployment: string, replicaSet: string) => `leases/${deployment}.archive.${replicaSet}.json`,
   /** How far the archive of one replica set is: {@link artifactKeys.archive} says where. */
   archiveProgress: (deployment: string, archive: string) => `archives/${deployment}/${archive}.json`,
+  holds: () => 'holds/',
+  hold: (runId: string) => `holds/${runId}.json`,
+  isHold: (key: string) => /^holds\/[^/]+\.json$/.test(key),
+  tombstone: (sha256: string) => `holds/tombstones/${sha256}.json`,
   targetLease: (targetSha256: string) => `leases/target.${targetSha256}.json`,
   request: (sha256: string) => `requests/${sha256}.json`,
   runs: () => 'runs/',

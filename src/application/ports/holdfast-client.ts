@@ -96,6 +96,22 @@ export interface RecoveryWindowReport {
   readonly replicaSets: readonly ReplicaSetWindow[];
 }
 
+/** What was pruned of one archive, or would be. */
+export interface PrunedArchive {
+  readonly deployment: string;
+  readonly replicaSet: string;
+  readonly replicaSetId: string;
+  readonly storage: string;
+  /** Every later time that could be restored to still can. */
+  readonly promisedFrom: Moment;
+  readonly slices: number;
+  readonly bytes: number;
+  /** The last entry of what went; null for nothing. */
+  readonly upTo: Moment | null;
+  /** Slices that stay. */
+  readonly kept: number;
+}
+
 /** The product as the CLI and a console see it: in process (embedded) or by the API. */
 export interface HoldfastClient {
   /** Starts a run and returns at once. Embedded: the run lives in this process; await {@link waitForRun}. */
@@ -112,6 +128,8 @@ export interface HoldfastClient {
   describeBackup(backupId: string): Promise<Manifest>;
   /** To which times a deployment can be restored; with `at` also by what. @throws UnknownDeployment, InvalidInput */
   recoveryWindow(request: { readonly deployment: string; readonly at?: string }): Promise<RecoveryWindowReport>;
+  /** Deletes what retention lets go of oplog archives. @throws UnknownDeployment, VerificationFailed, UnsupportedFormat */
+  prune(request: { readonly deployment?: string; readonly dryRun: boolean }): Promise<readonly PrunedArchive[]>;
   /** One run, or the newest twenty. @throws UnknownRun */
   status(runId?: string): Promise<readonly RunStatus[]>;
   /** Asks a run to stop and clean up; resolves when the request is durable. @throws UnknownRun */

@@ -18,6 +18,7 @@ import { checkTarget } from '../../engine/restore/check-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { chooseRestore } from '../choose-restore.ts';
 import { createDocument, createOrReadDocument, findDocument, sha256Hex } from '../documents.ts';
+import { holdForRun } from '../holds.ts';
 import type { ArchivedSlice } from '../recovery-sources.ts';
 import { adoptConfig, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
 import { requireStored } from '../stored-objects.ts';
@@ -90,6 +91,8 @@ async function makePlan(
   const target = toDirectory
     ? await describeDirectory(request, { manifest, part: part.name, runId }, restoreTime, deps)
     : await describeServer(manifest, { request, deployment: manifest.deployment, settings, runId, signal }, deps);
+  const held = [{ storage: entry.storageName, backupId: manifest.backupId }];
+  await holdForRun(deps.state, { run: runId, at: deps.clock.now().toISOString(), backups: held }, slices);
   await requireStored(partObjects(part), entry.storage, signal);
   const archived = await writeSlices(runId, part.name, slices, deps);
   return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {

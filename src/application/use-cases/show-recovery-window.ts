@@ -33,7 +33,7 @@ export async function showRecoveryWindow(
   deps: ShowRecoveryWindowDeps,
 ): Promise<RecoveryWindowReport> {
   const wanted = at === undefined ? undefined : parseWantedTime(at);
-  const sources = await readRecoverySources(deployment, undefined, deps);
+  const sources = await readRecoverySources(deployment, {}, deps);
   if (sources.length === 0) deploymentOf(deps.settings, deployment);
   const now = deps.clock.now();
   const sets = sources.map((set) => windowOf(set, now, wanted));

@@ -43,20 +43,27 @@ export async function* readSliceStream(slices: readonly SliceInStore[]): AsyncGe
   for (const { store, slice } of slices) {
     const { header, entries } = await readSlice(store, slice.key, slice);
     const start = previous ? positionOf(previous, entries) : -1;
-    if (start === undefined)
-      throw new HoldfastError(
-        'OplogGap',
-        `The captured oplog ends at ${describeOpTime(previous ?? header.from)}, which ${slice.key} (${describeOpTime(header.from)} to ${describeOpTime(header.to)}) does not hold.`,
-      );
-    yield entries.slice(start + 1);
+    if (previous && start === undefined) throw notContinued(previous, slice);
+    yield entries.slice((start ?? -1) + 1);
     previous = header.to;
   }
 }
 
-/** Reads slices to prove that they are one chain. @throws what {@link readSliceStream} throws */
-export async function requireOneChain(slices: readonly SliceInStore[]): Promise<void> {
-  const stream = readSliceStream(slices);
-  while ((await stream.next()).done !== true);
+/**
+ * Reads a slice to prove that it goes on from an entry: that the entry is in it, with the same timestamp and term.
+ * @throws OplogGap, and what {@link readSlice} throws
+ */
+export async function requireContinuation(previous: OpTime, { store, slice }: SliceInStore): Promise<void> {
+  const { entries } = await readSlice(store, slice.key, slice);
+  if (positionOf(previous, entries) === undefined) throw notContinued(previous, slice);
+}
+
+function notContinued(previous: OpTime, { key, from, to }: CapturedSlice): HoldfastError {
+  const range = `${describeOpTime(from)} to ${describeOpTime(to)}`;
+  return new HoldfastError(
+    'OplogGap',
+    `The captured oplog ends at ${describeOpTime(previous)}, which ${key} (${range}) does not hold.`,
+  );
 }
 
 /** {@link readSliceStream} of slices that one storage holds. */

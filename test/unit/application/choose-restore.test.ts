@@ -1,70 +1,23 @@
-import { BSON, Long, Timestamp as BsonTimestamp } from 'mongodb';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
+import type { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { showRecoveryWindow } from '../../../src/application/use-cases/show-recovery-window.ts';
 import { artifactKeys } from '../../../src/domain/names.ts';
 import { gapKey, type OplogGap } from '../../../src/domain/oplog-archive.ts';
-import { settingsSchema } from '../../../src/domain/settings.ts';
-import { makeBackup } from '../../support/handmade-backup.ts';
-import { storeSlice } from '../../support/made-slices.ts';
+import { archivePrefix, entryAt, makeArchivedWorld, range, replicaSetId } from '../../support/archived-world.ts';
 import { at, rawEntry, ui } from '../../support/oplog-entries.ts';
-import { seal } from '../../support/seal.ts';
-import { silentLogger } from '../../support/take-backup.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
-
-const replicaSetId = '0123456789abcdef01234567';
-const prefix = artifactKeys.archive('orders', 'rs0', replicaSetId);
-const settings = settingsSchema.parse({
-  ...{ schemaVersion: 1, stage: 'test', stateDir: '/state', deployments: {} },
-  storages: {
-    near: { name: 'near', type: 'directory', path: '/near' },
-    far: { name: 'far', type: 'directory', path: '/far' },
-  },
-});
 
 let near: MemoryObjectStore;
 let far: MemoryObjectStore;
+let addBackup: ReturnType<typeof makeArchivedWorld>['addBackup'];
+let archive: ReturnType<typeof makeArchivedWorld>['archive'];
+let deps: () => ReturnType<typeof makeArchivedWorld>['deps'];
 beforeEach(() => {
-  near = new MemoryObjectStore('near');
-  far = new MemoryObjectStore('far');
-});
-const deps = () => ({
-  settings,
-  logger: silentLogger,
-  clock: new VirtualClock({ start: new Date(160_000) }),
-  openStorage: ({ name }: { name: string }) => (name === 'near' ? near : far),
+  const world = makeArchivedWorld();
+  ({ near, far, addBackup, archive } = world);
+  deps = () => world.deps;
 });
 const noop = (i: number) => rawEntry(i, { op: 'n', ns: '', o: {} });
-
-/** Entries 1 to `to`; the base stands for `point`. @returns its id */
-async function addBackup(n: number, point: number, to: number, store = near): Promise<string> {
-  const made = new MemoryObjectStore();
-  const manifest = await makeBackup(made, {
-    ...{ collections: [], point },
-    entries: Array.from({ length: to - 1 }, (_, k) => noop(k + 2)),
-  });
-  const backupId = `20261122T10153${n}Z-logical-hand`;
-  const text = JSON.stringify({ ...manifest, backupId }).replaceAll(manifest.backupId, backupId);
-  const content = JSON.parse(
-    text.replace('"replicaSetId":null', `"replicaSetId":"${replicaSetId}"`),
-  ) as typeof manifest;
-  await store.put(artifactKeys.manifest('orders', backupId), Buffer.from(JSON.stringify(seal(content))));
-  for await (const { key } of made.list('')) {
-    const moved = key.replaceAll(manifest.backupId, backupId);
-    await store.put(moved, (await made.get(key)).body);
-  }
-  return backupId;
-}
-
-async function archive(entries: readonly Buffer[], store = far): Promise<string> {
-  const made = new MemoryObjectStore();
-  const slice = await storeSlice(made, entries);
-  const key = artifactKeys.slice(prefix, slice.from.ts);
-  await store.put(key, (await made.get(slice.key)).body);
-  return key;
-}
-const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, k) => noop(from + k));
 
 const choose = async (backup: string, request: object, methods: readonly ['logical'] | [] = ['logical']) => {
   const chosen = await chooseRestore({ backup, to: 'mongodb://t', ...request }, new Set(methods), deps());
@@ -139,7 +92,7 @@ describe('the recovery window of a deployment', () => {
       ...{ schemaVersion: 1, reason: 'rolledOver', after: at(7), before: at(10) },
       ...{ foundAt: '2026-11-22T10:00:00Z', member: 'h:1', explanation: 'the oplog of h:1 begins at 100:10' },
     };
-    await far.put(gapKey(prefix, gap), Buffer.from(JSON.stringify(gap)));
+    await far.put(gapKey(archivePrefix, gap), Buffer.from(JSON.stringify(gap)));
     const report = await showRecoveryWindow({ deployment: 'orders', at: '100:6' }, deps());
     expect(report).toMatchObject({
       deployment: 'orders',
@@ -161,10 +114,7 @@ describe('the recovery window of a deployment', () => {
   test('of a set that was made anew is another one', async () => {
     await addBackup(1, 2, 4);
     const other = artifactKeys.archive('orders', 'rs0', 'f'.repeat(24));
-    const entry = { ts: new BsonTimestamp({ t: 100, i: 3 }), t: Long.fromNumber(1), op: 'n', ns: '', o: {} };
-    const made = new MemoryObjectStore();
-    const slice = await storeSlice(made, [Buffer.from(BSON.serialize(entry)), ...range(4, 9)]);
-    await far.put(artifactKeys.slice(other, slice.from.ts), (await made.get(slice.key)).body);
+    await archive([entryAt(100, 3), ...range(4, 9)], far, other);
     const { replicaSets } = await showRecoveryWindow({ deployment: 'orders' }, deps());
     expect(replicaSets.map((set) => [set.replicaSetId, set.latest])).toEqual([
       [replicaSetId, at(4).ts],

@@ -3,6 +3,7 @@ import type { CliEnvironment } from '../../../cli/environment.ts';
 import type {
   BackupSummary,
   HoldfastClient,
+  PrunedArchive,
   RecoveryWindowReport,
   RunStatus,
 } from '../../../src/application/ports/holdfast-client.ts';
@@ -113,6 +114,15 @@ export function makeWindow(over: Partial<RecoveryWindowReport['replicaSets'][num
   };
 }
 
+export function makePruned(over: Partial<PrunedArchive> = {}): PrunedArchive {
+  return {
+    ...{ deployment: 'orders', replicaSet: 'rs0', replicaSetId: '0123456789abcdef01234567', storage: 'laptop' },
+    ...{ promisedFrom: { t: opTime.ts.t - 86_400, i: 0 }, slices: 3, bytes: 3 << 20, kept: 9 },
+    ...{ upTo: { t: opTime.ts.t - 90_000, i: 2 } },
+    ...over,
+  };
+}
+
 /** The product as a script: what it was asked, and answers that tests replace. */
 export function fakeClient(over: Partial<HoldfastClient> = {}): HoldfastClient & { readonly asked: unknown[][] } {
   const asked: unknown[][] = [];
@@ -130,6 +140,7 @@ export function fakeClient(over: Partial<HoldfastClient> = {}): HoldfastClient &
     listBackups: answer('listBackups', [makeSummary()]),
     describeBackup: answer('describeBackup', makeManifest()),
     recoveryWindow: answer('recoveryWindow', makeWindow()),
+    prune: answer('prune', [makePruned()]),
     status: answer('status', [makeRun()]),
     cancel: answer('cancel', undefined),
     close: answer('close', undefined),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fakeClient, makeWindow, runFake } from './fake-environment.ts';
+import { fakeClient, makePruned, makeWindow, runFake } from './fake-environment.ts';
 
 describe('holdfast window', () => {
   it('asks for the deployment, and for a time', async () => {
@@ -99,5 +99,30 @@ describe('holdfast restore of some collections', () => {
     const client = fakeClient();
     expect((await runFake(['restore', 'orders', ...to, ...given], { client })).code).toBe(2);
     expect(client.asked).toEqual([]);
+  });
+});
+
+describe('holdfast prune', () => {
+  it('asks for one deployment or all, and for a dry run', async () => {
+    const client = fakeClient();
+    await runFake(['prune'], { client });
+    await runFake(['prune', 'orders', '--dry-run'], { client });
+    expect(client.asked).toEqual(
+      expect.arrayContaining([
+        ['prune', { dryRun: false }],
+        ['prune', { dryRun: true, deployment: 'orders' }],
+      ]),
+    );
+  });
+
+  it('shows what went, what would go, and that nothing is archived', async () => {
+    expect((await runFake(['prune'])).stdout).toMatch(/gone[^]*3 slices, 3 MiB[^]*9 slices/);
+    expect((await runFake(['prune', '--dry-run'])).stdout).toContain('would go');
+    const nothing = fakeClient({ prune: () => Promise.resolve([makePruned({ slices: 0, bytes: 0, upTo: null })]) });
+    expect((await runFake(['prune'], { client: nothing })).stdout).toContain('0 slices');
+    const none = fakeClient({ prune: () => Promise.resolve([]) });
+    expect((await runFake(['prune'], { client: none })).stdout).toContain(
+      'No deployment has an oplog archive that is on.',
+    );
   });
 });

@@ -10,7 +10,7 @@ test('memory that is given back with its buffer is counted as gone: producers go
   for (let n = 0; n < 5; n++) {
     const buffer = Buffer.from(new ArrayBuffer(8));
     await channel.push(buffer, () => {
-      (buffer.buffer).transfer(0);
+      buffer.buffer.transfer(0);
     });
   }
   channel.end();
