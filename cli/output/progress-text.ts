@@ -16,7 +16,8 @@ export function progressText(progress: Progress): string {
     fraction === undefined ? '' : ` of ${formatBytes(progress.totalBytes ?? 0)} (${Math.floor(fraction * 100)}%)`;
   return [
     `${printable(progress.part)} ${printable(progress.phase)}: ${formatBytes(progress.rawBytes)}${ofTotal}`,
-    `${formatCount(progress.documents)} documents`,
+    // Files are not opened.
+    ...(progress.phase === 'copy' ? [] : [`${formatCount(progress.documents)} documents`]),
     formatRate(progress.bytesPerSecond),
     ...(progress.brake === undefined ? [] : [printable(progress.brake)]),
     ...(progress.etaSeconds === null ? [] : [`${formatSeconds(progress.etaSeconds)} left`]),

@@ -34,8 +34,8 @@ export interface LockedWork<T> {
 /**
  * Does something while nobody can write to the member: for {@link longestLock} at most. The lock is written down before it is
  * taken, watched by another process, and given back whatever happens (workflows.md "Snapshot Member").
- * @throws MemberLocked when somebody else has locked it, SnapshotFailed when it was unlocked meanwhile or took too long, and
- *   what the work throws
+ * @throws MemberLocked when somebody else has locked it, SnapshotFailed when it was unlocked meanwhile,
+ *   VolumeLayoutUnsupported when it took too long (it is not tried again: each try is a lock), and what the work throws
  */
 export async function withMemberLocked<T>(
   owner: { readonly runId: string; readonly deployment: string },
@@ -84,7 +84,7 @@ async function lockAndWork<T>(
     if (isHoldfastError(error, 'MemberLocked')) await deps.state.delete([stateKeys.lock(source.member)]);
     if (!signal.aborted || source.signal.aborted) throw error;
     throw new HoldfastError(
-      'SnapshotFailed',
+      'VolumeLayoutUnsupported',
       `${source.member} was not snapshotted within ${longestLock / 1000} s: it is not locked for longer.`,
       {
         next: 'Put stateDir on the file system of the data where it can reflink (XFS, Btrfs), or ask for the method logical.',

@@ -139,6 +139,7 @@ export function composeVolumes(): { readonly volumes: VolumeSnapshots } {
     volumes: {
       ...{ create: none, look: none },
       ...{ find: () => Promise.resolve(undefined), adopt: () => Promise.resolve(undefined) },
+      openedBy: () => Promise.resolve(undefined),
       delete: () => Promise.resolve(),
     },
   };

@@ -122,6 +122,21 @@ test('a lock that is not ours is left alone, and says whom to ask', async () => 
   }
 });
 
+test('the data directory of another server is refused, and nothing is locked', async () => {
+  const settings = physicalSettings(set, root, true);
+  const { dbPath } = await set.primary();
+  const orders = { ...settings.deployments['orders'], volumes: { [set.hidden.host]: dbPath } };
+  await withClient(settingsSchema.parse({ ...settings, deployments: { orders } }), async (client) => {
+    const { runId } = await client.startBackup({ method: 'physical' });
+    const { error } = await client.waitForRun(runId);
+    expect(error).toMatchObject({
+      name: 'VolumeNotFound',
+      message: expect.stringContaining('is not the data of') as string,
+    });
+  });
+  expect(await leftovers(settings)).toEqual([]);
+});
+
 test('a standalone is backed up by a snapshot that is kept, as of the time that it was taken', async () => {
   const server = await startStandalone();
   try {

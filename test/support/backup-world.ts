@@ -133,6 +133,7 @@ export function makeWorld(): BackupWorld {
     volumes: {
       ...{ create: unused, look: unused },
       ...{ find: () => Promise.resolve(undefined), adopt: () => Promise.resolve(undefined) },
+      openedBy: () => Promise.resolve(undefined),
       delete: () => Promise.resolve(),
     },
     watchdog: { arm: unused },

@@ -35,6 +35,7 @@ export function frozenSnapshots(settings: Settings, member: MongodProcess): Volu
         process.kill(member.pid, 'SIGCONT');
       }
     },
+    openedBy: (volume) => copies.openedBy(volume),
     adopt: (request) => copies.adopt(request),
     look: (owner) => copies.look(owner),
     delete: (owner) => copies.delete(owner),

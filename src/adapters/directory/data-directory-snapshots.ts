@@ -47,6 +47,13 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
     };
   }
 
+  /** `mongod.lock` holds the id of the process; it is empty when nobody runs on the directory. */
+  async openedBy({ volumes: [root = ''] }: PlannedVolume): Promise<number | undefined> {
+    const text = await readFile(join(root, 'mongod.lock'), 'utf8').catch(() => '');
+    const pid = Number(text.trim());
+    return Number.isSafeInteger(pid) ? pid : undefined;
+  }
+
   async create(request: SnapshotRequest, signal?: AbortSignal): Promise<TakenSnapshot> {
     const { member, volume } = request;
     const [root = ''] = volume.volumes;

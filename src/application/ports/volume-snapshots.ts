@@ -37,6 +37,11 @@ export interface VolumeSnapshots {
    */
   find(deployment: DeploymentSettings, member: string): Promise<PlannedVolume | undefined>;
   /**
+   * The process that has the volume's data open, as the data itself says; undefined where nobody can tell.
+   * Compared with the member: a wrong path in the config would be a backup of something else.
+   */
+  openedBy(volume: PlannedVolume): Promise<number | undefined>;
+  /**
    * Takes the snapshot: when it resolves its content is fixed, and the member may be unlocked. What is written later is not
    * in it. Not idempotent: {@link adopt} first. Leaves nothing when it fails or is aborted.
    * @throws SnapshotFailed, VolumeNotFound, VolumeLayoutUnsupported

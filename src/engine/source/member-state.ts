@@ -1,5 +1,5 @@
 import { type Document, type MongoClient, ObjectId, Timestamp as BsonTimestamp } from 'mongodb';
-import { HoldfastError } from '../../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, type OpTime, type Timestamp } from '../../domain/timestamp.ts';
 import { findElement } from '../bson/raw-document.ts';
 import { readOpTime } from '../bson/raw-values.ts';
@@ -91,6 +91,18 @@ export async function readServerState(
   const hello = await memberCommand(source, 'admin', { hello: 1 });
   const { opTime } = (hello['lastWrite'] ?? {}) as Document;
   return { process: processOf(hello), lastApplied: opTimeOf(opTime) ?? null };
+}
+
+/**
+ * The server's process id on its machine.
+ * @returns undefined when the user may not ask (`serverStatus`)
+ */
+export async function readServerPid(source: Source): Promise<number | undefined> {
+  const status = await memberCommand(source, 'admin', { serverStatus: 1 }).catch((error: unknown) => {
+    if (isHoldfastError(error, 'MissingPrivileges')) return undefined;
+    throw error;
+  });
+  return status === undefined ? undefined : Number(status['pid']);
 }
 
 /**
