@@ -10,7 +10,7 @@ const loadSettings = composeConfig(env);
 
 async function list(filter: { deployment?: string; storage?: string | undefined; since?: string | undefined }) {
   const since = filter.since === undefined ? undefined : new Date(filter.since);
-  return { backups: [...(await listBackups({ ...filter, since }, { ...deps, settings: await loadSettings() }))] };
+  return { backups: await listBackups({ ...filter, since }, { ...deps, settings: await loadSettings() }) };
 }
 
 export const handler = makeApiHandler(

@@ -10,7 +10,7 @@ const deps = { ...composeStep(env), ...composeExecutions(env), ...composeHistory
 export const handler = makeApiHandler(
   {
     showRun: ({ path }) => showRun(path.runId, deps),
-    listRuns: async () => ({ runs: [...(await runStatus(undefined, deps))] }),
+    listRuns: async () => ({ runs: await runStatus(undefined, deps) }),
   },
   deps,
 );

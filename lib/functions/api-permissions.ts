@@ -18,6 +18,7 @@ export function apiGrants(props: GrantsProps): Readonly<Record<keyof typeof apiF
     StartRestore: startOf('restore', props),
     ListBackups: readBackups,
     DescribeBackup: readBackups,
+    ShowRecoveryWindow: readBackups,
     ShowRuns: (role) => {
       lookAtRuns(role, props);
       grant(role, { actions: ['states:ListExecutions'], resources: machines, purpose: 'Lists the newest runs' });

@@ -116,6 +116,12 @@ export const apiFunctions = {
   StartRestore: { folder: 'start-restore', description: 'API: starts a restore', ...api },
   ListBackups: { folder: 'list-backups', description: 'API: lists backups', ...api, artifacts: true },
   DescribeBackup: { folder: 'describe-backup', description: 'API: shows a backup', ...api, artifacts: true },
+  ShowRecoveryWindow: {
+    folder: 'show-recovery-window',
+    description: 'API: shows to which times a deployment can be restored',
+    ...api,
+    artifacts: true,
+  },
   ShowRuns: { folder: 'show-runs', description: 'API: shows how runs go', ...api },
   CancelRun: { folder: 'cancel-run', description: 'API: asks a run to stop', ...api },
 } as const satisfies Record<string, FunctionEntry>;
@@ -127,6 +133,7 @@ export const operationFunctions = {
   listBackups: 'ListBackups',
   listAllBackups: 'ListBackups',
   describeBackup: 'DescribeBackup',
+  showRecoveryWindow: 'ShowRecoveryWindow',
   listRuns: 'ShowRuns',
   showRun: 'ShowRuns',
   cancelRun: 'CancelRun',

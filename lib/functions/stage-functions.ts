@@ -23,6 +23,7 @@ import { environment as sweepRuns } from '../../lambdas/sweep-runs/env.ts';
 import { environment as cancelRun } from '../../lambdas/cancel-run/env.ts';
 import { environment as describeBackup } from '../../lambdas/describe-backup/env.ts';
 import { environment as listBackups } from '../../lambdas/list-backups/env.ts';
+import { environment as showRecoveryWindow } from '../../lambdas/show-recovery-window/env.ts';
 import { environment as showRuns } from '../../lambdas/show-runs/env.ts';
 import { environment as startBackup } from '../../lambdas/start-backup/env.ts';
 import { environment as startRestore } from '../../lambdas/start-restore/env.ts';
@@ -52,6 +53,7 @@ const schemas = {
   StartRestore: startRestore,
   ListBackups: listBackups,
   DescribeBackup: describeBackup,
+  ShowRecoveryWindow: showRecoveryWindow,
   ShowRuns: showRuns,
   CancelRun: cancelRun,
 } as const satisfies Record<AnyFunctionName, z.ZodObject>;

@@ -10,6 +10,7 @@ import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import type { StepDeps } from '../application/bind.ts';
 import { readDocument } from '../application/documents.ts';
+import type { Clock } from '../application/ports/clock.ts';
 import type { EventPublisher } from '../application/ports/event-publisher.ts';
 import type { ExecutionStarter } from '../application/ports/execution-starter.ts';
 import type { Executions } from '../application/ports/executions.ts';
@@ -39,8 +40,9 @@ export function composeStorages(): { readonly openStorage: OpenStorage } {
   return { openStorage: awsStorages(openSecrets()) };
 }
 
-export function composeLogger(): { readonly logger: Logger } {
-  return { logger: new JsonLogger({ clock: new SystemClock() }) };
+export function composeLogger(): { readonly clock: Clock; readonly logger: Logger } {
+  const clock = new SystemClock();
+  return { clock, logger: new JsonLogger({ clock }) };
 }
 
 /** Loads the published config, once: it is named after its content. */

@@ -4,6 +4,7 @@ export const apiRoutes = {
   listBackups: { method: 'GET', path: '/deployments/{deployment}/backups' },
   listAllBackups: { method: 'GET', path: '/backups' },
   describeBackup: { method: 'GET', path: '/backups/{backupId}' },
+  showRecoveryWindow: { method: 'GET', path: '/deployments/{deployment}/recovery-window' },
   startRestore: { method: 'POST', path: '/deployments/{deployment}/restores' },
   listRuns: { method: 'GET', path: '/runs' },
   showRun: { method: 'GET', path: '/runs/{runId}' },

@@ -48,7 +48,8 @@ describe('the API of a stage', () => {
           .map((action) => [action, resources.join(' ')] as [string, string]),
       );
     };
-    for (const name of ['ListBackups', 'DescribeBackup', 'ShowRuns'] as const) expect(allowed(name), name).toEqual([]);
+    for (const name of ['ListBackups', 'DescribeBackup', 'ShowRecoveryWindow', 'ShowRuns'] as const)
+      expect(allowed(name), name).toEqual([]);
     expect(allowed('StartBackup')).toEqual([['states:StartExecution', expect.stringMatching(/-backup$/) as string]]);
     expect(allowed('StartRestore')).toEqual([['states:StartExecution', expect.stringMatching(/-restore$/) as string]]);
     expect(allowed('CancelRun')).toEqual([['s3:PutObject', expect.stringMatching(/\/runs\/\*\/cancel$/) as string]]);

@@ -29,10 +29,12 @@ export interface CheckedRequest<Name extends ApiOperation> {
   readonly requestedBy: string;
 }
 
-/** What an operation does, and what it answers. */
+type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T;
+
+/** What an operation does, and what it answers: an answer that its schema does not describe does not compile. */
 export type OperationWork<Name extends ApiOperation> = (
   request: CheckedRequest<Name>,
-) => Promise<z.input<(typeof operations)[Name]['answer']>>;
+) => Promise<DeepReadonly<z.input<(typeof operations)[Name]['answer']>>>;
 
 /** A request's body becomes the input of an execution, which may have 256 KiB. */
 const longestBody = 65_536;

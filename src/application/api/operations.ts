@@ -5,6 +5,7 @@ import { manifestSchema } from '../../domain/manifest.ts';
 import {
   backupListSchema,
   backupOrderSchema,
+  recoveryWindowSchema,
   restoreOrderSchema,
   runListSchema,
   runSchema,
@@ -74,6 +75,18 @@ export const operations = {
     status: 200,
     answer: manifestSchema.meta({ id: 'Backup' }),
     errors: ['UnknownBackup', 'VerificationFailed', 'UnsupportedFormat'],
+  },
+  showRecoveryWindow: {
+    summary: 'Show to which times a deployment can be restored, and why not to the others',
+    path: deployment,
+    query: z.strictObject({
+      at: z.string().optional().meta({
+        description: 'Also what serves this time: 2026-11-22T10:15:30Z, 1763806530:4 or latest.',
+      }),
+    }),
+    status: 200,
+    answer: recoveryWindowSchema,
+    errors: ['UnknownDeployment'],
   },
   startRestore: {
     summary: 'Restore a backup to a running server',

@@ -1,9 +1,8 @@
 import * as z from 'zod';
-import { methodSchema } from '../../domain/manifest.ts';
 import { backupRequestSchema, progressSchema, restoreRequestSchema, teach } from '../../domain/run.ts';
 import { stepErrorSchema } from '../../domain/run-documents.ts';
 import { timestampSchema } from '../../domain/timestamp.ts';
-import type { BackupSummary, RunStatus } from '../ports/holdfast-client.ts';
+import type { BackupSummary, RecoveryWindowReport, RunStatus } from '../ports/holdfast-client.ts';
 
 /** What requests and answers of the HTTP API hold. `meta({ id })` names a component of docs/openapi.json. */
 
@@ -38,7 +37,7 @@ const failureSchema = z
   .strictObject({ name: z.string(), code: z.string(), message: z.string(), next: z.string() })
   .meta({ id: 'Failure' });
 
-const statusSchema: z.ZodType<RunStatus> = z.strictObject({
+const statusSchema = z.strictObject({
   runId: z.string(),
   workflow: workflowSchema,
   deployment: z.string().nullable(),
@@ -54,26 +53,68 @@ const statusSchema: z.ZodType<RunStatus> = z.strictObject({
     .meta({ description: 'The try that failed last, while the run waits for its next one.' }),
   output: z.unknown().meta({ description: 'Of the execution, once the run has succeeded; else null.' }),
   error: failureSchema.nullable(),
-});
+}) satisfies z.ZodType<RunStatus>;
 export const runSchema = statusSchema.meta({ id: 'Run' });
 export const runListSchema = z.strictObject({ runs: z.array(runSchema) }).meta({ id: 'RunList' });
 
-const summarySchema: z.ZodType<BackupSummary> = z.strictObject({
+const summarySchema = z.strictObject({
   backupId: z.string(),
   deployment: z.string(),
   storage: z.string(),
-  method: methodSchema,
+  method: z.string(),
   restoreTime: timestampSchema.nullable(),
   createdAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
   storedBytes: z.int(),
   rawBytes: z.int(),
-  documents: z.int(),
+  documents: z.int().nullable().meta({ description: 'Null for a copy of files: nobody has counted.' }),
   warnings: z.int().meta({ description: 'How many; the backup itself says which.' }),
-});
+}) satisfies z.ZodType<BackupSummary>;
 export const backupListSchema = z
   .strictObject({ backups: z.array(summarySchema.meta({ id: 'BackupSummary' })) })
   .meta({ id: 'BackupList' });
+
+const rangeSchema = z.strictObject({ from: timestampSchema, to: timestampSchema });
+const holeSchema = rangeSchema.extend({
+  reason: z.string().meta({ description: 'For people.' }),
+  gaps: z.array(
+    z.strictObject({
+      ...{ reason: z.string(), after: timestampSchema, before: timestampSchema },
+      ...{ foundAt: z.iso.datetime(), explanation: z.string() },
+    }),
+  ),
+});
+const servingSchema = z
+  .strictObject({
+    time: timestampSchema,
+    backup: z
+      .strictObject({ backupId: z.string(), storage: z.string(), method: z.string(), point: timestampSchema })
+      .nullable(),
+    slices: z.array(rangeSchema.extend({ storage: z.string(), key: z.string() })),
+  })
+  .meta({
+    description:
+      'What a restore to the time that was asked for would read; backup is null when it can’t be restored to.',
+  });
+const windowSchema = z.strictObject({
+  deployment: z.string(),
+  now: z.iso.datetime(),
+  replicaSets: z.array(
+    z.strictObject({
+      replicaSet: z.string(),
+      replicaSetId: z.string().nullable(),
+      ranges: z.array(rangeSchema),
+      holes: z.array(holeSchema),
+      latest: timestampSchema.nullable(),
+      rpoSeconds: z.number().nullable().meta({ description: 'What would be lost now.' }),
+      backups: z.int(),
+      slices: z.int(),
+      archivedBytes: z.int(),
+      serving: servingSchema.exactOptional(),
+    }),
+  ),
+}) satisfies z.ZodType<RecoveryWindowReport>;
+export const recoveryWindowSchema = windowSchema.meta({ id: 'RecoveryWindow' });
 
 /** RFC 9457. */
 export const problemSchema = z

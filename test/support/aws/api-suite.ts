@@ -3,6 +3,7 @@ import { until } from '../../../local/servers/poll.ts';
 import {
   backupListSchema,
   problemSchema,
+  recoveryWindowSchema,
   runListSchema,
   runSchema,
   startedRunSchema,
@@ -83,6 +84,15 @@ export function describeHttpApi(world: () => ApiWorld): void {
       expect(await ids('/deployments/users/backups')).toEqual([]);
       expect(await ids('/backups', { since: '2026-11-22T00:00:00+01:00' })).toEqual(all);
       expect(await ids('/backups', { since: '2999-01-01T00:00:00Z' })).toEqual([]);
+    });
+
+    it('shows to which times a deployment can be restored, and what serves one', async () => {
+      const path = '/deployments/orders/recovery-window';
+      const { replicaSets } = recoveryWindowSchema.parse((await api().request('GET', path)).body);
+      expect(replicaSets).toMatchObject([{ replicaSet: 'rs0', latest: { t: expect.any(Number) as number } }]);
+      const { body } = await api().request('GET', path, { query: { at: 'latest' } });
+      const [set] = recoveryWindowSchema.parse(body).replicaSets;
+      expect(set?.serving).toMatchObject({ time: set?.latest, backup: { storage: 'primary', method: 'logical' } });
     });
 
     it('starts a restore, whose checks end the run by their names', async () => {

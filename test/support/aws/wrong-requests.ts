@@ -144,4 +144,22 @@ export const wrongRequests: readonly (readonly [
     /ARN of a secret/,
   ],
   ['nobody’s signature', 'GET', '/runs', { caller: null }, 500, 'Internal', /log of the function/],
+  [
+    'an unknown deployment’s window',
+    'GET',
+    '/deployments/order/recovery-window',
+    {},
+    404,
+    'UnknownDeployment',
+    /there is orders, users/,
+  ],
+  [
+    'a time that is none for a window',
+    'GET',
+    '/deployments/orders/recovery-window',
+    { query: { at: 'soon' } },
+    400,
+    'InvalidInput',
+    /soon/,
+  ],
 ];
