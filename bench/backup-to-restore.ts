@@ -86,6 +86,8 @@ export async function makeBackup(
     const slices = await readChain(store, `${partPrefix}oplog/`, base.captureFrom);
     return { restoreTime: majority.ts, oplog: { from: base.captureFrom, to: slices.at(-1)?.to ?? point, slices } };
   };
+  // A source that stands still would be captured as one entry, which nothing can follow.
+  await client.db('admin').command({ appendOplogNote: 1, data: { bench: 'the base is read' } });
   const captured = await capture();
   const atPoint = await readHashes(client);
   await change();

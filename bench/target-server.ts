@@ -29,7 +29,8 @@ export async function readHashes(client: MongoClient): Promise<Hashes> {
   return collections;
 }
 
-async function requireHashes(host: string, expected: Hashes): Promise<void> {
+/** @throws RestoreVerificationFailed */
+export async function requireHashes(host: string, expected: Hashes): Promise<void> {
   await using client = new MongoClient(`mongodb://${host}/?directConnection=true`);
   const found = await readHashes(client);
   const different = Object.keys({ ...expected, ...found }).filter((name) => expected[name] !== found[name]);
