@@ -57,6 +57,17 @@ export const uncalledGrants: readonly UncalledGrant[] = [
   },
   { roles: ['sweep-runs'], actions: ['events:PutEvents'], reason: 'Only for a run whose outcome nobody published' },
   {
+    roles: ['snapshot-member', 'await-snapshot', 'delete-snapshot'],
+    actions: [
+      's3:GetObject',
+      's3:PutObject',
+      's3:AbortMultipartUpload',
+      's3:ListMultipartUploadParts',
+      'secretsmanager:GetSecretValue',
+    ],
+    reason: 'Only for the methods snapshot and physical, which no run on AWS takes yet',
+  },
+  {
     roles: 'every role',
     actions: ['s3:ListBucket'],
     reason: 'S3 says 404 of what is not there to those who may list, and 403 to others',

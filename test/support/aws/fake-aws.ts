@@ -1,14 +1,12 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { authorizedRequests } from './authorized-requests.ts';
+import type { AuthorizedRequest } from './role-policies.ts';
 
 /** One request of an SDK client: who sent it (its access key id), and what for. */
-export interface AwsCall {
+export interface AwsCall extends AuthorizedRequest {
   readonly caller: string;
-  /** As IAM names it: `ecs:RunTask`, `s3:PutObject`. */
-  readonly action: string;
-  /** S3: `arn:aws:s3:::bucket/key`; otherwise the body. */
-  readonly resource: string;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -70,9 +68,7 @@ export class FakeAws {
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
     const action = `${services[service] ?? service}:${operation}`;
-    this.calls.push({ caller, action, resource: '', body });
-    // ECS takes on the roles of the task in the name of who starts it.
-    if (action === 'ecs:RunTask') this.calls.push({ caller, action: 'iam:PassRole', resource: '', body: {} });
+    this.calls.push(...authorizedRequests(action, body).map((request) => ({ caller, ...request, body })));
     await this.#answer(action, body, caller, outgoing);
   }
 
@@ -98,12 +94,12 @@ export class FakeAws {
     const { method = 'GET', url = '/', headers } = incoming;
     const place = new URL(url, this.#s3);
     const deletes = method === 'POST' && place.searchParams.has('delete');
-    if (!deletes) this.calls.push({ caller, ...s3Call(method, place), body: {} });
+    if (!deletes) this.#record(caller, s3Call(method, place), ...lockCalls(headers, place));
     const { hostname, port } = this.#s3;
     const onward = request({ hostname, port, method, path: url, headers }, (answer) => {
       // Without the right to list, S3 says 403 where it would say 404, and the product takes it for a fault.
       const missing = answer.statusCode === 404;
-      if (missing) this.calls.push({ caller, ...bucketCall(place), body: {} });
+      if (missing) this.#record(caller, bucketCall(place));
       outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
       answer.pipe(outgoing);
     });
@@ -113,13 +109,17 @@ export class FakeAws {
     incoming.pipe(onward);
   }
 
+  #record(caller: string, ...requests: readonly Pick<AuthorizedRequest, 'action' | 'resource'>[]): void {
+    this.calls.push(...requests.map((request) => ({ caller, ...request, context: {}, body: {} })));
+  }
+
   /** One request that deletes many objects needs the grant for each. */
   #recordDeletes(incoming: IncomingMessage, caller: string, bucket: string): void {
     let body = '';
     incoming.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
     incoming.on('end', () => {
       for (const [, key = ''] of body.matchAll(/<Key>([^<]*)<\/Key>/g)) {
-        this.calls.push({ caller, action: 's3:DeleteObject', resource: `arn:aws:s3:::${bucket}/${key}`, body: {} });
+        this.#record(caller, { action: 's3:DeleteObject', resource: `arn:aws:s3:::${bucket}/${key}` });
       }
     });
   }
@@ -139,6 +139,15 @@ function s3Call(method: string, { pathname, searchParams }: URL): { action: stri
   const key = rest.map(decodeURIComponent).join('/');
   if (key === '') return { action: bucketAction(searchParams), resource: `arn:aws:s3:::${bucket}` };
   return { action: objectAction(method, searchParams), resource: `arn:aws:s3:::${bucket}/${key}` };
+}
+
+/** An object that is locked as it is written needs grants of their own for it. */
+function lockCalls(headers: IncomingMessage['headers'], place: URL): { action: string; resource: string }[] {
+  const { resource } = s3Call('PUT', place);
+  return [
+    ...(headers['x-amz-object-lock-mode'] === undefined ? [] : [{ action: 's3:PutObjectRetention', resource }]),
+    ...(headers['x-amz-object-lock-legal-hold'] === undefined ? [] : [{ action: 's3:PutObjectLegalHold', resource }]),
+  ];
 }
 
 function bucketAction(query: URLSearchParams): string {

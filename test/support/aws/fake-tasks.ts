@@ -32,7 +32,8 @@ export class FakeTasks {
   constructor(aws: FakeAws, template: Template, options: FakeTasksOptions) {
     this.#template = template;
     this.#options = options;
-    aws.answers.set('ecs:RunTask', (body) => {
+    aws.answers.set('ecs:RunTask', (body, caller) => {
+      this.#passRoles(aws, body, caller);
       const clientToken = String(body['clientToken']);
       const task = this.#tasks.get(clientToken) ?? this.#start(body);
       this.#tasks.set(clientToken, task);
@@ -94,12 +95,24 @@ export class FakeTasks {
     return task;
   }
 
-  #definedVariables(body: Body): Record<string, string> {
+  /** ECS takes on the roles of the definition in the name of who starts the task. */
+  #passRoles(aws: FakeAws, body: Body, caller: string): void {
+    const { TaskRoleArn, ExecutionRoleArn } = this.#definition(body);
+    const passed = [TaskRoleArn, ExecutionRoleArn].map((role) => resolve(this.#template, role) as string);
+    const context = { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' };
+    aws.calls.push(...passed.map((resource) => ({ caller, action: 'iam:PassRole', resource, context, body: {} })));
+  }
+
+  #definition(body: Body): Body {
     const definition = resourcesOf(this.#template, 'AWS::ECS::TaskDefinition').find(
       ([id]) => body['taskDefinition'] === arnOf(this.#template, id),
     );
     if (definition === undefined) throw new AwsError('ClientException', 'TaskDefinition not found.');
-    const containers = resolve(this.#template, definition[1].Properties['ContainerDefinitions']) as {
+    return definition[1].Properties;
+  }
+
+  #definedVariables(body: Body): Record<string, string> {
+    const containers = resolve(this.#template, this.#definition(body)['ContainerDefinitions']) as {
       Environment: { Name: string; Value: string }[];
     }[];
     return Object.fromEntries(

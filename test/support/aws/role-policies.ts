@@ -1,9 +1,17 @@
-import type { AwsCall } from './fake-aws.ts';
 import { resolve, resourcesOf, type Template } from './template.ts';
 
 export interface Statement {
   readonly actions: readonly string[];
   readonly resources: readonly string[];
+  /** Operator → key → values, as the policy has them. */
+  readonly conditions: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** What IAM decides about: an action on a resource (empty where the request names none), with what conditions may ask for. */
+export interface AuthorizedRequest {
+  readonly action: string;
+  readonly resource: string;
+  readonly context: Readonly<Record<string, string>>;
 }
 
 const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : [String(value)]);
@@ -13,9 +21,10 @@ export function policiesOf(template: Template): ReadonlyMap<string, readonly Sta
   const policies = new Map<string, Statement[]>();
   for (const [, { Properties }] of resourcesOf(template, 'AWS::IAM::Policy')) {
     const document = resolve(template, Properties['PolicyDocument']) as { Statement: Record<string, unknown>[] };
-    const statements = document.Statement.filter(({ Effect }) => Effect === 'Allow').map(({ Action, Resource }) => ({
-      actions: listOf(Action),
-      resources: listOf(Resource),
+    const statements = document.Statement.filter(({ Effect }) => Effect === 'Allow').map((statement) => ({
+      actions: listOf(statement['Action']),
+      resources: listOf(statement['Resource']),
+      conditions: (statement['Condition'] ?? {}) as Statement['conditions'],
     }));
     for (const { Ref } of Properties['Roles'] as { Ref: string }[]) {
       policies.set(Ref, [...(policies.get(Ref) ?? []), ...statements]);
@@ -24,16 +33,32 @@ export function policiesOf(template: Template): ReadonlyMap<string, readonly Sta
   return policies;
 }
 
-/** Whether a statement of the role allows a call: by action, and by resource where the call names one of S3. */
-export function isAllowed(call: AwsCall, statements: readonly Statement[]): boolean {
+/** Whether a statement of the role allows a request: by action, resource and conditions. */
+export function isAllowed(request: AuthorizedRequest, statements: readonly Statement[]): boolean {
   return statements.some(
-    ({ actions, resources }) =>
-      actions.includes(call.action) &&
-      (call.resource === '' || resources.some((resource) => matches(resource, call.resource))),
+    ({ actions, resources, conditions }) =>
+      actions.includes(request.action) &&
+      (request.resource === '' || resources.some((resource) => matches(resource, request.resource))) &&
+      Object.entries(conditions).every(([operator, keys]) => holds(operator, keys, request.context)),
   );
 }
 
-function matches(pattern: string, resource: string): boolean {
+/** @throws Error for an operator of conditions that no policy had when this was written */
+function holds(
+  operator: string,
+  keys: Readonly<Record<string, unknown>>,
+  context: AuthorizedRequest['context'],
+): boolean {
+  if (!['StringEquals', 'ArnEquals', 'ArnLike', 'StringLike'].includes(operator)) {
+    throw new Error(`the condition ${operator} is unknown here`);
+  }
+  return Object.entries(keys).every(([key, wanted]) => {
+    const given = context[key];
+    return given !== undefined && listOf(wanted).some((pattern) => matches(pattern, given));
+  });
+}
+
+function matches(pattern: string, text: string): boolean {
   const expression = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-  return new RegExp(`^${expression}$`).test(resource);
+  return new RegExp(`^${expression}$`).test(text);
 }
