@@ -6,6 +6,9 @@ export interface UncalledGrant {
   readonly reason: string;
 }
 
+/** Functions that no executed run on AWS calls yet: those of the methods snapshot and physical. */
+export const uncalledFunctions: readonly string[] = ['snapshot-member', 'await-snapshot', 'delete-snapshot'];
+
 const cleaners = ['complete-backup', 'record-failure', 'settle-ended-run', 'sweep-runs'];
 
 /**
@@ -57,7 +60,7 @@ export const uncalledGrants: readonly UncalledGrant[] = [
   },
   { roles: ['sweep-runs'], actions: ['events:PutEvents'], reason: 'Only for a run whose outcome nobody published' },
   {
-    roles: ['snapshot-member', 'await-snapshot', 'delete-snapshot'],
+    roles: uncalledFunctions,
     actions: [
       's3:GetObject',
       's3:PutObject',

@@ -17,16 +17,21 @@ export function readDocument(path: string): string {
 
 /** Lines of fenced shell blocks without comments, and inline code. */
 export function codeOf(markdown: string): readonly string[] {
-  const blocks = [...markdown.matchAll(/^```sh\n(.*?)^```/gms)].flatMap((match) => (match[1] ?? '').split('\n'));
-  const prose = markdown.replace(/^```.*?^```/gms, '');
+  // Indented, too: below an item of a list.
+  const blocks = [...markdown.matchAll(/^ *```sh\n(.*?)^ *```/gms)].flatMap((match) => (match[1] ?? '').split('\n'));
+  const prose = markdown.replace(/^ *```.*?^ *```/gms, '');
   const inline = [...prose.matchAll(/`([^`\n]+)`/g)].map((match) => match[1] ?? '');
   return [...blocks, ...inline].map((line) => line.replace(/\s+# .*$/, '').trim()).filter((line) => line !== '');
 }
 
 /** The arguments of a `holdfast …` command, split as a shell does without expanding; undefined for anything else. */
 export function holdfastArguments(code: string): readonly string[] | undefined {
-  const match = /^(?:npx )?holdfast (\S.*)$/.exec(code);
-  return match?.[1]?.match(/"[^"]*"|'[^']*'|\S+/g)?.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
+  return argumentsOf(/^(?:npx )?holdfast (\S.*)$/.exec(code)?.[1]);
+}
+
+/** Splits as a shell does without expanding. */
+export function argumentsOf(text: string | undefined): readonly string[] | undefined {
+  return text?.match(/"[^"]*"|'[^']*'|\S+/g)?.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
 }
 
 /** Ids that a link into a document may name: its headings, as GitHub makes them, and explicit anchors. */
