@@ -2,13 +2,19 @@ import { open, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEmbedded } from '../../local/embedded.ts';
+import { makeRandom } from '../../local/demo/random.ts';
 import { until } from '../../local/servers/poll.ts';
 import { makeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
+import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
 import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
+import { artifactKeys } from '../../src/domain/names.ts';
 import type { Settings } from '../../src/domain/settings.ts';
+import { formatTimestamp } from '../../src/domain/timestamp.ts';
+import { archiveOplog, lastEntry } from '../support/archive-oplog.ts';
 import {
   type EmbeddedSet,
+  filesBelow,
   isAlive,
   seedDocuments,
   startEmbeddedSet,
@@ -162,4 +168,44 @@ describe('a directory as the target', () => {
       error: { name: 'TargetNotEmpty', message: expect.stringContaining(runId) as string },
     });
   });
+});
+
+test('a restore to a time reads the archive, and brings back one collection beside what is there', async () => {
+  const notes = servers.set.client().db('shop').collection<{ _id: number }>('notes');
+  await notes.insertMany([{ _id: 1 }, { _id: 2 }]);
+  const two = await lastEntry(servers.set);
+  await notes.insertOne({ _id: 3 });
+  await notes.drop();
+  await notes.insertOne({ _id: 9 });
+  const { topology, oplog, point } = onlyPart(await client.describeBackup(backupId));
+  const prefix = artifactKeys.archive('orders', topology.replicaSet ?? '', topology.replicaSetId ?? '');
+  const archive = new DirectoryObjectStore({ root: storagePath(settings), description: 'the archive' });
+  const to = await lastEntry(servers.set);
+  expect(
+    await archiveOplog(servers.set, archive, prefix, { from: oplog.from, to, random: makeRandom(1) }),
+  ).toBeGreaterThan(0);
+  await archive.close();
+  const { replicaSets } = await client.recoveryWindow({ deployment: 'orders' });
+  expect(replicaSets).toMatchObject([{ ranges: [{ from: point.ts, to: to.ts }], holes: [] }]);
+
+  const before = await orders().countDocuments();
+  const back = async (_id: number[], request: object) => {
+    const name = `notes_${_id.join('_')}`;
+    const renames = [{ from: 'shop.notes', to: `back.${name}` }];
+    const status = await client.waitForRun(await start({ namespaces: ['shop.notes'], renames, ...request }));
+    expect(status).toMatchObject({ status: 'succeeded', output: { backupId } });
+    const found = await target.client().db('back').collection<{ _id: number }>(name).find().sort({ _id: 1 }).toArray();
+    expect(found.map((note) => note._id)).toEqual(_id);
+    return status;
+  };
+  await back([1, 2], { at: formatTimestamp(two.ts) });
+  await back([1, 2, 3], { beforeDrop: 'shop.notes' });
+  const { runId } = await back([9], { at: 'latest' });
+  expect(await orders().countDocuments()).toBe(before);
+  expect(await marks()).toEqual([]);
+  expect(await filesBelow(join(settings.stateDir, 'holds'))).toEqual([]);
+  expect(await filesBelow(join(settings.stateDir, `runs/${runId}/slices`))).toHaveLength(1);
+
+  const late = await client.waitForRun(await start({ at: '2100-01-01T00:00:00Z' }));
+  expect(late).toMatchObject({ status: 'failed', error: { name: 'TimeNotRestorable' } });
 });
