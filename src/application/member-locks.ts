@@ -6,7 +6,7 @@ import type { DeploymentSettings } from '../domain/settings.ts';
 import { lockMember, type LockState, memberLocked, readLockState, unlockMember } from '../engine/source/member-lock.ts';
 import { readServerState, type Source } from '../engine/source/member-state.ts';
 import type { StepDeps } from './bind.ts';
-import { createDocument, findDocument, readDocument, writeDocument } from './documents.ts';
+import { createDocument, findDocument, writeDocument } from './documents.ts';
 import type { LockWatchdog } from './ports/lock-watchdog.ts';
 import { deploymentOf, readConfig } from './run-folder.ts';
 
@@ -98,8 +98,9 @@ async function lockAndWork<T>(
 const unstoppable = (source: Source): Source => ({ ...source, signal: new AbortController().signal });
 
 async function lockedByRun(member: string, { state }: LockDeps): Promise<HoldfastError> {
-  const { run, at } = await readDocument(state, stateKeys.lock(member), memberLockSchema);
-  return new HoldfastError('MemberLocked', `${member} is, or was, locked by run ${run} since ${at}.`, {
+  const record = await findDocument(state, stateKeys.lock(member), memberLockSchema);
+  const who = record === undefined ? 'another run' : `run ${record.run} since ${record.at}`;
+  return new HoldfastError('MemberLocked', `${member} is, or was, locked by ${who}.`, {
     next: 'Start again once that run is over: its lock is given back then.',
   });
 }
@@ -144,6 +145,25 @@ async function isOurs(record: MemberLock, now: LockState, source: Source): Promi
   return record.seen === null || lastApplied === null || lastApplied.ts.t - record.seen.ts.t <= takenWithin;
 }
 
+/** A member that could not be reached for a day was restarted, or is gone for good: no lock lasts longer than its server. */
+const memberGone = 24 * 60 * 60 * 1000;
+
+async function openOrGiveUp(
+  member: MemberConnection,
+  record: MemberLock,
+  deps: LockDeps,
+): Promise<MongoClient | undefined> {
+  try {
+    return await deps.openMember(member);
+  } catch (error) {
+    const age = deps.clock.now().getTime() - Date.parse(record.at);
+    if (!isHoldfastError(error, 'SourceUnreachable') || age < memberGone) throw error;
+    deps.logger.error('the lock of a member that is gone is looked for no more', { ...record });
+    await deps.state.delete([stateKeys.lock(record.member)]);
+    return undefined;
+  }
+}
+
 /**
  * Ensure Unlocked: gives back every lock that a run has left. To be called when nobody works for the run any more, or from
  * a watchdog. @throws SourceUnreachable when a lock could not be given back
@@ -155,7 +175,8 @@ export async function ensureUnlocked(runId: string, deps: LockDeps): Promise<voi
     const record = await findDocument(deps.state, key, memberLockSchema);
     if (record?.run !== runId) continue;
     const deployment = deploymentOf(await readConfig(deps.state, runId), record.deployment);
-    const client = await deps.openMember({ deployment, host: record.member, runId });
+    const client = await openOrGiveUp({ deployment, host: record.member, runId }, record, deps);
+    if (client === undefined) continue;
     try {
       const source = { client, member: record.member, signal: new AbortController().signal };
       if (!(await releaseLock(record, source, deps)))

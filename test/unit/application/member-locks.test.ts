@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { writeDocument } from '../../../src/application/documents.ts';
+import { ensureUnlocked } from '../../../src/application/member-locks.ts';
+import { adoptConfig } from '../../../src/application/run-folder.ts';
+import { HoldfastError } from '../../../src/domain/errors.ts';
+import type { MemberLock } from '../../../src/domain/member-lock.ts';
+import { stateKeys } from '../../../src/domain/names.ts';
+import { keysOf, makeWorld, worldSettings } from '../../support/backup-world.ts';
+
+const hour = 60 * 60 * 1000;
+
+test('the lock of a member that cannot be reached is looked for, for a day', async () => {
+  const { state, deps, clock } = makeWorld();
+  const record: MemberLock = {
+    ...{ schemaVersion: 1, run: 'run-1', deployment: 'orders', member: 'h:1', process: 'p', seen: null, opid: 7 },
+    at: clock.now().toISOString(),
+  };
+  await adoptConfig(state, 'run-1', worldSettings);
+  await writeDocument(state, stateKeys.lock('h:1'), record);
+  await writeDocument(state, stateKeys.lock('other:1'), { ...record, run: 'run-2', member: 'other:1' });
+  const openMember = () => Promise.reject(new HoldfastError('SourceUnreachable', 'it is gone'));
+  await clock.advance(23 * hour);
+  await expect(ensureUnlocked('run-1', { ...deps, openMember })).rejects.toMatchObject({ name: 'SourceUnreachable' });
+  await clock.advance(2 * hour);
+  await ensureUnlocked('run-1', { ...deps, openMember });
+  expect(await keysOf(state)).not.toContain('locks/h:1.json');
+  expect(await keysOf(state), 'of another run').toContain('locks/other:1.json');
+});
