@@ -99,7 +99,15 @@ export const functions = {
   },
   CompleteBackup: {
     does: 'verifies what is stored, wins the outcome and writes the manifest',
-    errors: ['VerificationFailed', 'OplogGap', 'CorruptObject', 'LeaseLost', 'StorageUnavailable'],
+    errors: [
+      'VerificationFailed',
+      'OplogGap',
+      'CorruptObject',
+      'LeaseLost',
+      'StorageAccessDenied',
+      'StorageNotSuitable',
+      'StorageUnavailable',
+    ],
   },
   PlanRestore: {
     does: 'finds the backup, checks its objects and the target',

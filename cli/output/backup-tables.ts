@@ -46,6 +46,7 @@ export function renderBackup(manifest: Manifest, timeZone?: string): string {
     ['taken', `${formatMoment(new Date(manifest.createdAt), timeZone)}, in ${formatSeconds(totals.seconds)}`],
     ['data', `${contents(manifest)}${formatBytes(totals.rawBytes)}`],
     ['stored', `${formatBytes(totals.storedBytes)} in ${manifest.storage}${ratio(totals)}`],
+    ...lockFacts(manifest, timeZone),
     ['oplog', `${formatCount(totals.oplogEntries)} ${totals.oplogEntries === 1 ? 'entry' : 'entries'}`],
     ['users and roles', manifest.usersAndRoles ? 'included' : 'not included'],
     ['server', `${manifest.serverVersion}, feature compatibility version ${manifest.featureCompatibilityVersion}`],
@@ -55,6 +56,11 @@ export function renderBackup(manifest: Manifest, timeZone?: string): string {
     ['warnings', manifest.warnings.length === 0 ? 'none' : manifest.warnings.join('; ')],
   ];
   return [renderFacts(facts), ...manifest.parts.map((part) => renderPart(part))].join('\n\n');
+}
+
+function lockFacts({ objectLock }: Manifest, timeZone?: string): [string, string][] {
+  if (objectLock === undefined) return [];
+  return [['locked', `until ${formatMoment(new Date(objectLock.until), timeZone)} (${objectLock.mode})`]];
 }
 
 /** Files are not opened: nobody has counted what is in them. */

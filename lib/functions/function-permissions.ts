@@ -115,6 +115,7 @@ function endingGrants(
       grantStopWorkers(role, worker);
       permissions.readArtifacts(role);
       permissions.writeManifests(role);
+      permissions.lockBackups(role);
       permissions.deleteArtifacts(role, ['*/packs/*', '*/oplog/*']);
       permissions.discardUnfinished(role);
       permissions.deleteCheckpoints(role);
@@ -169,6 +170,7 @@ function cleanUp(role: iam.Role, { permissions, worker }: GrantsProps): void {
   grantStopWorkers(role, worker);
   permissions.readArtifacts(role);
   permissions.writeManifests(role);
+  permissions.lockBackups(role);
   permissions.deleteArtifacts(role, ['*/backups/*']);
   permissions.discardUnfinished(role);
   permissions.deleteCheckpoints(role);

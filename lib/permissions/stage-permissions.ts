@@ -127,6 +127,18 @@ export class StagePermissions {
     });
   }
 
+  /** Where the config says so: a lock can be set and prolonged, never shortened or lifted. */
+  lockBackups(role: iam.Role): void {
+    for (const { bucketArn, prefix } of this.#awsStorages(({ locks }) => locks)) {
+      grant(role, {
+        actions: ['s3:PutObjectRetention'],
+        resources: [`${bucketArn}/${prefix}*/backups/*`],
+        purpose: 'Locks the objects of a backup that is complete',
+        because: anyBackup,
+      });
+    }
+  }
+
   /** A version that is locked or kept stays: deleting only hides the object. */
   deleteArtifacts(role: iam.Role, below: readonly string[]): void {
     this.#allowBelow(role, {
@@ -165,10 +177,10 @@ export class StagePermissions {
     return folders.map((folder) => this.#props.stateBucket.arnForObjects(`${folder}/*`));
   }
 
-  #awsStorages() {
-    return this.#props.artifacts.flatMap(({ bucketArn, prefix }) =>
-      bucketArn === undefined ? [] : [{ bucketArn, prefix }],
-    );
+  #awsStorages(which: (storage: ArtifactStorage) => boolean = () => true) {
+    return this.#props.artifacts
+      .filter(which)
+      .flatMap(({ bucketArn, prefix }) => (bucketArn === undefined ? [] : [{ bucketArn, prefix }]));
   }
 
   #useKey(role: iam.Role): void {

@@ -1,8 +1,8 @@
 import * as cdk from 'aws-cdk-lib';
-import type * as kms from 'aws-cdk-lib/aws-kms';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import type { Settings, StorageSettings } from '../../src/domain/settings.ts';
+import { createdKey, type Settings, type StorageSettings } from '../../src/domain/settings.ts';
 import { secretArn } from '../secret-arn.ts';
 import { PrivateBucket } from './private-bucket.ts';
 
@@ -18,6 +18,8 @@ export interface ArtifactStorage {
   readonly credentials: string | undefined;
   /** ARN of the key that its objects are encrypted with, when it isn't the stage's. */
   readonly kmsKeyArn: string | undefined;
+  /** The objects of its backups are locked. */
+  readonly locks: boolean;
 }
 
 export interface StageStorageProps {
@@ -38,16 +40,37 @@ export class StageStorage extends Construct {
     this.stateBucket = new PrivateBucket(this, 'State', { key, accessLogs, objectLock: false }).bucket;
     const made: string[] = [];
     this.artifacts = s3Storages(settings).map((storage) => {
-      const { name, prefix, credentials, kmsKey: kmsKeyArn } = storage;
-      const shared = { name, prefix, credentials: secretArn(`storages.${name}.credentials`, credentials), kmsKeyArn };
+      const { name, prefix, credentials, kmsKey: kmsKeyArn, objectLock } = storage;
+      const shared = {
+        name,
+        prefix,
+        credentials: secretArn(`storages.${name}.credentials`, credentials),
+        kmsKeyArn,
+        locks: objectLock !== undefined,
+      };
       if (storage.endpoint !== undefined) return { ...shared, bucketArn: undefined };
       if (storage.bucket !== undefined) return { ...shared, bucketArn: bucketArnOf(this, storage.bucket) };
-      const { bucket } = new PrivateBucket(this, `Artifacts-${name}`, { key, accessLogs, objectLock: true });
+      const own = kmsKeyArn === createdKey ? this.#makeKey(settings.stage, name) : undefined;
+      const { bucket } = new PrivateBucket(this, `Artifacts-${name}`, {
+        key: own ?? key,
+        accessLogs,
+        objectLock: true,
+      });
       made.push(`${name}=${bucket.bucketName}`);
       new cdk.CfnOutput(this, `Bucket-${name}`, { value: bucket.bucketName });
-      return { ...shared, bucketArn: bucket.bucketArn };
+      return { ...shared, bucketArn: bucket.bucketArn, ...(own && { kmsKeyArn: own.keyArn }) };
     });
     this.madeBuckets = made.join(',');
+  }
+
+  /** It stays when the stack goes, like the bucket: without it no backup can be read. */
+  #makeKey(stage: string, name: string): kms.Key {
+    return new kms.Key(this, `Key-${name}`, {
+      alias: `holdfast-${stage}-${name}`,
+      description: `Holdfast ${stage}: backups in the storage ${name}`,
+      enableKeyRotation: true,
+      removalPolicy: cdk.RemovalPolicy.RETAIN,
+    });
   }
 
   #makeAccessLogs(): s3.Bucket {

@@ -34,6 +34,11 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     reason: 'Only for what a run has left when it was ended',
   },
   {
+    roles: ['record-failure', 'settle-ended-run', 'sweep-runs'],
+    actions: ['s3:PutObjectRetention'],
+    reason: 'Only for a backup whose run ended between its manifest and its locks',
+  },
+  {
     roles: ['worker', 'capture-oplog'],
     actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
     reason: 'Only for an object that was begun in parts and could not be finished',

@@ -2,6 +2,7 @@ import { type Base, baseSchema } from '../domain/base.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
+import { lockFrom } from '../domain/object-lock.ts';
 import { type BackupPlan, restoreTimeSchema } from '../domain/run.ts';
 import { backupRunSchema } from '../domain/run-documents.ts';
 import { type OpTime, opTimeSchema, type Timestamp, timestampToDate } from '../domain/timestamp.ts';
@@ -48,6 +49,7 @@ export async function assembleManifest(plan: BackupPlan, context: ManifestContex
     featureCompatibilityVersion: topology.featureCompatibilityVersion,
     toolVersion: context.toolVersion,
     usersAndRoles: parts.some(({ base }) => holdsUsers(base)),
+    ...(plan.objectLock && { objectLock: lockFrom(plan.objectLock, context.finishedAt) }),
     warnings: [...plan.parts.flatMap((part) => part.warnings), ...parts.flatMap(({ base }) => base.warnings ?? [])],
     totals: totalsOf(parts, (context.finishedAt.getTime() - Date.parse(run.startedAt)) / 1000),
     parts,

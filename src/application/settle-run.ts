@@ -12,7 +12,7 @@ import { releaseHold } from './holds.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import type { UnmarkTarget } from './restore-target.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
-import { manifestObjects, requireStored } from './stored-objects.ts';
+import { lockBackup, manifestObjects, requireStored } from './stored-objects.ts';
 
 export interface SettleDeps extends StepDeps {
   readonly volumes: Pick<VolumeSnapshots, 'delete'>;
@@ -39,6 +39,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     const storage = await storageOfRun(runId, plan.storage, deps);
     if (mayWriteManifest(outcome)) {
       const manifest = await writeManifest(plan, storage, deps);
+      await lockBackup(manifest, storage);
       deletedObjects = await deleteSuperseded(manifest, storage);
     } else if (mayDelete(outcome)) {
       deletedObjects = await deleteBackupObjects(plan, storage, deps);

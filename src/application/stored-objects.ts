@@ -7,6 +7,8 @@ import type { ListedObject, ObjectStore } from './ports/object-store.ts';
 
 /** Checksums are read from the storage this many at a time. */
 const concurrency = 4;
+/** Locks are requests without a body. */
+const lockConcurrency = 16;
 
 export function manifestObjects(manifest: Manifest): StoredObject[] {
   return manifest.parts.flatMap((part) => partObjects(part));
@@ -80,7 +82,30 @@ async function compareObject(
   }
 }
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<string[]>): Promise<string[]> {
+/**
+ * Locks every object of a backup that is complete, its manifest last. Re-runnable.
+ * @throws StorageNotSuitable, and the storage's errors: the backup is there, and not all of it is locked
+ */
+export async function lockBackup(manifest: Manifest, storage: ObjectStore): Promise<void> {
+  const { objectLock, deployment, backupId } = manifest;
+  if (objectLock === undefined) return;
+  const lock = async (key: string): Promise<string[]> => {
+    if (storage.lock === undefined) {
+      throw new HoldfastError('StorageNotSuitable', `${storage.description} knows no locks.`);
+    }
+    await storage.lock(key, objectLock);
+    return [];
+  };
+  const keys = manifestObjects(manifest).map(({ key }) => key);
+  await inParallel(keys, lock, lockConcurrency);
+  await lock(artifactKeys.manifest(deployment, backupId));
+}
+
+async function inParallel<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<string[]>,
+  lanes = concurrency,
+): Promise<string[]> {
   const results: string[][] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
@@ -89,6 +114,6 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<str
       if (item !== undefined) results[index] = await work(item);
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
   return results.flat();
 }

@@ -4,6 +4,7 @@ import { type MongoUri, parseMongoUri, redactUri } from '../domain/mongodb-uri.t
 import * as z from 'zod';
 import { type ConfigPath, nearestWord, type ProblemWithoutPlace } from './config-problems.ts';
 import { configDefaults } from './config-schema.ts';
+import { lockProblems, lockRuleInput } from './lock-rules.ts';
 import { scheduleProblems, scheduleRuleInput } from './schedule-rules.ts';
 import { storageRuleInput, storageRuleProblems } from './storage-rules.ts';
 
@@ -21,12 +22,11 @@ const ruleInputSchema = z
         z
           .object({
             uri: text,
-            storage: text,
             method: text,
+            ...lockRuleInput,
             volumes: z.unknown().optional(),
             lock: z.unknown().optional(),
             schedules: scheduleRuleInput.optional().catch(undefined),
-            oplogArchive: z.object({ storage: text }).optional().catch(undefined),
             tls: z.object({ caFile: text }).optional().catch(undefined),
           })
           .catch({}),
@@ -197,6 +197,7 @@ export function configRuleProblems(root: unknown, folder: string): ProblemWithou
         )),
     ...(onAws ? awsMethodProblems(name, deployment) : []),
     ...scheduleProblems(name, deployment.schedules ?? {}, storages, onAws),
+    ...lockProblems(name, deployment, file.storages ?? {}),
   ]);
   return [
     ...empty,

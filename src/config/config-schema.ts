@@ -2,12 +2,14 @@ import * as z from 'zod';
 import { compressionSchema } from '../domain/compression.ts';
 import { methodSchema } from '../domain/manifest.ts';
 import { deploymentNamePattern } from '../domain/names.ts';
+import { objectLockModeSchema } from '../domain/object-lock.ts';
 import {
   credentialsSourceSchema,
   memberPreferencesSchema,
   mongodbVersionSchema,
   networkSchema,
   oplogArchiveOptions,
+  retentionSchema,
   scheduleSchema,
 } from '../domain/settings.ts';
 import { bandwidthSchema } from './bandwidth.ts';
@@ -64,7 +66,12 @@ const storageSchema = z.discriminatedUnion('type', [
           "Where the access key comes from: { env: NAME } or { file: PATH }. The AWS SDK's chain when left out: environment, profile, role.",
       }),
       kmsKey: z.string().min(1).optional().meta({
-        description: 'Id, alias or ARN of the KMS key that objects are encrypted with; default: as the bucket says.',
+        description:
+          'Id, alias or ARN of the KMS key that objects are encrypted with, or create: the stack makes one for its bucket; default: as the bucket says.',
+      }),
+      objectLock: objectLockModeSchema.optional().meta({
+        description:
+          "Nobody can delete the objects of a backup for the deployment's retention; governance: but those with the right to bypass it.",
       }),
     })
     .meta({ description: "A bucket of S3, or of a server that speaks S3's API." }),
@@ -119,6 +126,9 @@ const deploymentSchema = z.strictObject({
   schedules: named(scheduleSchema, 'schedule')
     .optional()
     .meta({ description: 'When it is backed up by itself: on AWS, where EventBridge Scheduler starts it.' }),
+  retention: retentionSchema.optional().meta({
+    description: 'How long backups in a storage with objectLock are locked. Nothing is deleted when it is over.',
+  }),
   oplogArchive: z
     .strictObject({
       ...oplogArchiveOptions,
@@ -154,14 +164,11 @@ export type ConfigFile = z.infer<typeof configFileSchema>;
  * refused: a schedule or a retention rule that is accepted and never runs would be a backup that nobody takes (ADR 0010).
  */
 export const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  'deployments.*': ['retention', 'drills', 'objectives'],
-  // Objects are locked for as long as their backup is retained: there is no lock without retention.
-  'storages.*': ['objectLock'],
+  'deployments.*.retention': ['count', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'],
+  'deployments.*': ['drills', 'objectives'],
 };
 
 /** Values of the same kind: `storages.*.type` and `deployments.*.method`. */
 export const laterValues: Readonly<Record<string, readonly string[]>> = {
   'storages.*.type': ['azure'],
-  // The stack of a later release makes a key.
-  'storages.*.kmsKey': ['create'],
 };

@@ -102,8 +102,12 @@ function mongodOf({ mongodbVersion }: ConfigFile['deployments'][string]) {
 }
 
 /** Slices go where the backups go, unless the file says otherwise. */
-function toOplogArchive({ oplogArchive }: ConfigFile['deployments'][string], storage: string) {
-  return oplogArchive && { oplogArchive: { ...oplogArchive, storage: oplogArchive.storage ?? storage } };
+function toPolicy({ schedules, retention, oplogArchive }: ConfigFile['deployments'][string], storage: string) {
+  return {
+    ...(schedules && { schedules }),
+    ...(retention && { retention }),
+    ...(oplogArchive && { oplogArchive: { ...oplogArchive, storage: oplogArchive.storage ?? storage } }),
+  };
 }
 
 function volumeSettings(
@@ -129,8 +133,7 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
     storage,
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
     ...volumeSettings(given, folder),
-    ...(given.schedules && { schedules: given.schedules }),
-    ...toOplogArchive(given, storage),
+    ...toPolicy(given, storage),
     member: given.member ?? memberPreferencesSchema.parse({}),
     compression: given.compression ?? compressionSchema.parse({}),
     limits: {
@@ -147,7 +150,7 @@ function toStorage(
   ca: string | undefined,
 ): StorageSettings {
   if (file.type === 'directory') return { name, type: 'directory', path: resolve(folder, file.path) };
-  const { bucket, prefix = '', region, endpoint, forcePathStyle, credentials, kmsKey } = file;
+  const { bucket, prefix = '', region, endpoint, forcePathStyle, credentials, kmsKey, objectLock } = file;
   const knownRegion = region ?? (endpoint === undefined ? undefined : configDefaults.endpointRegion);
   return {
     name,
@@ -160,6 +163,7 @@ function toStorage(
     ...(ca !== undefined && { ca }),
     ...(credentials && { credentials: absoluteCredentials(credentials, folder) }),
     ...(kmsKey !== undefined && { kmsKey }),
+    ...(objectLock !== undefined && { objectLock }),
   };
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { createdKey } from '../domain/settings.ts';
 import type { ProblemWithoutPlace } from './config-problems.ts';
-import { laterValues } from './config-schema.ts';
 
 /** Rules over several keys of one storage, and over several storages. */
 
@@ -17,6 +17,7 @@ export const storageRuleInput = z
     endpoint: text,
     caFile: text,
     kmsKey: text,
+    objectLock: z.unknown().optional(),
   })
   .catch({});
 type StorageInput = z.infer<typeof storageRuleInput>;
@@ -37,7 +38,7 @@ export function storageRuleProblems(
       ...endpointProblems(name, storage),
       ...bucketProblems(name, storage, onAws),
       ...regionProblems(name, storage, onAws),
-      ...keyProblems(name, storage),
+      ...keyProblems(name, storage, onAws),
     ]),
     ...buckets.flatMap(([name, storage], index) =>
       buckets.slice(0, index).flatMap(([other, before]) => placeProblems(name, storage, other, before)),
@@ -95,9 +96,11 @@ function regionProblems(
   return [{ path, given: 'nothing', expected: 'the region of the bucket', next: 'Add region, such as eu-central-1.' }];
 }
 
-function keyProblems(name: string, { kmsKey }: StorageInput): ProblemWithoutPlace[] {
-  if (kmsKey === undefined || !laterValues['storages.*.kmsKey']?.includes(kmsKey)) return [];
-  const next = `${kmsKey} is not in this release: name a key that is there, or leave kmsKey out.`;
+/** A key that the stack makes belongs to a bucket that it makes. */
+function keyProblems(name: string, { kmsKey, bucket, endpoint }: StorageInput, onAws: boolean): ProblemWithoutPlace[] {
+  if (kmsKey !== createdKey || (onAws && bucket === undefined && endpoint === undefined)) return [];
+  const next =
+    'Name a key that is there, or leave kmsKey out. Only for a bucket of its own the stack of a stage makes a key.';
   return [{ path: ['storages', name, 'kmsKey'], given: kmsKey, expected: 'the id, alias or ARN of a key', next }];
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { objectLockSchema } from './object-lock.ts';
 import { baseSchema, sliceSummarySchema } from './base.ts';
 import { opTimeSchema, timestampSchema } from './timestamp.ts';
 import { topologyPartSchema } from './topology.ts';
@@ -45,6 +46,8 @@ export const manifestSchema = z.strictObject({
   featureCompatibilityVersion: z.string(),
   toolVersion: z.string(),
   usersAndRoles: z.boolean(),
+  /** Left out where the storage locks nothing. */
+  objectLock: objectLockSchema.optional(),
   warnings: z.array(z.string()),
   totals: z.strictObject({
     /** Null where nobody has counted: a physical base is files. */

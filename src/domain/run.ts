@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { memberVerdictSchema, methodSchema } from './manifest.ts';
 import { codecSchema } from './backup-index.ts';
 import { compressionRequestSchema } from './compression.ts';
+import { lockPlanSchema } from './object-lock.ts';
 import { timestampSchema } from './timestamp.ts';
 import { isWantedTime } from './wanted-time.ts';
 
@@ -137,6 +138,7 @@ export const backupPlanSchema = z.strictObject({
   parallel: z.int(),
   requestedBy: z.string(),
   labels: z.record(z.string(), z.string()),
+  objectLock: lockPlanSchema.optional(),
   /** Seconds that the capture loop waits: the first time, and then between these bounds (consistency rule 3). */
   captureWait: z.strictObject({ first: z.int().min(1), least: z.int().min(1), most: z.int().min(1) }),
   parts: z.array(planPartSchema).min(1),

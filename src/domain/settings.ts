@@ -3,6 +3,7 @@ import { compressionSchema } from './compression.ts';
 import { HoldfastError } from './errors.ts';
 import { methodSchema } from './manifest.ts';
 import { deploymentNamePattern } from './names.ts';
+import { objectLockModeSchema } from './object-lock.ts';
 import { releaseSeries, supportedServerVersions } from './server-version.ts';
 
 /** What the config file says of one deployment and one storage, after defaults. The file's schema is src/config/. */
@@ -64,6 +65,11 @@ export const mongodbVersionSchema = z
     error: `expected a version of ${supportedServerVersions.join(', ')}`,
   });
 
+/** How long backups must be kept: a lock's length. Nothing is deleted when it is over, in this release. */
+export const retentionSchema = z.strictObject({
+  days: z.int().min(1).max(36_500).meta({ description: 'Days for which nobody can delete a backup.' }),
+});
+
 export const deploymentSettingsSchema = z.strictObject({
   name: z.string().regex(deploymentNamePattern),
   /** Without credentials. */
@@ -88,9 +94,13 @@ export const deploymentSettingsSchema = z.strictObject({
     bandwidth: z.int().positive().optional(),
   }),
   schedules: z.record(z.string(), scheduleSchema).optional(),
+  retention: retentionSchema.optional(),
   oplogArchive: oplogArchiveSchema.optional(),
 });
 export type DeploymentSettings = z.infer<typeof deploymentSettingsSchema>;
+
+/** `kmsKey` of a storage whose bucket gets a key of its own from the stack. */
+export const createdKey = 'create';
 
 export const storageSettingsSchema = z.discriminatedUnion('type', [
   z.strictObject({ name: z.string(), type: z.literal('directory'), path: z.string() }),
@@ -109,6 +119,8 @@ export const storageSettingsSchema = z.discriminatedUnion('type', [
     ca: z.string().optional(),
     credentials: credentialsSourceSchema.optional(),
     kmsKey: z.string().optional(),
+    /** The objects of a complete backup are locked for the deployment's `retention`. */
+    objectLock: objectLockModeSchema.optional(),
   }),
 ]);
 export type StorageSettings = z.infer<typeof storageSettingsSchema>;

@@ -7,6 +7,7 @@ import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/rep
 import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
 import { countTransitions } from '../../local/states-language/count-transitions.ts';
 import { uncalledFunctions } from '../../scripts/stage-documents/uncalled-grants.ts';
+import type { Manifest } from '../../src/domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
 import { restoreRole } from '../../src/domain/privileges.ts';
 import { describeHttpApi } from '../support/aws/api-suite.ts';
@@ -74,7 +75,12 @@ describe('a synthesised stage', () => {
     expect(output.manifest).toMatch(/^s3:\/\/.*\/holdfast\/orders\/backups\/.*\/manifest\.json$/);
     expect(output.manifest).toContain(artifactKeys.manifest('orders', backupId));
     const manifest = await stage.bucket('Artifacts', 'holdfast/').get(artifactKeys.manifest('orders', backupId));
-    expect(JSON.parse(manifest.body.toString('utf8'))).toMatchObject({ backupId, deployment: 'orders' });
+    const { objectLock, ...rest } = JSON.parse(manifest.body.toString('utf8')) as Manifest;
+    expect(rest).toMatchObject({ backupId, deployment: 'orders' });
+    const artifacts = stage.bucket('Artifacts', 'holdfast/');
+    for await (const { key } of artifacts.list(artifactKeys.backup('orders', backupId)))
+      expect(await artifacts.protection(key), key).toMatchObject({ lock: objectLock });
+    expect(objectLock?.mode).toBe('governance');
     expect(stage.published.map(({ DetailType }) => DetailType)).toEqual(['Backup completed']);
   });
 

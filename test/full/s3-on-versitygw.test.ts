@@ -72,7 +72,7 @@ describe.skipIf('reason' in found)(`S3 on versitygw${'reason' in found ? ` (left
     const store = storeOn('locked');
     await store.put('one', Buffer.from('1'));
     expect(await store.protection('one')).toEqual({ lock: undefined, legalHold: false });
-    const until = new Date(Date.UTC(2040, 0, 1));
+    const until = '2040-01-01T00:00:00.000Z';
     await store.lock('one', { mode: 'compliance', until });
     await store.setLegalHold('one', true);
     expect(await store.protection('one')).toEqual({ lock: { mode: 'compliance', until }, legalHold: true });

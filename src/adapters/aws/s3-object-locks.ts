@@ -1,10 +1,5 @@
+import type { ObjectLock } from '../../domain/object-lock.ts';
 import type { S3Requests } from './s3-requests.ts';
-
-/** Until when nobody may delete an object: `compliance` binds everybody, `governance` all who lack the right to bypass it. */
-export interface ObjectLock {
-  readonly mode: 'governance' | 'compliance';
-  readonly until: Date;
-}
 
 /** What the storage keeps an object from being deleted by. */
 export interface ObjectProtection {
@@ -21,7 +16,7 @@ export async function lockObject(requests: S3Requests, key: string, { mode, unti
       const Mode = mode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE';
       const command = new sdk.PutObjectRetentionCommand({
         ...requests.target(key),
-        Retention: { Mode, RetainUntilDate: until },
+        Retention: { Mode, RetainUntilDate: new Date(until) },
         ChecksumAlgorithm: 'CRC32',
       });
       return client.send(command, options);
@@ -54,7 +49,7 @@ export async function readProtection(requests: S3Requests, key: string): Promise
       const answer = await client.send(new sdk.HeadObjectCommand(requests.target(key)), options);
       const { ObjectLockMode: mode, ObjectLockRetainUntilDate: until, ObjectLockLegalHoldStatus: hold } = answer;
       const lock: ObjectLock | undefined = mode &&
-        until && { mode: mode === 'COMPLIANCE' ? 'compliance' : 'governance', until };
+        until && { mode: mode === 'COMPLIANCE' ? 'compliance' : 'governance', until: until.toISOString() };
       return { lock, legalHold: hold === 'ON' };
     },
   });

@@ -1,3 +1,5 @@
+import type { ObjectLock } from '../../domain/object-lock.ts';
+
 /** What a listing says of an object: no more than costs nothing for each of a million. */
 export interface ListedObject {
   readonly key: string;
@@ -58,6 +60,11 @@ export interface ObjectStore {
    * room. Only for a prefix to which nobody writes now. @returns how many there were
    */
   discardUnfinished(prefix: string): Promise<number>;
+  /**
+   * Keeps an object from being deleted until then; absent where the kind of storage knows no locks. A lock can be
+   * prolonged, not shortened; the same one again changes nothing. @throws StorageNotSuitable for a bucket without Object Lock
+   */
+  lock?(key: string, lock: ObjectLock): Promise<void>;
   /**
    * Tries what this kind of storage may promise and not keep, on objects whose keys begin with `key` and that it deletes.
    * @throws StorageNotSuitable

@@ -1,16 +1,17 @@
 import * as z from 'zod';
+import { HoldfastError } from '../../domain/errors.ts';
 import type { Method } from '../../domain/manifest.ts';
 import { chooseMethod } from '../../domain/method-choice.ts';
 import { makeBackupId, stateKeys } from '../../domain/names.ts';
 import { type BackupPlan, backupPlanSchema } from '../../domain/run.ts';
 import { type BackupRun, backupRunSchema } from '../../domain/run-documents.ts';
-import type { DeploymentSettings } from '../../domain/settings.ts';
+import type { DeploymentSettings, StorageSettings } from '../../domain/settings.ts';
 import { type Topology, topologySchema } from '../../domain/topology.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
 import { lookAtParts, planPart, volumeVerdict } from '../plan-parts.ts';
 import type { VolumeSnapshots } from '../ports/volume-snapshots.ts';
-import { deploymentOf, readConfig, refuseWhenCancelled } from '../run-folder.ts';
+import { deploymentOf, readConfig, refuseWhenCancelled, storageOf } from '../run-folder.ts';
 
 export const planBackupInput = stepSchema.extend({ startedAt: z.iso.datetime() });
 
@@ -36,7 +37,9 @@ export async function planBackup(
   const settings = await readConfig(deps.state, runId);
   const run = await readDocument(deps.state, stateKeys.runRequest(runId), backupRunSchema);
   const topology = await readDocument(deps.state, stateKeys.topology(runId), topologySchema);
-  const made = await makePlan(runId, run, topology, deploymentOf(settings, run.deployment), deps);
+  const deployment = deploymentOf(settings, run.deployment);
+  const objectLock = lockOf(storageOf(settings, run.storage), deployment);
+  const made = await makePlan(runId, run, topology, deployment, { ...deps, objectLock });
   const plan = await createOrReadDocument(deps.state, stateKeys.plan(runId), backupPlanSchema, made);
   return {
     backupId: plan.backupId,
@@ -51,9 +54,9 @@ async function makePlan(
   run: BackupRun,
   topology: Topology,
   settings: DeploymentSettings,
-  deps: PlanBackupDeps,
+  { clock, captureWait, volumes, objectLock }: PlanBackupDeps & { readonly objectLock: BackupPlan['objectLock'] },
 ): Promise<BackupPlan> {
-  const looks = await lookAtParts(topology, settings, deps.volumes);
+  const looks = await lookAtParts(topology, settings, volumes);
   const wishes = { requested: run.method ?? undefined, deploymentDefault: settings.method };
   const choice = chooseMethod(topology, wishes, volumeVerdict(looks));
   return {
@@ -65,12 +68,23 @@ async function makePlan(
     method: choice.method,
     methodReason: choice.reason,
     storage: run.storage,
-    createdAt: deps.clock.now().toISOString(),
+    createdAt: clock.now().toISOString(),
     ...run.compression,
     parallel: settings.limits.parallel,
     requestedBy: run.requestedBy,
     labels: run.labels,
-    captureWait: deps.captureWait,
+    ...(objectLock && { objectLock }),
+    captureWait,
     parts: looks.map((look) => planPart(look, choice.method)),
   };
+}
+
+/** @throws InvalidInput where nobody says for how long: better now than after hours of dump */
+function lockOf(storage: StorageSettings, { name, retention }: DeploymentSettings): BackupPlan['objectLock'] {
+  if (storage.type !== 's3' || storage.objectLock === undefined) return undefined;
+  if (retention !== undefined) return { mode: storage.objectLock, days: retention.days };
+  const message = `the storage ${storage.name} locks backups, and ${name} says not for how long`;
+  throw new HoldfastError('InvalidInput', message, {
+    next: `Add retention: { days: N } to deployments.${name}.`,
+  });
 }

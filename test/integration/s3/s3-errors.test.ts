@@ -162,7 +162,7 @@ test('an object is locked and held on its own', async () => {
   const locked = s3.store({ bucket: 'locked' });
   await locked.put('one', bytes('1'));
   await locked.put('two', bytes('2'));
-  const until = new Date(Date.UTC(2040, 0, 1));
+  const until = '2040-01-01T00:00:00.000Z';
   await locked.lock('one', { mode: 'governance', until });
   await locked.setLegalHold('one', true);
   expect(await locked.protection('one')).toEqual({ lock: { mode: 'governance', until }, legalHold: true });

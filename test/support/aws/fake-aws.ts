@@ -157,6 +157,7 @@ function bucketAction(query: URLSearchParams): string {
 
 function objectAction(method: string, query: URLSearchParams): string {
   if (method === 'DELETE') return query.has('uploadId') ? 's3:AbortMultipartUpload' : 's3:DeleteObject';
+  if (query.has('retention')) return 's3:PutObjectRetention';
   if (method === 'PUT' || method === 'POST') return 's3:PutObject';
   return query.has('uploadId') ? 's3:ListMultipartUploadParts' : 's3:GetObject';
 }

@@ -15,7 +15,7 @@ export const stageSettings: Settings = settingsSchema.parse({
   stage: 'test',
   stateDir: '/state',
   storages: {
-    primary: { name: 'primary', type: 's3', prefix: 'holdfast/', forcePathStyle: false },
+    primary: { name: 'primary', type: 's3', prefix: 'holdfast/', forcePathStyle: false, objectLock: 'governance' },
     shared: { name: 'shared', type: 's3', bucket: 'team-backups', prefix: 'mongodb/', forcePathStyle: false },
   },
   deployments: {
@@ -29,6 +29,7 @@ export const stageSettings: Settings = settingsSchema.parse({
       member: { maxLagSeconds: 60 },
       compression: {},
       limits: { parallel: 2 },
+      retention: { days: 14 },
       schedules: { nightly: { cron: '0 2 * * ? *', timezone: 'Europe/Berlin' } },
     },
     users: {

@@ -154,7 +154,6 @@ deployments:
   });
 
   it.each([
-    ['retention: { daily: 7 }', 'retention'],
     ['drills: {}', 'drills'],
     ['objectives: { rpo: 5m }', 'objectives'],
   ])('refuses what a later release will carry out, and says so: %s', async (line, key) => {

@@ -58,7 +58,6 @@ describe('an S3 storage in the config', () => {
     ['bucket: b-1, endpoint: "minio:9000"', 'endpoint', /https/],
     ['bucket: b-1, region: r, caFile: ca.pem', 'caFile', /no endpoint/],
     ['bucket: b-1, region: r, kmsKey: create', 'kmsKey', /ARN of a key/],
-    ['bucket: b-1, region: r, objectLock: governance', 'objectLock', /does not carry it out yet/],
     ['bucket: b-1, region: r, prefix: /x', 'prefix', /segments/],
     ['bucket: b-1, region: r, prefix: x//y', 'prefix', /segments/],
     ['bucket: b, region: r', 'bucket', /name of a bucket/],
