@@ -8,6 +8,7 @@ import { registerForecast } from './commands/forecast.ts';
 import { registerList } from './commands/list.ts';
 import { registerPrune } from './commands/prune.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerRetry } from './commands/retry.ts';
 import { registerRoles } from './commands/roles.ts';
 import { registerRuns } from './commands/runs.ts';
 import { registerWindow } from './commands/window.ts';
@@ -48,6 +49,7 @@ export function buildProgram(options: ProgramOptions): Command {
     registerPrune,
     registerRestore,
     registerRuns,
+    registerRetry,
     registerForecast,
     registerConfig,
     registerRoles,

@@ -18,6 +18,7 @@ import { listBackups } from '../src/application/use-cases/list-backups.ts';
 import { pruneArchive } from '../src/application/use-cases/prune-archive.ts';
 import { recordFailure } from '../src/application/use-cases/record-failure.ts';
 import { releaseLease } from '../src/application/use-cases/release-lease.ts';
+import { requestToRetry } from '../src/application/use-cases/retry-run.ts';
 import { runStatus } from '../src/application/use-cases/run-status.ts';
 import { showRecoveryWindow } from '../src/application/use-cases/show-recovery-window.ts';
 import { sweepRuns } from '../src/application/use-cases/sweep-runs.ts';
@@ -125,6 +126,16 @@ export class EmbeddedClient implements HoldfastClient {
 
   cancel(runId: string): Promise<void> {
     return cancelRun(runId, { ...this.#parts.deps, history: this.#parts.history });
+  }
+
+  async retry(
+    failed: string,
+    requestedBy: string,
+  ): Promise<{ readonly runId: string; readonly workflow: 'backup' | 'restore' }> {
+    const { deps, history } = this.#parts;
+    const { workflow, request } = await requestToRetry(failed, requestedBy, { ...deps, history });
+    const { runId } = await (workflow === 'backup' ? this.startBackup(request) : this.startRestore(request));
+    return { runId, workflow };
   }
 
   /** Ends what still runs here, as a process that dies would, but cleans up after it. */

@@ -134,5 +134,13 @@ export interface HoldfastClient {
   status(runId?: string): Promise<readonly RunStatus[]>;
   /** Asks a run to stop and clean up; resolves when the request is durable. @throws UnknownRun */
   cancel(runId: string): Promise<void>;
+  /**
+   * Starts a new run with the request of one that failed, was cancelled or was interrupted.
+   * @throws UnknownRun, InvalidInput (it runs, succeeded, or must be asked for anew)
+   */
+  retry(
+    runId: string,
+    requestedBy: string,
+  ): Promise<{ readonly runId: string; readonly workflow: 'backup' | 'restore' }>;
   close(): Promise<void>;
 }

@@ -143,6 +143,7 @@ export function fakeClient(over: Partial<HoldfastClient> = {}): HoldfastClient &
     prune: answer('prune', [makePruned()]),
     status: answer('status', [makeRun()]),
     cancel: answer('cancel', undefined),
+    retry: answer('retry', { runId: 'run-1', workflow: 'backup' as const }),
     close: answer('close', undefined),
     ...over,
   };
