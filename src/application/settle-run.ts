@@ -4,7 +4,7 @@ import { type Manifest, manifestSchema } from '../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
 import { mayDelete, mayUnmarkTarget, mayWriteManifest } from '../domain/outcome.ts';
 import type { BackupPlan, Outcome } from '../domain/run.ts';
-import { planSchema, type RestorePlan, type Settled } from '../domain/run-documents.ts';
+import { planSchema, type RestorePlan, runRequestSchema, type Settled } from '../domain/run-documents.ts';
 import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
@@ -47,7 +47,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     await discardUnfinished(plan, storage, deps);
   } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
   await deleteCheckpoints(runId, deps);
-  await releaseHold(deps.state, runId);
+  if (await mayHold(runId, deps)) await releaseHold(deps.state, runId);
   await markSettled(runId, deletedObjects, deps);
 }
 
@@ -58,6 +58,12 @@ async function releaseSource(plan: BackupPlan, outcome: Outcome, deps: SettleDep
     const kept = method === 'snapshot' && mayWriteManifest(outcome);
     if (method !== 'logical' && !kept) await deps.volumes.delete({ runId: plan.runId, part });
   }
+}
+
+/** A restore to a time holds what it reads, also one that failed before it had a plan. */
+async function mayHold(runId: string, { state }: StepDeps): Promise<boolean> {
+  const run = await findDocument(state, stateKeys.runRequest(runId), runRequestSchema);
+  return run?.workflow === 'restore' && (run.request.at ?? run.request.beforeDrop) !== undefined;
 }
 
 async function unmarkTarget({ runId, request, deployment }: RestorePlan, deps: SettleDeps): Promise<void> {

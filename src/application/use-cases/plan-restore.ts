@@ -92,7 +92,8 @@ async function makePlan(
     ? await describeDirectory(request, { manifest, part: part.name, runId }, restoreTime, deps)
     : await describeServer(manifest, { request, deployment: manifest.deployment, settings, runId, signal }, deps);
   const held = [{ storage: entry.storageName, backupId: manifest.backupId }];
-  await holdForRun(deps.state, { run: runId, at: deps.clock.now().toISOString(), backups: held }, slices);
+  if (slices.length > 0)
+    await holdForRun(deps.state, { run: runId, at: deps.clock.now().toISOString(), backups: held }, slices);
   await requireStored(partObjects(part), entry.storage, signal);
   const archived = await writeSlices(runId, part.name, slices, deps);
   return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {
