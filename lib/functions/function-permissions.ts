@@ -51,6 +51,7 @@ function databaseGrants(
       grantReadConfig(role, props);
       permissions.readArtifacts(role);
       permissions.readDatabaseUsers(role, 'restoreCredentials');
+      permissions.holdArtifacts(role);
     },
   };
 }
@@ -119,10 +120,12 @@ function endingGrants(
       permissions.deleteArtifacts(role, ['*/packs/*', '*/oplog/*']);
       permissions.discardUnfinished(role);
       permissions.deleteCheckpoints(role);
+      permissions.releaseHolds(role);
     },
     CompleteRestore: (role) => {
       useState(role, permissions, 'leases');
       permissions.readDatabaseUsers(role, 'restoreCredentials');
+      permissions.releaseHolds(role);
     },
     ReleaseLease: (role) => {
       useState(role, permissions, 'leases');
@@ -175,6 +178,7 @@ function cleanUp(role: iam.Role, { permissions, worker }: GrantsProps): void {
   permissions.discardUnfinished(role);
   permissions.deleteCheckpoints(role);
   permissions.readDatabaseUsers(role, 'restoreCredentials');
+  permissions.releaseHolds(role);
 }
 
 /** What the worker may do; it can't delete what it wrote but for the index of an attempt that it supersedes. */

@@ -61,7 +61,7 @@ export class StagePermissions {
     grant(role, { actions: ['s3:PutObject'], resources, purpose: 'Asks a run to stop', because: anyRun });
   }
 
-  /** Checkpoints of a dump, which a run that is over needs no more; nothing else of the state is ever deleted. */
+  /** Checkpoints of a dump, which a run that is over needs no more. */
   deleteCheckpoints(role: iam.Role): void {
     const resources = [this.#props.stateBucket.arnForObjects('runs/*/checkpoints/*')];
     grant(role, {
@@ -70,6 +70,20 @@ export class StagePermissions {
       purpose: 'Deletes the checkpoints of a dump that is over',
       because: anyRun,
     });
+  }
+
+  /** Holds what a restore reads, and sees what is being pruned. */
+  holdArtifacts(role: iam.Role): void {
+    const { stateBucket } = this.#props;
+    const resources = [stateBucket.arnForObjects('holds/*')];
+    const purpose = 'Holds what a restore reads, and sees what is being pruned';
+    grant(role, { actions: ['s3:PutObject', 's3:GetObject'], resources, purpose, because: anyRun });
+  }
+
+  releaseHolds(role: iam.Role): void {
+    const resources = [this.#props.stateBucket.arnForObjects('holds/*')];
+    const purpose = 'Lets go what a run that is over has held';
+    grant(role, { actions: ['s3:DeleteObject'], resources, purpose, because: anyRun });
   }
 
   readArtifacts(role: iam.Role): void {
