@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { exitCodes } from '../src/domain/error-registry.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { registerArchive } from './commands/archive.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerConfig } from './commands/config.ts';
 import { registerDescribe } from './commands/describe.ts';
@@ -50,6 +51,7 @@ export function buildProgram(options: ProgramOptions): Command {
     registerRestore,
     registerRuns,
     registerRetry,
+    registerArchive,
     registerForecast,
     registerConfig,
     registerRoles,

@@ -15,6 +15,7 @@ import { publishConfig } from './publish-config.ts';
 import { letLogsUse, makeStageKey } from './stage-key.ts';
 import { BackupSchedules } from './starting/backup-schedules.ts';
 import { Housekeeping } from './starting/housekeeping.ts';
+import { OplogArchives } from './starting/oplog-archives.ts';
 import { StageStorage } from './storage/stage-storage.ts';
 import { buildWorkerImage } from './worker/build-worker-image.ts';
 import { WorkerTasks } from './worker/worker-tasks.ts';
@@ -117,6 +118,8 @@ export class HoldfastStage extends Construct {
     });
     const backup = this.workflows.all.backup.stateMachine;
     new BackupSchedules(this, 'Schedules', { settings, key, backup, undelivered });
+    const archiveOplog = this.workflows.all['archive-oplog'].stateMachine;
+    new OplogArchives(this, 'OplogArchives', { settings, archiveOplog });
   }
 }
 

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { bind, type BoundUseCase } from '../src/application/bind.ts';
+import { bind, bindTurn, type BoundUseCase } from '../src/application/bind.ts';
 import { acquireLease, acquireLeaseInput } from '../src/application/use-cases/acquire-lease.ts';
 import { awaitSnapshot, awaitSnapshotInput } from '../src/application/use-cases/await-snapshot.ts';
 import { captureOplog, captureOplogInput } from '../src/application/use-cases/capture-oplog.ts';
 import { completeBackup, completeBackupInput } from '../src/application/use-cases/complete-backup.ts';
 import { completeRestore, completeRestoreInput } from '../src/application/use-cases/complete-restore.ts';
 import { deleteSnapshot, deleteSnapshotInput } from '../src/application/use-cases/delete-snapshot.ts';
+import { archiveOplog, archiveOplogInput } from '../src/application/use-cases/archive-oplog.ts';
+import { findReplicaSets, findReplicaSetsInput } from '../src/application/use-cases/find-replica-sets.ts';
 import { inspectDeployment, inspectDeploymentInput } from '../src/application/use-cases/inspect-deployment.ts';
 import { launchWorker, launchWorkerInput } from '../src/application/use-cases/launch-worker.ts';
 import { planBackup, planBackupInput } from '../src/application/use-cases/plan-backup.ts';
@@ -14,6 +16,7 @@ import { publishOutcome, publishOutcomeInput } from '../src/application/use-case
 import { recordFailure, recordFailureInput } from '../src/application/use-cases/record-failure.ts';
 import { releaseLease, releaseLeaseInput } from '../src/application/use-cases/release-lease.ts';
 import { snapshotMember, snapshotMemberInput } from '../src/application/use-cases/snapshot-member.ts';
+import { startNewBase, startNewBaseInput } from '../src/application/use-cases/start-new-base.ts';
 import type { LocalDeps } from '../src/composition/compose-local.ts';
 import { asHoldfastError, failureCause } from '../src/domain/failure.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
@@ -39,6 +42,9 @@ export function bindFunctions(deps: LocalDeps): Readonly<Record<FunctionName, Bo
     ReleaseLease: bind(releaseLease, releaseLeaseInput)(deps),
     PublishOutcome: bind(publishOutcome, publishOutcomeInput)(deps),
     RecordFailure: bind(recordFailure, recordFailureInput)(deps),
+    FindReplicaSets: bindTurn(findReplicaSets, findReplicaSetsInput)(deps),
+    ArchiveOplog: bindTurn(archiveOplog, archiveOplogInput)(deps),
+    StartNewBase: bindTurn(startNewBase, startNewBaseInput)(deps),
   };
 }
 

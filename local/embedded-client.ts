@@ -5,6 +5,7 @@ import { toStorageError } from '../src/adapters/directory/file-errors.ts';
 import { ownerOnly } from '../src/adapters/directory/owner-only.ts';
 import { makeFolders } from '../src/adapters/make-folders.ts';
 import type {
+  ArchivedSet,
   BackupSummary,
   HoldfastClient,
   PrunedArchive,
@@ -23,7 +24,7 @@ import { runStatus } from '../src/application/use-cases/run-status.ts';
 import { showRecoveryWindow } from '../src/application/use-cases/show-recovery-window.ts';
 import { sweepRuns } from '../src/application/use-cases/sweep-runs.ts';
 import type { LocalDeps } from '../src/composition/compose-local.ts';
-import { HoldfastError } from '../src/domain/errors.ts';
+import { HoldfastError, isErrorName } from '../src/domain/errors.ts';
 import { nameFailure } from '../src/domain/failure.ts';
 import type { Manifest } from '../src/domain/manifest.ts';
 import { makeRunId, stateKeys } from '../src/domain/names.ts';
@@ -63,6 +64,8 @@ interface RunningHere {
 export class EmbeddedClient implements HoldfastClient {
   readonly #parts: EmbeddedParts;
   readonly #running = new Map<string, RunningHere>();
+  /** Of the archive. */
+  #turn: Execution | undefined;
 
   constructor(parts: EmbeddedParts) {
     this.#parts = parts;
@@ -138,9 +141,28 @@ export class EmbeddedClient implements HoldfastClient {
     return { runId, workflow };
   }
 
+  /** One turn of the oplog archive; it is no run, and leaves none behind. */
+  async archiveOplog(deployment: string): Promise<readonly ArchivedSet[]> {
+    const { executions, deps } = this.#parts;
+    const turn = executions.start(
+      loadWorkflow('archive-oplog'),
+      makeRunId('archive-oplog', deps.clock.now(), randomBytes(3).toString('hex')),
+      {
+        deployment,
+      },
+    );
+    this.#turn = turn;
+    const result = await turn.result;
+    this.#turn = undefined;
+    if (result.status === 'SUCCEEDED') return result.output as unknown as readonly ArchivedSet[];
+    const { name, message, next } = nameFailure({ Error: result.error, Cause: result.cause });
+    throw new HoldfastError(isErrorName(name) ? name : 'Internal', message, { next });
+  }
+
   /** Ends what still runs here, as a process that dies would, but cleans up after it. */
   async close(): Promise<void> {
     const running = [...this.#running.values()];
+    await this.#turn?.abort('the process that ran it ends', 'Interrupted');
     for (const { execution } of running) void execution.abort('the process that ran it ends', 'Interrupted');
     await Promise.all(running.map(({ ended }) => ended));
     if (running.length > 0) await this.sweep();
@@ -218,4 +240,9 @@ function checked<S extends z.ZodType>(schema: S, request: unknown): z.output<S> 
   const parsed = schema.safeParse(request);
   if (parsed.success) return parsed.data;
   throw new HoldfastError('InvalidInput', z.prettifyError(parsed.error));
+}
+
+/** Whether an execution is a turn of the archive. */
+export function isTurn(runId: string): boolean {
+  return runId.startsWith('archive-oplog-');
 }

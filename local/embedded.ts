@@ -17,15 +17,17 @@ import type { VolumeSnapshots } from '../src/application/ports/volume-snapshots.
 import { composeLocal, type LocalOptions } from '../src/composition/compose-local.ts';
 import { LocalStorages } from '../src/composition/local-storages.ts';
 import { loadConfig } from '../src/config/load-config.ts';
+import { HoldfastError } from '../src/domain/errors.ts';
 import { nameFailure } from '../src/domain/failure.ts';
 import { stateKeys } from '../src/domain/names.ts';
+import type { BackupRequest } from '../src/domain/run.ts';
 import type { Settings } from '../src/domain/settings.ts';
 import { bindFunctions, makeTaskHandler } from './bindings.ts';
 import { CredentialEnvironment } from './credential-environment.ts';
-import { EmbeddedClient } from './embedded-client.ts';
+import { EmbeddedClient, isTurn } from './embedded-client.ts';
 import { JournalRunHistory } from './run-history.ts';
 import { EmbeddedExecutions, TaskTokenError } from './states-language/executions.ts';
-import { FileJournal } from './states-language/journal.ts';
+import { FileJournal, type Journal, MemoryJournal } from './states-language/journal.ts';
 
 export type EmbeddedOptions = ({ readonly configPath: string } | { readonly settings: Settings }) & {
   /** The product's own log; warnings and errors as JSON lines on stderr when left out. */
@@ -61,7 +63,7 @@ function connectParts(
   const credentials = new CredentialEnvironment(settings);
   const storages = new LocalStorages();
   // The engine calls the use cases, which start workers, which answer the engine.
-  const engine: { executions?: EmbeddedExecutions } = {};
+  const engine: { executions?: EmbeddedExecutions; client?: EmbeddedClient } = {};
   const workers = new ForkWorkerLauncher({
     entry: workerEntry,
     args: [stateDir],
@@ -79,27 +81,37 @@ function connectParts(
     ...snapshotParts(stateDir, credentials, options),
     launcher: new OrphanStoppingLauncher({ launcher: workers, state, clock, logger }),
     executions: new JournalExecutions(state),
+    startBackup: (request) => startBackup(engine, request),
     events: new LogEventPublisher({ clock, logger, file: join(stateDir, 'events.ndjson') }),
   });
   const executions = new EmbeddedExecutions({
     clock,
     tasks: makeTaskHandler(bindFunctions(deps)),
-    journal: (runId) => new FileJournal(join(stateDir, stateKeys.journal(runId))),
+    journal: (runId) => journalOf(stateDir, runId),
     processFacts: { ...thisProcess() },
   });
   engine.executions = executions;
-  return new EmbeddedClient({
+  engine.client = new EmbeddedClient({
     deps,
     executions,
     history: new JournalRunHistory(state),
     credentials,
     stateDir,
     sweepTemporaryFiles: () => sweepTemporaryFiles(settings, state, storages, logger),
-    close: async () => {
-      await storages.close();
-      await state.close();
-    },
+    close: () => storages.close().then(() => state.close()),
   });
+  return engine.client;
+}
+
+/** A turn of the archive is no run: it leaves nothing to look at. */
+function journalOf(stateDir: string, runId: string): Journal {
+  return isTurn(runId) ? new MemoryJournal() : new FileJournal(join(stateDir, stateKeys.journal(runId)));
+}
+
+/** @throws HoldfastError Internal before the product is put together */
+function startBackup({ client }: { readonly client?: EmbeddedClient }, request: BackupRequest) {
+  if (client) return client.startBackup(request);
+  throw new HoldfastError('Internal', 'a backup was asked for before the product was there');
 }
 
 function snapshotParts(

@@ -144,6 +144,39 @@ export const functions = {
     does: 'decides the outcome of a run that failed or was cancelled, and cleans up; finishes one that is complete',
     errors: ['TargetUnreachable', 'StorageUnavailable'],
   },
+  FindReplicaSets: {
+    does: 'finds the replica sets of a deployment whose oplog is archived, and who may be read',
+    errors: [
+      'UnknownDeployment',
+      'UnsupportedTopology',
+      'NoEligibleMember',
+      'SourceUnreachable',
+      'AuthenticationFailed',
+      'MissingPrivileges',
+      'UnsupportedVersion',
+      'CredentialsUnavailable',
+    ],
+  },
+  ArchiveOplog: {
+    does: 'archives what a replica set wrote since the last turn, and records gaps',
+    errors: [
+      'SourceUnreachable',
+      'MemberStateChanged',
+      'OplogRolledOver',
+      'OplogGap',
+      'CorruptSource',
+      'VerificationFailed',
+      'LeaseLost',
+      'UnknownStorage',
+      'StorageFull',
+      'StorageAccessDenied',
+      'StorageUnavailable',
+    ],
+  },
+  StartNewBase: {
+    does: 'starts a backup because of a gap in the oplog archive',
+    errors: ['UnknownDeployment', 'StorageUnavailable'],
+  },
 } as const satisfies Record<string, FunctionEntry>;
 
 export type FunctionName = keyof typeof functions;
@@ -174,6 +207,22 @@ export const stateMachines = {
     ],
   },
   restore: { file: 'restore.asl.json', functions: ['PlanRestore', 'CompleteRestore', ...always] },
-} as const satisfies Record<string, { readonly file: string; readonly functions: readonly FunctionName[] }>;
+  'archive-oplog': {
+    file: 'archive-oplog.asl.json',
+    functions: ['FindReplicaSets', 'ArchiveOplog', 'StartNewBase'],
+    express: true,
+  },
+} as const satisfies Record<string, StateMachineEntry>;
+
+interface StateMachineEntry {
+  readonly file: string;
+  readonly functions: readonly FunctionName[];
+  /** An Express workflow: its executions are no runs, have no folder and no history, and are over within five minutes. */
+  readonly express?: true;
+}
 
 export type WorkflowName = keyof typeof stateMachines;
+
+export function isExpress(workflow: WorkflowName): boolean {
+  return 'express' in stateMachines[workflow];
+}

@@ -30,7 +30,8 @@ export function apiGrants(props: GrantsProps): Readonly<Record<keyof typeof apiF
   };
 }
 
-function startOf(workflow: WorkflowName, props: GrantsProps): (role: iam.Role) => void {
+/** For a function that starts that workflow. */
+export function startOf(workflow: WorkflowName, props: GrantsProps): (role: iam.Role) => void {
   return (role) => {
     grantReadConfig(role, props);
     props.permissions.readState(role, ['runs']);

@@ -87,6 +87,21 @@ export const stepFunctions = {
     description: 'Decides the outcome of a run that failed, and cleans up',
     ...{ timeoutSeconds: 830, memory: 1024, database: true },
   },
+  FindReplicaSets: {
+    folder: 'find-replica-sets',
+    description: 'Finds the replica sets whose oplog is archived',
+    ...{ timeoutSeconds: 55, memory: 512, database: true },
+  },
+  ArchiveOplog: {
+    folder: 'archive-oplog',
+    description: 'Archives what a replica set wrote since the last minute',
+    ...{ timeoutSeconds: 55, memory: 1024, database: true },
+  },
+  StartNewBase: {
+    folder: 'start-new-base',
+    description: 'Starts a backup because of a gap in the oplog archive',
+    ...{ timeoutSeconds: 55, memory: 512, database: false },
+  },
 } as const satisfies Record<FunctionName, FunctionEntry>;
 
 /** The functions that rules start. */

@@ -1,12 +1,12 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
-import { eventSource } from '../../src/domain/events.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
+import { archiveGrants } from './archive-permissions.ts';
 import { grantStartWorkers, grantStopWorkers } from '../permissions/worker-permissions.ts';
 import { apiGrants } from './api-permissions.ts';
 import type { AppFunction } from './app-function.ts';
 import type { AnyFunctionName } from './function-list.ts';
-import { grantReadConfig, type GrantsProps } from './grants-props.ts';
+import { grantPublish, type GrantsProps, grantReadConfig } from './grants-props.ts';
 
 /** Gives every function its grants. A test compares them with the calls that it makes in executed runs. */
 export function grantFunctions(functions: Readonly<Record<AnyFunctionName, AppFunction>>, props: GrantsProps): void {
@@ -15,6 +15,7 @@ export function grantFunctions(functions: Readonly<Record<AnyFunctionName, AppFu
     ...planningGrants(props),
     ...endingGrants(props),
     ...apiGrants(props),
+    ...archiveGrants(props),
   };
   for (const name of Object.keys(functions) as AnyFunctionName[]) grants[name](functions[name].role);
 }
@@ -100,7 +101,10 @@ function endingGrants(
   props: GrantsProps,
 ): Omit<
   Grants,
-  keyof ReturnType<typeof databaseGrants> | keyof ReturnType<typeof planningGrants> | keyof ReturnType<typeof apiGrants>
+  | keyof ReturnType<typeof databaseGrants>
+  | keyof ReturnType<typeof planningGrants>
+  | keyof ReturnType<typeof apiGrants>
+  | keyof ReturnType<typeof archiveGrants>
 > {
   const { permissions, worker } = props;
   const sweep = (role: iam.Role): void => {
@@ -108,7 +112,7 @@ function endingGrants(
     permissions.writeState(role, ['leases']);
     lookAtRuns(role, props);
     cleanUp(role, props);
-    publish(role, props);
+    grantPublish(role, props);
   };
   return {
     CompleteBackup: (role) => {
@@ -133,7 +137,7 @@ function endingGrants(
     },
     PublishOutcome: (role) => {
       useState(role, permissions);
-      publish(role, props);
+      grantPublish(role, props);
     },
     RecordFailure: (role) => {
       useState(role, permissions);
@@ -156,15 +160,6 @@ function lookAtRuns(role: iam.Role, { executions }: GrantsProps): void {
     resources: executions,
     purpose: 'Asks whether another run still runs',
     because: 'An execution gets its name when it starts.',
-  });
-}
-
-function publish(role: iam.Role, { eventBusArn }: GrantsProps): void {
-  grant(role, {
-    actions: ['events:PutEvents'],
-    resources: [eventBusArn],
-    conditions: { StringEquals: { 'events:source': eventSource } },
-    purpose: 'Publishes how a run ended',
   });
 }
 

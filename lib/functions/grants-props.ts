@@ -1,5 +1,6 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type { WorkflowName } from '../../statemachines/manifest.ts';
+import { eventSource } from '../../src/domain/events.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
 import type { WorkerTasks } from '../worker/worker-tasks.ts';
@@ -20,4 +21,13 @@ export interface GrantsProps {
 export function grantReadConfig(role: iam.Role, { configObjectArn }: Pick<GrantsProps, 'configObjectArn'>): void {
   const purpose = 'Reads the config as it was deployed';
   grant(role, { actions: ['s3:GetObject'], resources: [configObjectArn], purpose });
+}
+
+export function grantPublish(role: iam.Role, { eventBusArn }: Pick<GrantsProps, 'eventBusArn'>): void {
+  grant(role, {
+    actions: ['events:PutEvents'],
+    resources: [eventBusArn],
+    conditions: { StringEquals: { 'events:source': eventSource } },
+    purpose: 'Publishes how a run ended',
+  });
 }

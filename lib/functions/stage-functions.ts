@@ -9,6 +9,8 @@ import { environment as captureOplog } from '../../lambdas/capture-oplog/env.ts'
 import { environment as completeBackup } from '../../lambdas/complete-backup/env.ts';
 import { environment as completeRestore } from '../../lambdas/complete-restore/env.ts';
 import { environment as deleteSnapshot } from '../../lambdas/delete-snapshot/env.ts';
+import { environment as archiveOplog } from '../../lambdas/archive-oplog/env.ts';
+import { environment as findReplicaSets } from '../../lambdas/find-replica-sets/env.ts';
 import { environment as inspectDeployment } from '../../lambdas/inspect-deployment/env.ts';
 import { environment as launchWorker } from '../../lambdas/launch-worker/env.ts';
 import { environment as planBackup } from '../../lambdas/plan-backup/env.ts';
@@ -19,6 +21,7 @@ import { environment as releaseLease } from '../../lambdas/release-lease/env.ts'
 import { environment as reportStoppedTask } from '../../lambdas/report-stopped-task/env.ts';
 import { environment as settleEndedRun } from '../../lambdas/settle-ended-run/env.ts';
 import { environment as snapshotMember } from '../../lambdas/snapshot-member/env.ts';
+import { environment as startNewBase } from '../../lambdas/start-new-base/env.ts';
 import { environment as sweepRuns } from '../../lambdas/sweep-runs/env.ts';
 import { environment as cancelRun } from '../../lambdas/cancel-run/env.ts';
 import { environment as describeBackup } from '../../lambdas/describe-backup/env.ts';
@@ -46,6 +49,9 @@ const schemas = {
   ReleaseLease: releaseLease,
   PublishOutcome: publishOutcome,
   RecordFailure: recordFailure,
+  FindReplicaSets: findReplicaSets,
+  ArchiveOplog: archiveOplog,
+  StartNewBase: startNewBase,
   SweepRuns: sweepRuns,
   SettleEndedRun: settleEndedRun,
   ReportStoppedTask: reportStoppedTask,

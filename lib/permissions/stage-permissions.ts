@@ -7,7 +7,7 @@ import { secretArn } from '../secret-arn.ts';
 import type { ArtifactStorage } from '../storage/stage-storage.ts';
 
 /** Folders of the state bucket (src/domain/names.ts). */
-export type StateFolder = 'runs' | 'leases' | 'requests';
+export type StateFolder = 'runs' | 'leases' | 'requests' | 'archives';
 
 export interface StagePermissionsProps {
   readonly settings: Settings;
@@ -43,7 +43,7 @@ export class StagePermissions {
       purpose: 'Reads documents of the state',
       because: anyRun,
     });
-    this.#useKey(role);
+    this.useKey(role);
   }
 
   writeState(role: iam.Role, folders: readonly StateFolder[]): void {
@@ -100,7 +100,7 @@ export class StagePermissions {
         because: anyBackup,
       });
     }
-    this.#useKey(role);
+    this.useKey(role);
     this.#useStorageKeys(role);
   }
 
@@ -197,7 +197,8 @@ export class StagePermissions {
       .flatMap(({ bucketArn, prefix }) => (bucketArn === undefined ? [] : [{ bucketArn, prefix }]));
   }
 
-  #useKey(role: iam.Role): void {
+  /** For what is encrypted with the stage's key, the published config included. */
+  useKey(role: iam.Role): void {
     grant(role, { actions: useKeyActions, resources: [this.#props.key.keyArn], purpose: useKeyPurpose });
   }
 

@@ -2,7 +2,7 @@ import * as cdk from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { stageNames } from '../../src/domain/names.ts';
-import { type FunctionName, stateMachines, type WorkflowName } from '../../statemachines/manifest.ts';
+import { type FunctionName, isExpress, stateMachines, type WorkflowName } from '../../statemachines/manifest.ts';
 import { checkedName } from '../checked-name.ts';
 import { Workflow } from './workflow.ts';
 
@@ -41,9 +41,10 @@ export function machineArns(
   const names = workflowNames.map((workflow) => [workflow, stateMachineNameOf(stage, workflow)] as const);
   const machines = names.map(([workflow, name]) => [workflow, arn('stateMachine', name)] as const);
   return {
-    machines: machines.map(([, machine]) => machine),
+    // Express executions can't be described, stopped or told apart: no function asks for them.
+    machines: machines.filter(([workflow]) => !isExpress(workflow)).map(([, machine]) => machine),
     machineArns: Object.fromEntries(machines) as Record<WorkflowName, string>,
-    executions: names.map(([, name]) => arn('execution', `${name}:*`)),
+    executions: names.filter(([workflow]) => !isExpress(workflow)).map(([, name]) => arn('execution', `${name}:*`)),
   };
 }
 

@@ -5,7 +5,7 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { type FunctionName, stateMachines, type WorkflowName } from '../../statemachines/manifest.ts';
+import { type FunctionName, isExpress, stateMachines, type WorkflowName } from '../../statemachines/manifest.ts';
 import { explainGrant, grant } from '../grant.ts';
 
 export interface WorkflowProps {
@@ -52,6 +52,8 @@ export class Workflow extends Construct {
         readFileSync(new URL(`../../statemachines/${file}`, import.meta.url), 'utf8'),
       ),
       definitionSubstitutions: Object.fromEntries(functions.map((name) => [name, functionArns[name]])),
+      // Type EXPRESS: a turn each minute would cost more in transitions than in everything else.
+      stateMachineType: isExpress(workflow) ? sfn.StateMachineType.EXPRESS : sfn.StateMachineType.STANDARD,
       tracingEnabled: true,
       logs: {
         destination: new logs.LogGroup(this, 'Logs', {

@@ -49,6 +49,21 @@ export function bind<S extends z.ZodType<z.infer<typeof stepSchema>>, D extends 
   };
 }
 
+/**
+ * Makes a use case callable by a state machine whose executions are no runs: checks the payload, and leaves no record. What
+ * fails is made good by the next execution, and is in the log.
+ */
+export function bindTurn<S extends z.ZodType, D>(
+  useCase: (input: z.output<S>, deps: D, signal?: AbortSignal) => Promise<unknown>,
+  inputSchema: S,
+): (deps: D) => BoundUseCase {
+  return (deps) => async (payload, signal) => {
+    const input = inputSchema.safeParse(payload);
+    if (!input.success) throw new HoldfastError('InvalidInput', z.prettifyError(input.error));
+    return useCase(input.data, deps, signal);
+  };
+}
+
 /** Keeps one failed try in the run's folder. That it can't be kept never hides the failure itself. */
 export async function recordStepError(
   step: z.infer<typeof stepSchema>,

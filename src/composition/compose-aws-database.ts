@@ -1,4 +1,5 @@
 import { MongoDeploymentInspector } from '../adapters/mongodb/inspect-deployment.ts';
+import type { ArchiveOplogDeps } from '../application/archive-turn.ts';
 import type { StepDeps } from '../application/bind.ts';
 import type { DeploymentInspector } from '../application/ports/deployment-inspector.ts';
 import type { LockWatchdog } from '../application/ports/lock-watchdog.ts';
@@ -11,6 +12,7 @@ import { openSecrets } from './aws-storages.ts';
 import { makeCapturePart } from './capture-part.ts';
 import { makeOpenMember } from './open-member.ts';
 import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
+import { makeWithMember } from './read-member.ts';
 
 /** The parts of functions on AWS that speak MongoDB: the driver is in no other bundle. */
 export function composeInspector(): { readonly inspector: DeploymentInspector } {
@@ -32,6 +34,10 @@ export function composeMembers(): { readonly openMember: OpenMember; readonly wa
       arm: () => Promise.reject(new HoldfastError('LockRefused', 'This release locks no member on AWS.')),
     },
   };
+}
+
+export function composeArchivedMembers(): Pick<ArchiveOplogDeps, 'withMember'> {
+  return makeWithMember({ readSecret: openSecrets() });
 }
 
 export function composeTarget(): { readonly openTarget: OpenTarget; readonly unmarkTarget: UnmarkTarget } {

@@ -128,6 +128,24 @@ function warningsOf(part: TopologyPart, member: Member, preferences: MemberPrefe
   return warnings;
 }
 
+function inOrder(members: readonly Member[], preferences: MemberPreferences): Member[] {
+  return members.toSorted(
+    (a, b) => rank(a, preferences) - rank(b, preferences) || (a.lagSeconds ?? 0) - (b.lagSeconds ?? 0),
+  );
+}
+
+/**
+ * Every member that may be read, the one that {@link chooseMember} chooses first.
+ * @throws NoEligibleMember with the reason of every refusal.
+ */
+export function readableMembers(part: TopologyPart, preferences: MemberPreferences): Member[] {
+  chooseMember(part, preferences);
+  return inOrder(
+    part.members.filter((member) => refuseMember(member, preferences) === undefined),
+    preferences,
+  );
+}
+
 /**
  * Chooses the member to read.
  * @throws NoEligibleMember with the reason of every refusal.
@@ -138,10 +156,10 @@ export function chooseMember(
   options: MemberChoiceOptions = {},
 ): MemberChoice {
   const judged = part.members.map((member) => ({ member, refusal: refuseMember(member, preferences, options) }));
-  const [best] = judged
-    .filter(({ refusal }) => refusal === undefined)
-    .map(({ member }) => member)
-    .sort((a, b) => rank(a, preferences) - rank(b, preferences) || (a.lagSeconds ?? 0) - (b.lagSeconds ?? 0));
+  const [best] = inOrder(
+    judged.filter(({ refusal }) => refusal === undefined).map(({ member }) => member),
+    preferences,
+  );
   if (best === undefined) {
     const reasons = judged.map(({ member, refusal }) => `${member.host}: ${refusal ?? ''}`);
     throw new HoldfastError('NoEligibleMember', `No member of ${part.name} may be read. ${reasons.join('; ')}.`, {

@@ -51,6 +51,11 @@ export const stateKeys = {
   settled: (runId: string) => `runs/${runId}/settled.json`,
 } as const;
 
+/** Whether a lease is that of an archive: no run's, so that no run's end frees it. */
+export function isArchiveLease(key: string): boolean {
+  return /^leases\/[^./]+\.archive\./.test(key);
+}
+
 /** Keys of an artifact storage, below its prefix. */
 export const artifactKeys = {
   deployment: (deployment: string) => `${deployment}/`,

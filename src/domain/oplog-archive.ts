@@ -33,6 +33,7 @@ export const gapReasonSchema = z.enum([
   /** A slice is missing in the storage, or damaged. */
   'objectLost',
 ]);
+export type GapReason = z.infer<typeof gapReasonSchema>;
 
 /**
  * `gaps/<time of after>-<reason>.json`. Restores reach every entry up to `after`, from a base before it, and every entry from
@@ -178,6 +179,31 @@ function cutAtGaps<Slice extends SliceSpan>(
     .map((piece) => ({ ...piece, slices: slicesBetween(chain, piece.from.ts, piece.to.ts) }));
 }
 
+/** How long a source's oplog must still hold what is archived last: time for people to do something. */
+const enoughOplogSeconds = 3600;
+/** Beyond it an oplog counts as full: it forgets an entry for each that is written. */
+const fullFraction = 0.9;
+
+/**
+ * How many seconds of oplog the source still holds before the last archived entry, when those are too few: an archiver that
+ * stands still for so long makes a gap.
+ * @param usedFraction how much of its size the oplog uses: a young one forgets nothing yet @returns undefined: long enough
+ */
+export function shortOplog(oldest: Timestamp, archivedTo: Timestamp, usedFraction: number): number | undefined {
+  const remaining = archivedTo.t - oldest.t;
+  return usedFraction >= fullFraction && remaining < enoughOplogSeconds ? remaining : undefined;
+}
+
+const firstBaseWaitMs = 60 * 60_000;
+const longestBaseWaitMs = 24 * firstBaseWaitMs;
+
+/** Whether a backup is to be started because of a gap: at once, then after an hour, two hours, four, up to a day. */
+export function isBaseDue({ attempts, attemptedAt }: NonNullable<ArchiveProgress['wantsBase']>, now: Date): boolean {
+  if (attemptedAt === null) return true;
+  const wait = Math.min(longestBaseWaitMs, firstBaseWaitMs * 2 ** (attempts - 1));
+  return Math.abs(now.getTime() - Date.parse(attemptedAt)) >= wait;
+}
+
 /**
  * How far an archive is: `archives/<deployment>/<set>-<id>.json` of the state storage, written at each turn. It saves the
  * archiver from listing the slices; the storage tells the same, and is believed where they differ.
@@ -196,6 +222,8 @@ export const archiveProgressSchema = z.strictObject({
   member: z.string(),
   /** Changes when the member's data is replaced or taken back (consistency rule 5). */
   memberData: z.string(),
+  /** The source's oplog reaches back too little beyond what is archived; left out when it is long enough. */
+  oplogShort: z.strictObject({ remainingSeconds: z.int(), warnedAt: z.iso.datetime() }).optional(),
   /** A gap after which no base has been taken yet; left out for none. */
   wantsBase: z
     .strictObject({
@@ -208,3 +236,4 @@ export const archiveProgressSchema = z.strictObject({
     })
     .optional(),
 });
+export type ArchiveProgress = z.infer<typeof archiveProgressSchema>;

@@ -56,6 +56,7 @@ export const oplogArchiveOptions = {
 } as const;
 
 export const oplogArchiveSchema = z.strictObject({ ...oplogArchiveOptions, storage: z.string() });
+export type OplogArchiveSettings = z.infer<typeof oplogArchiveSchema>;
 
 /** Release series in which restores are proved (server-version.ts), and a patch: the build that goes into the worker's image. */
 export const mongodbVersionSchema = z

@@ -25,6 +25,18 @@ export function describeReading(store: Get): void {
     await rejectsWith(store().getRange('absent/object', 0, 1), 'ObjectNotFound');
   });
 
+  it('tells the age of an object by its own clock: from the write on, also from one that replaces', async () => {
+    expect(await store().age('absent/object')).toBeUndefined();
+    const { etag } = await store().put('age/object', bytes('one'));
+    const first = (await store().age('age/object')) ?? NaN;
+    await store().put('age/object', bytes('two'), { ifMatch: etag });
+    const second = (await store().age('age/object')) ?? NaN;
+    for (const age of [first, second]) {
+      expect(age).toBeGreaterThanOrEqual(0);
+      expect(age).toBeLessThan(60_000);
+    }
+  });
+
   it('names storage and key in an error', async () => {
     const error: unknown = await store()
       .get('absent/named')

@@ -144,8 +144,10 @@ describe('functions', () => {
   it('are in the VPC when they speak MongoDB, and only then', () => {
     const inVpc = [...functionsNamed()].filter(([, { VpcConfig }]) => VpcConfig !== undefined).map(([name]) => name);
     expect(inVpc.sort()).toEqual([
+      'archive-oplog',
       'capture-oplog',
       'complete-restore',
+      'find-replica-sets',
       'inspect-deployment',
       'plan-restore',
       'record-failure',
@@ -221,6 +223,21 @@ describe('what starts things', () => {
     const rule = rules.find(({ Targets }) => Targets[0]?.Arn === arn);
     expect(rule).toMatchObject(expected);
     expect(rule?.Targets[0]?.DeadLetterConfig).toBeDefined();
+  });
+});
+
+describe('the oplog archive', () => {
+  it('has a turn every minute, by an Express workflow, for the deployments that have one', () => {
+    stack.hasResourceProperties('AWS::StepFunctions::StateMachine', {
+      StateMachineName: 'holdfast-test-archive-oplog',
+      StateMachineType: 'EXPRESS',
+    });
+    const turns = resourcesOf(template, 'AWS::Events::Rule')
+      .map(([, { Properties }]) => Properties as { ScheduleExpression?: string; Targets: { Input?: string }[] })
+      .filter(({ Targets }) => Targets[0]?.Input !== undefined);
+    expect(turns).toMatchObject([
+      { ScheduleExpression: 'rate(1 minute)', Targets: [{ Input: '{"deployment":"orders"}' }] },
+    ]);
   });
 });
 

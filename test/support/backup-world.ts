@@ -116,6 +116,8 @@ export function makeWorld(): BackupWorld {
     logger: quiet,
     openStorage: () => storage,
     captureWait: { first: 1, least: 1, most: 5 },
+    withMember: unused,
+    startBackup: unused,
     toolVersion: '0.0.0-test',
     inspector: {
       inspect: () =>

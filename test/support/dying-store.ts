@@ -28,6 +28,7 @@ export function dyingStore(store: ObjectStore, life: Lifetime): ObjectStore {
     get: (...args) => live(() => store.get(...args)),
     getRange: (...args) => live(() => store.getRange(...args)),
     head: (...args) => live(() => store.head(...args)),
+    age: (...args) => live(() => store.age(...args)),
     checksum: (...args) => live(() => store.checksum(...args)),
     delete: (...args) => live(() => store.delete(...args)),
     discardUnfinished: (...args) => live(() => store.discardUnfinished(...args)),

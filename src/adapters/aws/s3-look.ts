@@ -30,6 +30,37 @@ export async function lookAt(requests: S3Requests, key: string, attempts?: numbe
   throw requests.error(outcome.failure, { operation: 'HeadObject', key });
 }
 
+/**
+ * By the times that the storage itself puts on the object and on its answer.
+ * @returns milliseconds; undefined when there is no such object
+ */
+export async function ageOf(requests: S3Requests, key: string): Promise<number | undefined> {
+  const action = { operation: 'HeadObject', key } as const;
+  const outcome = await requests.outcome({
+    ...action,
+    run: async ({ sdk, client, options }) => {
+      const command = new sdk.HeadObjectCommand(requests.target(key));
+      let answeredAt: string | undefined;
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args);
+          answeredAt = (result.response as { headers?: Record<string, string> }).headers?.['date'];
+          return result;
+        },
+        { step: 'deserialize', name: 'readDate' },
+      );
+      const { LastModified } = await client.send(command, options);
+      const age = Date.parse(answeredAt ?? '') - (LastModified?.getTime() ?? Number.NaN);
+      if (Number.isNaN(age)) throw new AnswerError('MalformedAnswer', 'the answer has no Date, or no Last-Modified');
+      return Math.max(0, age);
+    },
+  });
+  if ('value' in outcome) return outcome.value;
+  // What HEAD refuses is explained by GET.
+  if ((await lookAt(requests, key)) === undefined) return undefined;
+  throw requests.error(outcome.failure, action);
+}
+
 async function lookByReading(requests: S3Requests, key: string, attempts?: number): Promise<S3Object | undefined> {
   const outcome = await requests.outcome({
     operation: 'GetObject',

@@ -10,7 +10,7 @@ import { assertObjectKey, assertObjectPrefix, assertObjectRange } from '../../do
 import { S3Connection } from './s3-connection.ts';
 import { deleteObjects } from './s3-deletion.ts';
 import { listObjects } from './s3-listing.ts';
-import { lookAt } from './s3-look.ts';
+import { ageOf, lookAt } from './s3-look.ts';
 import type { ObjectLock } from '../../domain/object-lock.ts';
 import { holdObject, lockObject, type ObjectProtection, readProtection } from './s3-object-locks.ts';
 import { type AccessKey, type S3Patience, type S3Place, usualPatience } from './s3-place.ts';
@@ -77,6 +77,11 @@ export class S3ObjectStore implements ObjectStore {
     this.#assertKey(key);
     const there = await lookAt(this.#requests, key);
     return there && { key, size: there.size, etag: there.etag };
+  }
+
+  async age(key: string): Promise<number | undefined> {
+    this.#assertKey(key);
+    return ageOf(this.#requests, key);
   }
 
   /** What the storage keeps; computed from the bytes only where it keeps none of the whole object. */

@@ -17,7 +17,7 @@ import { FileLock } from './file-lock.ts';
 import { formatCrc32, type WrittenFile, writeNewFile } from './file-writer.ts';
 import { listKeys } from './key-listing.ts';
 import { PartialFiles } from './partial-files.ts';
-import { etagOf, inspectObject, lstatOrUndefined, openObject, readFully } from './stored-file.ts';
+import { etagOf, inspectObject, lstatOrUndefined, millisecondsBetween, openObject, readFully } from './stored-file.ts';
 
 /** Directly below the root; no key may start with it. */
 const reservedFolder = '.holdfast-store';
@@ -96,6 +96,14 @@ export class DirectoryObjectStore implements ObjectStore {
       if (!found) await this.#assertRoot();
       return found && { key, ...found };
     });
+  }
+
+  /** By the clock of the file system, which on a mounted one is the server's: that of a file made for it. */
+  async age(key: string): Promise<number | undefined> {
+    if (!(await this.head(key))) return undefined;
+    const { path } = await this.#writePartial(key, oneChunk(new Uint8Array()));
+    const age = this.#at(key, 'look at', () => millisecondsBetween(this.#path(key), path));
+    return age.finally(() => rm(path, { force: true }));
   }
 
   /** Reads the file again, 1 MiB at a time. */

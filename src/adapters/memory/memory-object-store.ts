@@ -14,16 +14,20 @@ import { abortableSource } from '../abortable-source.ts';
 interface StoredObject {
   readonly body: Buffer;
   readonly etag: string;
+  readonly writtenAt: number;
 }
 
 /** Objects in this process's memory, for tests: the same conditions, orders and errors as a real storage. */
 export class MemoryObjectStore implements ObjectStore {
   readonly description: string;
   readonly #objects = new Map<string, StoredObject>();
+  readonly #now: () => number;
   #writes = 0;
 
-  constructor(description = 'memory') {
+  /** @param now the storage's own clock, in milliseconds */
+  constructor(description = 'memory', now: () => number = Date.now) {
     this.description = description;
+    this.#now = now;
   }
 
   async put(key: string, body: Uint8Array, condition?: WriteCondition): Promise<WrittenObject> {
@@ -36,7 +40,7 @@ export class MemoryObjectStore implements ObjectStore {
       throw this.#error('PreconditionFailed', key, 'is not what was read before');
     }
     const etag = `m-${++this.#writes}`;
-    this.#objects.set(key, { body: copy, etag });
+    this.#objects.set(key, { body: copy, etag, writtenAt: this.#now() });
     return { key, size: copy.length, etag, crc32: checksumOf(copy) };
   }
 
@@ -71,6 +75,13 @@ export class MemoryObjectStore implements ObjectStore {
     await nextTurn();
     const found = this.#objects.get(key);
     return found && { key, size: found.body.length, etag: found.etag };
+  }
+
+  async age(key: string): Promise<number | undefined> {
+    assertObjectKey(key);
+    await nextTurn();
+    const found = this.#objects.get(key);
+    return found && Math.max(0, this.#now() - found.writtenAt);
   }
 
   async checksum(key: string): Promise<string> {

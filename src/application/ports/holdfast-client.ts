@@ -112,6 +112,26 @@ export interface PrunedArchive {
   readonly kept: number;
 }
 
+/** What one turn of the archive did for one replica set. */
+export interface ArchivedSet {
+  readonly turn: {
+    readonly replicaSet: string;
+    readonly status: 'archived' | 'idle' | 'behind' | 'busy' | 'off';
+    /** `t:i`; null for none. */
+    readonly archivedTo: string | null;
+    readonly checkedTo: string | null;
+    readonly slices: number;
+    readonly entries: number;
+    readonly rawBytes: number;
+    readonly storedBytes: number;
+    /** More waits than the turn took. */
+    readonly more: boolean;
+    readonly member: string | null;
+  };
+  /** The backup that was started because of a gap; null for none. */
+  readonly base: { readonly status: string; readonly runId: string | null } | null;
+}
+
 /** The product as the CLI and a console see it: in process (embedded) or by the API. */
 export interface HoldfastClient {
   /** Starts a run and returns at once. Embedded: the run lives in this process; await {@link waitForRun}. */
@@ -142,5 +162,10 @@ export interface HoldfastClient {
     runId: string,
     requestedBy: string,
   ): Promise<{ readonly runId: string; readonly workflow: 'backup' | 'restore' }>;
+  /**
+   * One turn of the oplog archive. Left out where the product does it by itself: on AWS a rule starts a turn every minute.
+   * @throws what a turn fails with
+   */
+  archiveOplog?(deployment: string): Promise<readonly ArchivedSet[]>;
   close(): Promise<void>;
 }

@@ -49,6 +49,11 @@ export interface ObjectStore {
   getRange(key: string, offset: number, length: number, options?: StreamOptions): Promise<Buffer>;
   /** @returns undefined when there is no such object. */
   head(key: string): Promise<ObjectInfo | undefined>;
+  /**
+   * How long ago the object was written, in milliseconds, by the storage's own clock alone: the clocks of who wrote it and of
+   * who asks may be hours apart. Exact to the second. @returns undefined when there is no such object.
+   */
+  age(key: string): Promise<number | undefined>;
   /** CRC-32 of what is stored, from the storage (S3: its stored checksum; directory: the file read again). @throws ObjectNotFound */
   checksum(key: string): Promise<string>;
   /** Objects whose keys start with `prefix`, in the order of their keys. */

@@ -1,6 +1,6 @@
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { failureRecord } from '../../domain/failure.ts';
-import { stateKeys } from '../../domain/names.ts';
+import { isArchiveLease, stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
 import { type Outcome, runIdPattern } from '../../domain/run.ts';
 import { readLease } from '../leases.ts';
@@ -98,7 +98,7 @@ function isTargetGone(error: unknown, outcome: Outcome, now: Date): boolean {
 async function releaseDeadLeases(deps: SweepDeps, problems: string[]): Promise<string[]> {
   const released: string[] = [];
   const keys: string[] = [];
-  for await (const { key } of deps.state.list(stateKeys.leases())) keys.push(key);
+  for await (const { key } of deps.state.list(stateKeys.leases())) if (!isArchiveLease(key)) keys.push(key);
   for (const key of keys) {
     try {
       const lease = (await readLease(deps.state, key))?.lease;

@@ -9,7 +9,8 @@ import { type OplogEntry, readOplogEntry } from './oplog-entry.ts';
 
 const oplog = 'oplog.rs';
 
-async function oldestEntry(source: Source): Promise<OpTime | undefined> {
+/** @returns undefined for an oplog without entries */
+export async function oldestEntry(source: Source): Promise<OpTime | undefined> {
   const find = { find: oplog, sort: { $natural: 1 }, limit: 1, projection: { ts: 1, t: 1, op: 1 } };
   const [first] = await readSmallCollection(source, 'local', find);
   return first && readOplogEntry(first).opTime;
@@ -67,6 +68,16 @@ export async function hasOplogEntry(source: Source, opTime: OpTime): Promise<boo
     projection: { ts: 1, t: 1, op: 1 },
   });
   return found !== undefined && sameOpTime(readOplogEntry(found).opTime, opTime);
+}
+
+/** The entry before one that the oplog holds; undefined when that is its first. */
+export async function entryBefore(source: Source, opTime: OpTime): Promise<OpTime | undefined> {
+  const filter = { ts: { $lt: new BsonTimestamp(opTime.ts) } };
+  const projection = { ts: 1, t: 1, op: 1 };
+  const [found] = await readSmallCollection(source, 'local', {
+    ...{ find: oplog, filter, projection, sort: { $natural: -1 }, limit: 1 },
+  });
+  return found && readOplogEntry(found).opTime;
 }
 
 /**

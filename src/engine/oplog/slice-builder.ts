@@ -79,8 +79,16 @@ export class SliceBuilder {
     this.#frameBytes = 0;
   }
 
-  /** The object's bytes; undefined while empty. The builder is of no use afterwards. */
-  async finish(): Promise<{ header: SliceHeader; body: Buffer } | undefined> {
+  /** Bytes of the entries so far. */
+  get rawBytes(): number {
+    return this.#rawBytes;
+  }
+
+  /**
+   * The object's bytes; undefined while empty. The builder is of no use afterwards.
+   * @param fence where it was not known when the slice was begun
+   */
+  async finish(fence = this.#origin.fence): Promise<{ header: SliceHeader; body: Buffer } | undefined> {
     if (!this.#first || !this.#lastEntry) return undefined;
     if (this.#frameBytes > 0) this.#closeFrame();
     const header: SliceHeader = {
@@ -91,6 +99,7 @@ export class SliceBuilder {
       rawBytes: this.#rawBytes,
       sha256: this.#hash.digest('hex'),
       ...this.#origin,
+      fence,
       prepared: this.prepared,
     };
     const body = Buffer.concat([await encodeSliceHeader(header), ...(await Promise.all(this.#frames))]);

@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { ArchivedSet, HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
+import { HoldfastError, isHoldfastError } from '../../src/domain/errors.ts';
+import { renderArchivedSets } from '../output/archive-tables.ts';
+import { followRun } from '../follow-run.ts';
+import type { ProgramOptions } from '../command-runner.ts';
+import type { CommandSession } from '../session.ts';
+
+/** Between two turns, in milliseconds: an application loses no more than what it wrote in them. */
+const interval = 10_000;
+
+export function registerArchive(program: Command, { run }: ProgramOptions): void {
+  program
+    .command('archive')
+    .description('archive the oplog of a deployment, every 10 seconds until Ctrl-C; on AWS a rule does it every minute')
+    .argument('<deployment>', 'with oplogArchive in the config')
+    .option('--once', 'until everything there is now is archived; for cron')
+    .action(async (deployment: string, flags: { readonly once?: boolean }, command: Command) => {
+      await run(command, (session) => archive(session, deployment, flags.once === true));
+    });
+}
+
+async function archive(session: CommandSession, deployment: string, once: boolean): Promise<void> {
+  const client = await session.client();
+  if (client.archiveOplog === undefined)
+    throw new HoldfastError(
+      'InvalidInput',
+      'The oplog is archived by the stage itself: a rule starts a turn every minute.',
+    );
+  if (once) {
+    const sets = await catchUp(session, client, deployment);
+    for (const { base } of sets) if (base?.runId) await followRun(session, client, base.runId);
+    session.print({ sets }, () => renderArchivedSets(sets));
+    return;
+  }
+  await keepArchiving(session, client, deployment);
+}
+
+/** Turn after turn, while one leaves something for the next. */
+async function catchUp(
+  session: CommandSession,
+  client: HoldfastClient,
+  deployment: string,
+): Promise<readonly ArchivedSet[]> {
+  for (;;) {
+    const sets = (await client.archiveOplog?.(deployment)) ?? [];
+    if (sets.length === 0)
+      throw new HoldfastError('InvalidInput', `The oplog archive of ${deployment} is off.`, {
+        next: 'Write oplogArchive: { enabled: true } below the deployment.',
+      });
+    for (const { turn, base } of sets) {
+      if (turn.slices > 0)
+        session.note(
+          `${turn.replicaSet}: ${turn.entries} entries in ${turn.slices} slices, to ${turn.archivedTo ?? ''}`,
+        );
+      if (base?.runId) session.note(`${turn.replicaSet}: a gap was found; run ${base.runId} takes a new base`);
+    }
+    if (!sets.some(({ turn }) => turn.more)) return sets;
+  }
+}
+
+/** Until Ctrl-C. What can go by is told and tried again: an archiver that gives up makes the gap that it is there to prevent. */
+async function keepArchiving(session: CommandSession, client: HoldfastClient, deployment: string): Promise<void> {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const stopListening = session.environment.onInterrupt(() => {
+    stopping.abort();
+  });
+  const stopped = delay(2 ** 31 - 1, undefined, { signal, ref: false }).catch(() => undefined);
+  try {
+    while (!signal.aborted) {
+      // At the end the session closes the product, which ends a turn that is under way.
+      await Promise.race([stopped, oneRound(session, client, deployment)]);
+      await delay(interval, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    stopListening();
+  }
+}
+
+async function oneRound(session: CommandSession, client: HoldfastClient, deployment: string): Promise<void> {
+  try {
+    await catchUp(session, client, deployment);
+  } catch (error) {
+    if (isHoldfastError(error, 'InvalidInput', 'UnknownDeployment', 'Interrupted')) throw error;
+    session.note(`not archived: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

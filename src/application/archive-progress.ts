@@ -1,0 +1,50 @@
+import { isHoldfastError } from '../domain/errors.ts';
+import { type ArchiveProgress, archiveProgressSchema } from '../domain/oplog-archive.ts';
+import { findStored, writeDocument } from './documents.ts';
+import type { Logger } from './ports/logger.ts';
+import type { ObjectStore } from './ports/object-store.ts';
+
+interface ProgressPlace {
+  readonly state: ObjectStore;
+  readonly key: string;
+  readonly logger: Logger;
+}
+
+/** Others write it now and then: another archiver, and who starts a base. */
+const maximumRounds = 5;
+
+/** How far the archive is. A document that can't be read is as good as none: the slices tell the same, more slowly. */
+export async function readProgress(
+  place: ProgressPlace,
+): Promise<{ readonly value: ArchiveProgress | undefined; readonly etag: string | undefined }> {
+  const { state, key, logger } = place;
+  try {
+    const found = await findStored(state, key, archiveProgressSchema);
+    return { value: found?.value, etag: found?.etag };
+  } catch (error) {
+    if (!isHoldfastError(error, 'CorruptObject', 'UnsupportedFormat')) throw error;
+    logger.warn('the progress of an archive can not be read, and is found anew', { key, reason: error.message });
+    return { value: undefined, etag: (await state.head(key))?.etag };
+  }
+}
+
+/**
+ * Changes the progress, whoever else does at the same time.
+ * @param change undefined: leave it as it is @returns what stands now
+ */
+export async function changeProgress(
+  place: ProgressPlace,
+  change: (current: ArchiveProgress | undefined) => ArchiveProgress | undefined,
+): Promise<ArchiveProgress | undefined> {
+  for (let round = 1; ; round += 1) {
+    const { value, etag } = await readProgress(place);
+    const next = change(value);
+    if (next === undefined) return value;
+    try {
+      await writeDocument(place.state, place.key, next, etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag });
+      return next;
+    } catch (error) {
+      if (!isHoldfastError(error, 'ObjectExists', 'PreconditionFailed') || round === maximumRounds) throw error;
+    }
+  }
+}

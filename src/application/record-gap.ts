@@ -1,0 +1,47 @@
+import { gapKey, type OplogGap } from '../domain/oplog-archive.ts';
+import { formatTimestamp } from '../domain/timestamp.ts';
+import { createDocument } from './documents.ts';
+import type { EventPublisher } from './ports/event-publisher.ts';
+import type { Logger } from './ports/logger.ts';
+import type { ObjectStore } from './ports/object-store.ts';
+
+export interface ArchivePlace {
+  readonly deployment: string;
+  readonly replicaSet: string;
+  /** The storage of the archive. */
+  readonly store: ObjectStore;
+  readonly archivePrefix: string;
+}
+
+export interface RecordGapDeps {
+  readonly events: EventPublisher;
+  readonly logger: Logger;
+}
+
+/** Publishes an event; that it can't be published is logged, and stops nothing. */
+export async function publishEvent(
+  event: Parameters<EventPublisher['publish']>[0],
+  { events, logger }: RecordGapDeps,
+): Promise<void> {
+  try {
+    await events.publish(event);
+  } catch (error) {
+    logger.error('an event could not be published', { detailType: event.detailType, reason: String(error) });
+  }
+}
+
+/**
+ * Records a gap once, and tells of it: first the event, so that a process which dies in between tells twice rather than never.
+ * @returns whether it was new
+ */
+export async function recordGap(place: ArchivePlace, gap: OplogGap, deps: RecordGapDeps): Promise<boolean> {
+  const { deployment, replicaSet, store, archivePrefix } = place;
+  const key = gapKey(archivePrefix, gap);
+  if ((await store.head(key)) !== undefined) return false;
+  const { reason, after, before, explanation } = gap;
+  const times = { after: formatTimestamp(after.ts), before: formatTimestamp(before.ts) };
+  deps.logger.warn('the oplog archive has a gap', { deployment, replicaSet, reason, ...times, explanation });
+  const detail = { deployment, replicaSet, reason, ...times, explanation, gap: key };
+  await publishEvent({ detailType: 'Recovery Gap Detected', detail }, deps);
+  return createDocument(store, key, gap);
+}

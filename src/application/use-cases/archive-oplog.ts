@@ -1,0 +1,242 @@
+import * as z from 'zod';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
+import { isBaseDue, type OplogGap } from '../../domain/oplog-archive.ts';
+import { compareTimestamps, formatTimestamp, sameOpTime } from '../../domain/timestamp.ts';
+import { findArchiveTail, slicesBeyond } from '../../engine/oplog/archive-tail.ts';
+import { type ArchiveStep, ArchiveWriter } from '../../engine/oplog/archive-writer.ts';
+import type { StoredSlice } from '../../engine/oplog/read-chain.ts';
+import { readDataIdentity, readMemberState, readServerVersion, type Source } from '../../engine/source/member-state.ts';
+import { changeProgress, readProgress } from '../archive-progress.ts';
+import { chooseArchiveStart } from '../archive-start.ts';
+import { type ArchiveOplogDeps, ArchiveTurn } from '../archive-turn.ts';
+import { explainGap, type MissingAtMember, missingAt } from '../missing-oplog.ts';
+import { deploymentOf } from '../run-folder.ts';
+import { watchOplog } from '../watch-oplog.ts';
+
+export const archiveOplogInput = z.strictObject({
+  /** Of this execution alone: it holds the lease. */
+  runId: z.string().min(1).max(80),
+  deployment: z.string(),
+  replicaSet: z.string(),
+  replicaSetId: z.string().regex(/^[0-9a-f]{24}$/),
+  /** host:port, in the order in which they are asked. */
+  members: z.array(z.string()).min(1),
+  /** How long this turn may read. */
+  seconds: z.number().positive().max(600),
+});
+type ArchiveOplogInput = z.output<typeof archiveOplogInput>;
+
+/** An idle set gets a slice of empty entries once an hour: reading on from the last one stays cheap. */
+const idleSeconds = 3600;
+
+export interface ArchiveOplogOutput {
+  readonly replicaSet: string;
+  /**
+   * `archived`: slices were written. `idle`: nothing but empty entries happened. `behind`: the member is behind the archive.
+   * `busy`: another archiver works. `off`: the archive is not enabled.
+   */
+  readonly status: 'archived' | 'idle' | 'behind' | 'busy' | 'off';
+  /** The last archived entry, `t:i`; null for none. */
+  readonly archivedTo: string | null;
+  /** Up to it the source did nothing that is not archived. */
+  readonly checkedTo: string | null;
+  readonly slices: number;
+  readonly entries: number;
+  readonly rawBytes: number;
+  readonly storedBytes: number;
+  /** More waits than this turn took. */
+  readonly more: boolean;
+  readonly member: string | null;
+  /** A backup is to be started now, because of a gap. */
+  readonly baseDue: boolean;
+}
+
+/**
+ * One turn of archiving a replica set's oplog (workflows.md): reads on from the last archived entry, up to the member's
+ * majority commit point or until its time is over, and writes slices of at most 16 MiB of entries. Entries that could be
+ * rolled back are never read. A turn that dies anywhere leaves slices that the next one finds.
+ * @throws SourceUnreachable, MemberStateChanged, OplogGap, VerificationFailed, LeaseLost, the storage's errors
+ */
+export async function archiveOplog(
+  input: ArchiveOplogInput,
+  deps: ArchiveOplogDeps,
+  signal?: AbortSignal,
+): Promise<ArchiveOplogOutput> {
+  const deployment = deploymentOf(deps.settings, input.deployment);
+  const { oplogArchive } = deployment;
+  if (oplogArchive?.enabled !== true) return output(input, 'off');
+  const turn = new ArchiveTurn(input, deployment, oplogArchive, deps);
+  try {
+    return await takeTurn(turn, signal);
+  } catch (error) {
+    if (!isHoldfastError(error, 'DeploymentBusy')) throw error;
+    deps.logger.debug('another archiver works', { deployment: input.deployment, reason: error.message });
+    return output(input, 'busy');
+  } finally {
+    await turn.lease.release();
+  }
+}
+
+async function takeTurn(turn: ArchiveTurn, signal: AbortSignal | undefined): Promise<ArchiveOplogOutput> {
+  const { store, archivePrefix } = turn.place;
+  const progress = (turn.before = (await readProgress(turn.progress)).value);
+  const tail = await findArchiveTail(store, archivePrefix, progress?.last);
+  const found = await archiveFromAnyMember(turn, tail, signal);
+  if (!('missing' in found)) return found;
+  if (tail === undefined) throw new HoldfastError('Internal', 'an archive without slices misses none');
+  // A turn that died after it began anew, or one beside this, may have left slices after the gap.
+  const beyond = await slicesBeyond(store, archivePrefix, tail);
+  const gap = explainGap(tail.header.to, found.missing, progress);
+  if (beyond) {
+    await turn.record({ ...gap, after: tail.header.to, before: beyond.first.header.from });
+    const again = await archiveFromAnyMember(turn, beyond.last, signal);
+    if (!('missing' in again)) return again;
+    return beginAgain(turn, beyond.last, { ...explainGap(beyond.last.header.to, again.missing, progress) }, signal);
+  }
+  return beginAgain(turn, tail, gap, signal);
+}
+
+/** The chain ends with `tail` for good: another one begins, and the gap between is recorded once its first slice is there. */
+async function beginAgain(
+  turn: ArchiveTurn,
+  tail: StoredSlice,
+  gap: ReturnType<typeof explainGap>,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveOplogOutput> {
+  const [host = ''] = turn.request.members;
+  return withMember(turn, host, signal, (source) => archive(turn, source, undefined, { after: tail, gap }));
+}
+
+type Missing = { readonly missing: readonly MissingAtMember[] };
+
+/**
+ * Reads on from the first member that holds the last archived entry. One that was resynced holds less than others: it is no
+ * gap as long as any member that may be read has the entry.
+ * @throws SourceUnreachable and others when a member could not be asked, and none could go on
+ */
+async function archiveFromAnyMember(
+  turn: ArchiveTurn,
+  tail: StoredSlice | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveOplogOutput | Missing> {
+  const missing: MissingAtMember[] = [];
+  let failure: unknown;
+  for (const host of turn.request.members) {
+    try {
+      const result = await withMember(turn, host, signal, async (source) => {
+        const lacks = tail && (await missingAt(source, turn.request.replicaSet, tail.header.to));
+        return lacks ?? (await archive(turn, source, tail));
+      });
+      if (!('oldest' in result)) return result;
+      missing.push(result);
+    } catch (error) {
+      if (!isHoldfastError(error, 'SourceUnreachable', 'MemberStateChanged')) throw error;
+      signal?.throwIfAborted();
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure as Error;
+  return { missing };
+}
+
+function withMember<T>(
+  turn: ArchiveTurn,
+  host: string,
+  signal: AbortSignal | undefined,
+  work: (source: Source) => Promise<T>,
+): Promise<T> {
+  const { replicaSet, replicaSetId } = turn.request;
+  return turn.deps.withMember({ deployment: turn.deployment, replicaSet, replicaSetId, host }, work, signal);
+}
+
+async function archive(
+  turn: ArchiveTurn,
+  source: Source,
+  tail: StoredSlice | undefined,
+  begun?: { readonly after: StoredSlice; readonly gap: ReturnType<typeof explainGap> },
+): Promise<ArchiveOplogOutput> {
+  const { request, place, deps } = turn;
+  const { majority } = await readMemberState(source, request.replicaSet);
+  const memberData = await readDataIdentity(source);
+  const start = tail
+    ? { from: tail.header.to, prepared: tail.header.prepared, begins: false }
+    : await chooseArchiveStart(source, majority, { ...request, notBefore: begun?.after.header.to.ts }, deps);
+  if (start === undefined || sameOpTime(start.from, majority)) return output(request, 'idle', { tail });
+  if (compareTimestamps(majority.ts, start.from.ts) < 0) return output(request, 'behind', { tail });
+  const writer = new ArchiveWriter(
+    source,
+    {
+      ...place,
+      origin: { member: source.member, serverVersion: await readServerVersion(source), run: request.runId },
+      claim: () => turn.lease.claim(),
+      onBreak: (reason, after, before) =>
+        turn.record({ reason, after, before, member: source.member, explanation: explanations[reason] ?? reason }),
+      rereads: (key) => turn.rereads(key),
+    },
+    start,
+  );
+  const step = await writer.advance(majority, { isOver: () => turn.isOver(), idleSeconds });
+  const [first] = step.slices;
+  if (begun && first) await turn.record({ ...begun.gap, after: begun.after.header.to, before: first.header.from });
+  const last = step.slices.at(-1) ?? tail;
+  const baseDue = last !== undefined && (await noteProgress(turn, source, { last, step, memberData }));
+  return output(request, step.slices.length > 0 ? 'archived' : 'idle', { tail: last, step, source, baseDue });
+}
+
+const explanations: Readonly<Partial<Record<OplogGap['reason'], string>>> = {
+  featureCompatibilityVersionChanged: 'The feature compatibility version was changed.',
+  restore: 'Holdfast restored into this deployment: its mark was written or removed.',
+  resharding: 'A collection was resharded.',
+};
+
+/** @returns whether a backup is to be started now */
+async function noteProgress(
+  turn: ArchiveTurn,
+  source: Source,
+  { last, step, memberData }: { last: StoredSlice; step: ArchiveStep; memberData: string },
+): Promise<boolean> {
+  const { key, size, header } = last;
+  const { clock } = turn.deps;
+  const oplogShort = await watchOplog(source, header.to.ts, turn.before?.oplogShort, turn.place, turn.deps);
+  const noted = await changeProgress(turn.progress, (current) => {
+    const found = turn.wantsBaseFrom && { from: turn.wantsBaseFrom, attempts: 0, attemptedAt: null };
+    const wantsBase = current ? current.wantsBase : found;
+    return {
+      schemaVersion: 1,
+      last: { key, size, from: header.from, to: header.to },
+      checkedTo: step.checkedTo,
+      checkedAt: clock.now().toISOString(),
+      member: source.member,
+      memberData,
+      ...(oplogShort && { oplogShort }),
+      ...(wantsBase && { wantsBase }),
+    };
+  });
+  const { wantsBase } = noted ?? {};
+  return turn.startsBases && wantsBase !== undefined && isBaseDue(wantsBase, clock.now());
+}
+
+const nothing = { slices: [], entries: 0, rawBytes: 0, storedBytes: 0, more: false } as const;
+
+function output(
+  { replicaSet }: Pick<ArchiveOplogInput, 'replicaSet'>,
+  status: ArchiveOplogOutput['status'],
+  found: {
+    readonly tail?: StoredSlice | undefined;
+    readonly step?: ArchiveStep;
+    readonly source?: Source;
+    readonly baseDue?: boolean;
+  } = {},
+): ArchiveOplogOutput {
+  const { tail, step, source, baseDue = false } = found;
+  const { slices, entries, rawBytes, storedBytes, more } = step ?? nothing;
+  return {
+    replicaSet,
+    status,
+    archivedTo: tail ? formatTimestamp(tail.header.to.ts) : null,
+    checkedTo: step ? formatTimestamp(step.checkedTo.ts) : null,
+    ...{ slices: slices.length, entries, rawBytes, storedBytes, more },
+    member: source?.member ?? null,
+    baseDue,
+  };
+}

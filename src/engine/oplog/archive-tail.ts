@@ -1,0 +1,84 @@
+import type { ListedObject, ObjectStore } from '../../application/ports/object-store.ts';
+import { isHoldfastError } from '../../domain/errors.ts';
+import { artifactKeys } from '../../domain/names.ts';
+import { parseSliceKey } from '../../domain/oplog-archive.ts';
+import { readStoredSlice, type StoredSlice } from './read-chain.ts';
+import { readSlice } from './read-slices.ts';
+
+/** The slices of an archive, in the order of their first entries, by their names alone. */
+export async function listArchive(store: ObjectStore, archivePrefix: string): Promise<ListedObject[]> {
+  const found: ListedObject[] = [];
+  for await (const object of store.list(archivePrefix))
+    if (parseSliceKey(archivePrefix, object.key)) found.push(object);
+  return found;
+}
+
+/**
+ * The last slice of an archive. From where the last turn ended it takes one request, because a slice has one successor at
+ * most, whose name follows from its end; only without that the slices are listed (a year of them is half a million).
+ * @param known the last slice as of the last turn
+ * @throws UnsupportedFormat, the storage's errors
+ */
+export async function findArchiveTail(
+  store: ObjectStore,
+  archivePrefix: string,
+  known: ListedObject | undefined,
+): Promise<StoredSlice | undefined> {
+  let tail = known && (await findSlice(store, known));
+  tail ??= await newest(store, archivePrefix);
+  for (let next = tail; next; next = await successor(store, archivePrefix, next)) tail = next;
+  return tail;
+}
+
+/** Of slices that exist after a chain's end: the first one and the last one; undefined for none. */
+export async function slicesBeyond(
+  store: ObjectStore,
+  archivePrefix: string,
+  tail: StoredSlice,
+): Promise<{ readonly first: StoredSlice; readonly last: StoredSlice } | undefined> {
+  const beyond = (await listArchive(store, archivePrefix)).filter(({ key }) => key > tail.key);
+  const [first, last] = [beyond[0], beyond.at(-1)];
+  if (!first || !last) return undefined;
+  return { first: await readStoredSlice(store, first), last: await readStoredSlice(store, last) };
+}
+
+async function newest(store: ObjectStore, archivePrefix: string): Promise<StoredSlice | undefined> {
+  for (const object of (await listArchive(store, archivePrefix)).reverse()) {
+    const slice = await findWhole(store, object);
+    if (slice) return slice;
+  }
+  return undefined;
+}
+
+async function successor(
+  store: ObjectStore,
+  archivePrefix: string,
+  { header }: StoredSlice,
+): Promise<StoredSlice | undefined> {
+  const found = await store.head(artifactKeys.slice(archivePrefix, header.to.ts));
+  const next = found && (await findWhole(store, found));
+  return next?.header.from.t === header.to.t ? next : undefined;
+}
+
+/** @returns undefined for one that is gone, or whose header is damaged */
+async function findSlice(store: ObjectStore, object: ListedObject): Promise<StoredSlice | undefined> {
+  return orNothing(readStoredSlice(store, object));
+}
+
+/**
+ * A slice that no turn has noted may be one that was never read back: it is read whole.
+ * @returns undefined for one that is gone or damaged: the archive goes on before it, and writes it again
+ */
+async function findWhole(store: ObjectStore, { key, size }: ListedObject): Promise<StoredSlice | undefined> {
+  const slice = await orNothing(readSlice(store, key));
+  return slice && { key, size, header: slice.header };
+}
+
+async function orNothing<T>(slice: Promise<T>): Promise<T | undefined> {
+  try {
+    return await slice;
+  } catch (error) {
+    if (isHoldfastError(error, 'ObjectNotFound', 'CorruptObject')) return undefined;
+    throw error;
+  }
+}
