@@ -6,8 +6,10 @@ export interface UncalledGrant {
   readonly reason: string;
 }
 
-/** Functions that no executed run on AWS calls yet: those of the methods snapshot and physical. */
-export const uncalledFunctions: readonly string[] = ['snapshot-member', 'await-snapshot', 'delete-snapshot'];
+const snapshotFunctions = ['snapshot-member', 'await-snapshot', 'delete-snapshot'];
+
+/** Functions that no executed run on AWS calls: those of the methods snapshot and physical yet, and what a gap starts. */
+export const uncalledFunctions: readonly string[] = [...snapshotFunctions, 'start-new-base'];
 
 const cleaners = ['complete-backup', 'record-failure', 'settle-ended-run', 'sweep-runs'];
 
@@ -39,7 +41,7 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     reason: 'Only for a backup whose run ended between its manifest and its locks',
   },
   {
-    roles: ['worker', 'capture-oplog'],
+    roles: ['worker', 'capture-oplog', 'archive-oplog'],
     actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
     reason: 'Only for an object that was begun in parts and could not be finished',
   },
@@ -63,9 +65,10 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     actions: ['s3:PutObject'],
     reason: 'Only to keep an error of the function in the run’s folder',
   },
+  { roles: ['archive-oplog'], actions: ['events:PutEvents'], reason: 'Only for a gap, or an oplog that is too short' },
   { roles: ['sweep-runs'], actions: ['events:PutEvents'], reason: 'Only for a run whose outcome nobody published' },
   {
-    roles: uncalledFunctions,
+    roles: snapshotFunctions,
     actions: [
       's3:GetObject',
       's3:PutObject',
@@ -74,6 +77,11 @@ export const uncalledGrants: readonly UncalledGrant[] = [
       'secretsmanager:GetSecretValue',
     ],
     reason: 'Only for the methods snapshot and physical, which no run on AWS takes yet',
+  },
+  {
+    roles: ['start-new-base'],
+    actions: ['s3:GetObject', 's3:PutObject', 'states:StartExecution', 'states:DescribeExecution'],
+    reason: 'Only for a gap in the oplog archive',
   },
   {
     roles: 'every role',

@@ -84,6 +84,32 @@ describe('a synthesised stage', () => {
     expect(stage.published.map(({ DetailType }) => DetailType)).toEqual(['Backup completed']);
   });
 
+  it('archives the oplog from the end of that backup on', async () => {
+    await set
+      .client()
+      .db('shop')
+      .collection('later')
+      .insertOne({}, { writeConcern: { w: 2 } });
+    let turns = 0;
+    await until('a turn archives something', async () => {
+      turns += 1;
+      const result = await stage.startExecution('archive-oplog', `archive-${turns}`, { deployment: 'orders' }).result;
+      expect(result, stage.allLogs()).toMatchObject({
+        status: 'SUCCEEDED',
+        output: [{ turn: { replicaSet: set.name }, base: null }],
+      });
+      const { output } = result as unknown as { output: { turn: { status: string } }[] };
+      return output[0]?.turn.status === 'archived' ? true : undefined;
+    });
+    const artifacts = stage.bucket('Artifacts', 'holdfast/');
+    const manifest = await artifacts.get(artifactKeys.manifest('orders', backupId));
+    const { parts } = JSON.parse(manifest.body.toString('utf8')) as Manifest;
+    const [{ topology, oplog } = { topology: undefined, oplog: undefined }] = parts;
+    const prefix = artifactKeys.archive('orders', set.name, topology?.replicaSetId ?? '');
+    const { ts } = oplog?.to ?? { ts: { t: 0, i: 0 } };
+    expect(await artifacts.head(artifactKeys.slice(prefix, ts))).toBeDefined();
+  });
+
   it('needs few enough transitions', () => {
     const { total, waiting } = countTransitions(stage.workflows.journals.get('console-1')?.events ?? []);
     expect(total).toBeGreaterThan(10);
