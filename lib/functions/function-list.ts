@@ -100,7 +100,7 @@ export const stepFunctions = {
   StartNewBase: {
     folder: 'start-new-base',
     description: 'Starts a backup because of a gap in the oplog archive',
-    ...{ timeoutSeconds: 55, memory: 512, database: false },
+    ...{ timeoutSeconds: 55, memory: 512, database: false, artifacts: true },
   },
 } as const satisfies Record<FunctionName, FunctionEntry>;
 

@@ -8,8 +8,8 @@ export interface UncalledGrant {
 
 const snapshotFunctions = ['snapshot-member', 'await-snapshot', 'delete-snapshot'];
 
-/** Functions that no executed run on AWS calls: those of the methods snapshot and physical yet, and what a gap starts. */
-export const uncalledFunctions: readonly string[] = [...snapshotFunctions, 'start-new-base'];
+/** Functions that no executed run on AWS calls yet. */
+export const uncalledFunctions: readonly string[] = snapshotFunctions;
 
 const cleaners = ['complete-backup', 'record-failure', 'settle-ended-run', 'sweep-runs'];
 
@@ -66,6 +66,11 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     reason: 'Only to keep an error of the function in the run’s folder',
   },
   { roles: ['archive-oplog'], actions: ['events:PutEvents'], reason: 'Only for a gap, or an oplog that is too short' },
+  {
+    roles: ['complete-restore'],
+    actions: ['s3:DeleteObject'],
+    reason: 'Only for a restore that has read the oplog archive, and held it',
+  },
   { roles: ['sweep-runs'], actions: ['events:PutEvents'], reason: 'Only for a run whose outcome nobody published' },
   {
     roles: snapshotFunctions,
@@ -80,7 +85,7 @@ export const uncalledGrants: readonly UncalledGrant[] = [
   },
   {
     roles: ['start-new-base'],
-    actions: ['s3:GetObject', 's3:PutObject', 'states:StartExecution', 'states:DescribeExecution'],
+    actions: ['s3:PutObject', 'states:StartExecution', 'states:DescribeExecution'],
     reason: 'Only for a gap in the oplog archive',
   },
   {

@@ -108,6 +108,8 @@ describe('a synthesised stage', () => {
     const prefix = artifactKeys.archive('orders', set.name, topology?.replicaSetId ?? '');
     const { ts } = oplog?.to ?? { ts: { t: 0, i: 0 } };
     expect(await artifacts.head(artifactKeys.slice(prefix, ts))).toBeDefined();
+    const asked = { deployment: 'orders', replicaSet: set.name, replicaSetId: topology?.replicaSetId };
+    expect(await stage.invoke('start-new-base', asked)).toEqual({ status: 'wait', runId: null });
   });
 
   it('needs few enough transitions', () => {

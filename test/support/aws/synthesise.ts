@@ -31,7 +31,7 @@ export const stageSettings: Settings = settingsSchema.parse({
       limits: { parallel: 2 },
       retention: { days: 14 },
       schedules: { nightly: { cron: '0 2 * * ? *', timezone: 'Europe/Berlin' } },
-      oplogArchive: { enabled: true, storage: 'primary' },
+      oplogArchive: { enabled: true, storage: 'primary', newBaseOnGap: true },
     },
     users: {
       name: 'users',
