@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ArchivedSet, HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
 import { HoldfastError, isHoldfastError } from '../../src/domain/errors.ts';
 import { renderArchivedSets } from '../output/archive-tables.ts';
+import { formatCount, formatCountOf } from '../output/units.ts';
 import { followRun } from '../follow-run.ts';
 import type { ProgramOptions } from '../command-runner.ts';
 import type { CommandSession } from '../session.ts';
@@ -52,7 +53,7 @@ async function catchUp(
     for (const { turn, base } of sets) {
       if (turn.slices > 0)
         session.note(
-          `${turn.replicaSet}: ${turn.entries} entries in ${turn.slices} slices, to ${turn.archivedTo ?? ''}`,
+          `${turn.replicaSet}: ${formatCount(turn.entries)} oplog entries in ${formatCountOf(turn.slices, 'slice')}, to ${turn.archivedTo ?? ''}`,
         );
       if (base?.runId) session.note(`${turn.replicaSet}: a gap was found; run ${base.runId} takes a new base`);
     }

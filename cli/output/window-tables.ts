@@ -6,7 +6,7 @@ import type {
 } from '../../src/application/ports/holdfast-client.ts';
 import { formatTimestamp, type Timestamp, timestampToDate } from '../../src/domain/timestamp.ts';
 import { renderFacts, renderTable } from './tables.ts';
-import { formatBytes, formatCount, formatMoment, formatSeconds, momentLines } from './units.ts';
+import { formatBytes, formatCount, formatCountOf, formatMoment, formatSeconds, momentLines } from './units.ts';
 
 /** As people read it, and as `--at` takes it. */
 function timeLines(time: Timestamp, timeZone?: string): readonly string[] {
@@ -29,12 +29,16 @@ function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string)
       'latest',
       latest === null ? 'none' : `${formatMoment(timestampToDate(latest), timeZone)}, ${formatTimestamp(latest)}`,
     ],
-    ['lost if it broke now', rpoSeconds === null ? '–' : formatSeconds(rpoSeconds)],
+    ['lost if it broke now', rpoSeconds === null ? 'everything' : formatSeconds(rpoSeconds)],
     ['backups', formatCount(backups)],
-    ['archive', `${formatCount(slices)} slices, ${formatBytes(archivedBytes)}`],
+    ['archive', `${formatCountOf(slices, 'slice')}, ${formatBytes(archivedBytes)}`],
   ]);
   const serving = set.serving ? [renderServing(set.serving, timeZone)] : [];
-  return [facts, renderRanges(set, timeZone), ...serving].join('\n\n');
+  const ranges =
+    set.ranges.length > 0
+      ? renderRanges(set, timeZone)
+      : `Nothing can be restored: the archive goes on from a backup, and there is none. Take one with \`holdfast backup ${deployment}\`.`;
+  return [facts, ranges, ...serving].join('\n\n');
 }
 
 function renderRanges({ ranges, holes }: ReplicaSetWindow, timeZone?: string): string {
@@ -72,9 +76,9 @@ export function renderPruned(pruned: readonly PrunedArchive[], dryRun: boolean, 
       deployment,
       [replicaSet, replicaSetId],
       storage,
-      `${formatCount(slices)} slices, ${formatBytes(bytes)}`,
+      `${formatCountOf(slices, 'slice')}, ${formatBytes(bytes)}`,
       upTo === null ? '–' : timeLines(upTo, timeZone),
-      `${formatCount(kept)} slices`,
+      formatCountOf(kept, 'slice'),
       momentLines(timestampToDate(promisedFrom), timeZone),
     ]),
   );

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RecoveryWindowReport } from '../../../src/application/ports/holdfast-client.ts';
 import { fakeClient, makePruned, makeWindow, runFake } from './fake-environment.ts';
 
 describe('holdfast window', () => {
@@ -35,6 +36,15 @@ describe('holdfast window', () => {
     expect(await shown({ backup, slices })).toContain(`${key} in offsite`);
     expect(await shown({ backup })).toMatch(/the-base in laptop[^]*its own/);
     expect(await shown({})).toContain('none of the ranges');
+  });
+
+  it('says that an archive alone restores nothing', async () => {
+    const [set] = makeWindow().replicaSets;
+    const alone = { ...set, ranges: [], holes: [], latest: null, rpoSeconds: null, backups: 0, slices: 1 };
+    const recoveryWindow = () => Promise.resolve({ ...makeWindow(), replicaSets: [alone] } as RecoveryWindowReport);
+    const { stdout } = await runFake(['window', 'orders'], { client: fakeClient({ recoveryWindow }) });
+    expect(stdout).toMatch(/lost if it broke now +everything\n/);
+    expect(stdout).toMatch(/1 slice,[^]*Take one with `holdfast backup orders`/);
   });
 
   it('is one document as JSON', async () => {
