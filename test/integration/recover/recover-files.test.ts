@@ -65,6 +65,17 @@ async function openTransactions(): Promise<() => Promise<void>> {
   };
 }
 
+/** Makes the member's last checkpoint one that is later than the captured oplog begins. */
+async function checkpointAfterStart(): Promise<void> {
+  const hidden = set.clientFor(set.hidden).db('admin');
+  const { operationTime } = (await set.client().db('admin').command({ ping: 1 })) as { operationTime: Timestamp };
+  await until('the member has a later checkpoint', async () => {
+    await hidden.command({ fsync: 1 });
+    const status = await hidden.command({ replSetGetStatus: 1 });
+    return operationTime.lessThan(status['lastStableRecoveryTimestamp'] as Timestamp) || undefined;
+  });
+}
+
 beforeAll(async () => {
   const args = ['--setParameter=enableTestCommands=1'];
   set = await startReplicaSet({ members: [{}, { hidden: true, votes: 0 }], oplogSizeMb: 256, args });
@@ -75,7 +86,7 @@ beforeAll(async () => {
     store,
     member: set.hidden,
     afterBase: async () => {
-      await set.clientFor(set.hidden).db('admin').command({ fsync: 1 });
+      await checkpointAfterStart();
       await written(300);
       await set
         .client()
