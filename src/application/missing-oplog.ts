@@ -15,14 +15,14 @@ export interface MissingAtMember {
 /** An archiver that looked within so many seconds of the source's time was running. */
 const pausedSeconds = 900;
 
-/** @returns undefined when the member's oplog goes on from the entry, or has not come to it yet */
+/** @returns undefined when the member's oplog holds the entry; one whose majority commit point is before it may come to it yet */
 export async function missingAt(
   source: Source,
   replicaSet: string,
   wanted: OpTime,
 ): Promise<MissingAtMember | undefined> {
   const { majority } = await readMemberState(source, replicaSet);
-  if (compareTimestamps(majority.ts, wanted.ts) < 0 || (await hasOplogEntry(source, wanted))) return undefined;
+  if (await hasOplogEntry(source, wanted)) return undefined;
   return {
     member: source.member,
     oldest: await oldestEntry(source),

@@ -1,6 +1,6 @@
-import { gapKey, type OplogGap } from '../domain/oplog-archive.ts';
-import { formatTimestamp } from '../domain/timestamp.ts';
-import { createDocument } from './documents.ts';
+import { gapKey, type OplogGap, oplogGapSchema } from '../domain/oplog-archive.ts';
+import { compareTimestamps, formatTimestamp } from '../domain/timestamp.ts';
+import { createDocument, findStored, writeDocument } from './documents.ts';
 import type { EventPublisher } from './ports/event-publisher.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
@@ -32,12 +32,18 @@ export async function publishEvent(
 
 /**
  * Records a gap once, and tells of it: first the event, so that a process which dies in between tells twice rather than never.
+ * One that was recorded and turns out to reach further is recorded as far as it reaches.
  * @returns whether it was new
  */
 export async function recordGap(place: ArchivePlace, gap: OplogGap, deps: RecordGapDeps): Promise<boolean> {
   const { deployment, replicaSet, store, archivePrefix } = place;
   const key = gapKey(archivePrefix, gap);
-  if ((await store.head(key)) !== undefined) return false;
+  const known = await findStored(store, key, oplogGapSchema);
+  if (known) {
+    if (compareTimestamps(known.value.before.ts, gap.before.ts) < 0)
+      await writeDocument(store, key, { ...known.value, before: gap.before }, { ifMatch: known.etag });
+    return false;
+  }
   const { reason, after, before, explanation } = gap;
   const times = { after: formatTimestamp(after.ts), before: formatTimestamp(before.ts) };
   deps.logger.warn('the oplog archive has a gap', { deployment, replicaSet, reason, ...times, explanation });

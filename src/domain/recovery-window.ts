@@ -100,17 +100,17 @@ function goesOn(at: OpTime, { from, to, slices }: ArchiveSegment<WindowSlice>): 
     : holder.from.t <= at.t && at.t <= holder.to.t;
 }
 
-/** The first place after the base's point, in its own slices, over which no replay goes. */
+/**
+ * The first place from the base's point on, in its own slices, over which no replay goes. A gap may be of several entries,
+ * and the base's point or the end of its slices be between them: nothing leads on from there either.
+ */
 function ownBarrier({ point, capturedTo }: WindowBase, gaps: readonly OplogGap[]): Timestamp | undefined {
   return gaps
     .filter(
       ({ reason, after, before }) =>
-        insurmountable.has(reason) &&
-        !isBefore(after.ts, point.ts) &&
-        !isBefore(capturedTo.ts, before.ts) &&
-        isBefore(after.ts, before.ts),
+        insurmountable.has(reason) && isBefore(point.ts, before.ts) && isBefore(after.ts, capturedTo.ts),
     )
-    .map(({ after }) => after.ts)
+    .map(({ after }) => laterTimestamp(after.ts, point.ts))
     .reduce<Timestamp | undefined>((first, ts) => (first ? earlier(first, ts) : ts), undefined);
 }
 

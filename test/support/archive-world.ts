@@ -1,4 +1,6 @@
+import type { MongoClient } from 'mongodb';
 import type { MongodProcess } from '../../local/servers/mongod-process.ts';
+import { until } from '../../local/servers/poll.ts';
 import type { ReplicaSetServers } from '../../local/servers/replica-set.ts';
 import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
 import { SystemClock } from '../../src/adapters/process/system-clock.ts';
@@ -13,7 +15,9 @@ import {
   type OplogGap,
   oplogGapSchema,
 } from '../../src/domain/oplog-archive.ts';
+import { reachOfBases, type RecoveryWindow, recoveryWindow, serveTime } from '../../src/domain/recovery-window.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
+import { compareTimestamps, type OpTime, type Timestamp } from '../../src/domain/timestamp.ts';
 import { listArchive } from '../../src/engine/oplog/archive-tail.ts';
 import { readOplog } from '../../src/engine/oplog/oplog-source.ts';
 import { readStoredSlice, type StoredSlice } from '../../src/engine/oplog/read-chain.ts';
@@ -91,6 +95,20 @@ export class ArchiveWorld {
     return found;
   }
 
+  /** What could be restored, had bases been taken that stand for these entries and end with them. */
+  async window(points: readonly OpTime[]): Promise<{ window: RecoveryWindow; serves: (ts: Timestamp) => unknown }> {
+    const slices = (await this.slices()).map(({ key, header: { from, to, prepared } }) => ({
+      ...{ key, from, to, storage: 'laptop', undecided: prepared.map(({ opTime }) => opTime.ts) },
+    }));
+    const bases = points.map((point, n) => ({
+      ...{ backupId: `base-${n}`, storage: 'laptop', method: 'logical' as const },
+      ...{ point, restoreTime: point.ts, capturedTo: point },
+    }));
+    const gaps = await this.gaps();
+    const reaches = reachOfBases({ bases, slices, gaps });
+    return { window: recoveryWindow(reaches, gaps), serves: (ts) => serveTime(reaches, ts) };
+  }
+
   progress(): Promise<ArchiveProgress | undefined> {
     return findDocument(this.state, progressKey, archiveProgressSchema);
   }
@@ -142,4 +160,14 @@ export async function writeEmptyEntry(set: ReplicaSetServers): Promise<void> {
 export async function write(set: ReplicaSetServers, id: number, payload = 'x'): Promise<void> {
   const items = set.client().db('shop').collection<{ _id: number; payload: string }>('items');
   await items.insertOne({ _id: id, payload }, { writeConcern: { w: 'majority' } });
+}
+
+/** Everything that was written is majority-committed, and the member knows it. */
+export async function untilCaughtUp(set: ReplicaSetServers, member: MongodProcess): Promise<void> {
+  const majorityPoint = async (client: MongoClient) =>
+    ((await client.db('admin').command({ hello: 1 }))['lastWrite'] as { majorityOpTime: OpTime }).majorityOpTime.ts;
+  const wanted = await majorityPoint(set.client());
+  await until('the member knows the majority commit point', async () =>
+    compareTimestamps(await majorityPoint(set.clientFor(member)), wanted) >= 0 ? true : undefined,
+  );
 }

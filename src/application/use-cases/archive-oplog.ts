@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
-import { isBaseDue, type OplogGap } from '../../domain/oplog-archive.ts';
-import { compareTimestamps, formatTimestamp, sameOpTime } from '../../domain/timestamp.ts';
+import { type ArchiveProgress, isBaseDue, type OplogGap } from '../../domain/oplog-archive.ts';
+import { compareTimestamps, describeOpTime, formatTimestamp, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { findArchiveTail, slicesBeyond } from '../../engine/oplog/archive-tail.ts';
 import { type ArchiveStep, ArchiveWriter } from '../../engine/oplog/archive-writer.ts';
 import type { StoredSlice } from '../../engine/oplog/read-chain.ts';
@@ -81,6 +81,7 @@ async function takeTurn(turn: ArchiveTurn, signal: AbortSignal | undefined): Pro
   const { store, archivePrefix } = turn.place;
   const progress = (turn.before = (await readProgress(turn.progress)).value);
   const tail = await findArchiveTail(store, archivePrefix, progress?.last);
+  if (!tail && progress) return beginAgain(turn, progress.last, lostSlices(progress), signal);
   const found = await archiveFromAnyMember(turn, tail, signal);
   if (!('missing' in found)) return found;
   if (tail === undefined) throw new HoldfastError('Internal', 'an archive without slices misses none');
@@ -91,27 +92,36 @@ async function takeTurn(turn: ArchiveTurn, signal: AbortSignal | undefined): Pro
     await turn.record({ ...gap, after: tail.header.to, before: beyond.first.header.from });
     const again = await archiveFromAnyMember(turn, beyond.last, signal);
     if (!('missing' in again)) return again;
-    return beginAgain(turn, beyond.last, { ...explainGap(beyond.last.header.to, again.missing, progress) }, signal);
+    const { to } = beyond.last.header;
+    return beginAgain(turn, { to }, explainGap(to, again.missing, progress), signal, again.missing[0]?.member);
   }
-  return beginAgain(turn, tail, gap, signal);
+  return beginAgain(turn, tail.header, gap, signal, found.missing[0]?.member);
 }
 
-/** The chain ends with `tail` for good: another one begins, and the gap between is recorded once its first slice is there. */
+/** The chain ends with `to` for good: another one begins, and the gap between is recorded once its first slice is there. */
 async function beginAgain(
   turn: ArchiveTurn,
-  tail: StoredSlice,
-  gap: ReturnType<typeof explainGap>,
+  { to }: { readonly to: OpTime },
+  gap: Explained,
   signal: AbortSignal | undefined,
+  host = turn.request.members[0] ?? '',
 ): Promise<ArchiveOplogOutput> {
-  const [host = ''] = turn.request.members;
-  return withMember(turn, host, signal, (source) => archive(turn, source, undefined, { after: tail, gap }));
+  return withMember(turn, host, signal, (source) => archive(turn, source, undefined, { after: to, gap }));
+}
+
+type Explained = ReturnType<typeof explainGap>;
+
+function lostSlices({ last }: ArchiveProgress): Explained {
+  const explanation = `Slices were archived up to ${describeOpTime(last.to)} (${last.key}), and the storage has none of them now: they were deleted, or the archive was given another storage.`;
+  return { reason: 'objectLost', member: null, explanation };
 }
 
 type Missing = { readonly missing: readonly MissingAtMember[] };
 
 /**
- * Reads on from the first member that holds the last archived entry. One that was resynced holds less than others: it is no
- * gap as long as any member that may be read has the entry.
+ * Reads on from the first member that holds the last archived entry and what came after. One that was resynced holds less
+ * than others, and one whose replication stands still is behind the archive: no gap, and nothing to wait for, as long as any
+ * member that may be read goes on.
  * @throws SourceUnreachable and others when a member could not be asked, and none could go on
  */
 async function archiveFromAnyMember(
@@ -120,6 +130,7 @@ async function archiveFromAnyMember(
   signal: AbortSignal | undefined,
 ): Promise<ArchiveOplogOutput | Missing> {
   const missing: MissingAtMember[] = [];
+  let behind: ArchiveOplogOutput | undefined;
   let failure: unknown;
   for (const host of turn.request.members) {
     try {
@@ -127,8 +138,9 @@ async function archiveFromAnyMember(
         const lacks = tail && (await missingAt(source, turn.request.replicaSet, tail.header.to));
         return lacks ?? (await archive(turn, source, tail));
       });
-      if (!('oldest' in result)) return result;
-      missing.push(result);
+      if ('oldest' in result) missing.push(result);
+      else if (result.status === 'behind') behind = result;
+      else return result;
     } catch (error) {
       if (!isHoldfastError(error, 'SourceUnreachable', 'MemberStateChanged')) throw error;
       signal?.throwIfAborted();
@@ -136,7 +148,8 @@ async function archiveFromAnyMember(
     }
   }
   if (failure !== undefined) throw failure as Error;
-  return { missing };
+  const ahead = missing.filter(({ majority }) => tail && compareTimestamps(majority.ts, tail.header.to.ts) >= 0);
+  return behind ?? (ahead.length > 0 ? { missing: ahead } : output(turn.request, 'behind', { tail }));
 }
 
 function withMember<T>(
@@ -153,14 +166,14 @@ async function archive(
   turn: ArchiveTurn,
   source: Source,
   tail: StoredSlice | undefined,
-  begun?: { readonly after: StoredSlice; readonly gap: ReturnType<typeof explainGap> },
+  begun?: { readonly after: OpTime; readonly gap: Explained },
 ): Promise<ArchiveOplogOutput> {
   const { request, place, deps } = turn;
   const { majority } = await readMemberState(source, request.replicaSet);
   const memberData = await readDataIdentity(source);
   const start = tail
     ? { from: tail.header.to, prepared: tail.header.prepared, begins: false }
-    : await chooseArchiveStart(source, majority, { ...request, notBefore: begun?.after.header.to.ts }, deps);
+    : await chooseArchiveStart(source, majority, { ...request, notBefore: begun?.after.ts }, deps);
   if (start === undefined || sameOpTime(start.from, majority)) return output(request, 'idle', { tail });
   if (compareTimestamps(majority.ts, start.from.ts) < 0) return output(request, 'behind', { tail });
   const writer = new ArchiveWriter(
@@ -177,7 +190,7 @@ async function archive(
   );
   const step = await writer.advance(majority, { isOver: () => turn.isOver(), idleSeconds });
   const [first] = step.slices;
-  if (begun && first) await turn.record({ ...begun.gap, after: begun.after.header.to, before: first.header.from });
+  if (begun && first) await turn.record({ ...begun.gap, after: begun.after, before: first.header.from });
   const last = step.slices.at(-1) ?? tail;
   const baseDue = last !== undefined && (await noteProgress(turn, source, { last, step, memberData }));
   return output(request, step.slices.length > 0 ? 'archived' : 'idle', { tail: last, step, source, baseDue });

@@ -30,20 +30,24 @@ export async function findArchiveTail(
   return tail;
 }
 
-/** Of slices that exist after a chain's end: the first one and the last one; undefined for none. */
+/** Of whole slices that exist after a chain's end: the first one and the last one; undefined for none. */
 export async function slicesBeyond(
   store: ObjectStore,
   archivePrefix: string,
   tail: StoredSlice,
 ): Promise<{ readonly first: StoredSlice; readonly last: StoredSlice } | undefined> {
   const beyond = (await listArchive(store, archivePrefix)).filter(({ key }) => key > tail.key);
-  const [first, last] = [beyond[0], beyond.at(-1)];
-  if (!first || !last) return undefined;
-  return { first: await readStoredSlice(store, first), last: await readStoredSlice(store, last) };
+  const first = await firstWhole(store, beyond);
+  const last = first && (await firstWhole(store, beyond.reverse()));
+  return first && last && { first, last };
 }
 
 async function newest(store: ObjectStore, archivePrefix: string): Promise<StoredSlice | undefined> {
-  for (const object of (await listArchive(store, archivePrefix)).reverse()) {
+  return firstWhole(store, (await listArchive(store, archivePrefix)).reverse());
+}
+
+async function firstWhole(store: ObjectStore, objects: readonly ListedObject[]): Promise<StoredSlice | undefined> {
+  for (const object of objects) {
     const slice = await findWhole(store, object);
     if (slice) return slice;
   }

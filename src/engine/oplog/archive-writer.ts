@@ -21,7 +21,10 @@ export interface ArchiveTarget {
   readonly origin: Omit<SliceOrigin, 'fence'>;
   /** Asked before each slice is written: the archive is ours alone. @returns the fence. @throws when it is another's */
   readonly claim: () => Promise<number>;
-  /** Before the slice is written that holds the entry: replays end at `after`, and begin at `before`. */
+  /**
+   * Before the slice is written that holds the entries: replays end at `after`, and begin at `before`. One event of the
+   * server or of a restore is several such entries; those of one slice are one break.
+   */
   readonly onBreak: (reason: GapReason, after: OpTime, before: OpTime) => Promise<void>;
   /** Whether a slice is read back once it is written. */
   readonly rereads: (key: string) => boolean;
@@ -69,6 +72,8 @@ export class ArchiveWriter {
   /** Entries that are more than empty wait in the builder. */
   #worthwhile: boolean;
   #last: OpTime;
+  /** Of the slice that is being built. */
+  #breaks: { readonly reason: GapReason; readonly after: OpTime; before: OpTime }[] = [];
 
   constructor(source: Source, target: ArchiveTarget, start: ArchiveStart) {
     this.#source = source;
@@ -119,7 +124,9 @@ export class ArchiveWriter {
   async #makeRoom(entry: OplogEntry): Promise<boolean> {
     if (!this.#builder.hasRoomFor(entry.raw.length) && (await this.#close()) === 'taken') return false;
     const reason = breaksReplay(entry);
-    if (reason !== undefined) await this.#target.onBreak(reason, this.#last, entry.opTime);
+    const known = this.#breaks.find((one) => one.reason === reason);
+    if (known) known.before = entry.opTime;
+    else if (reason !== undefined) this.#breaks.push({ reason, after: this.#last, before: entry.opTime });
     if (reason !== undefined || entry.op !== 'n') this.#worthwhile = true;
     return true;
   }
@@ -136,6 +143,8 @@ export class ArchiveWriter {
     if (!made || !lastEntry) return 'written';
     const { header, body } = made;
     const key = artifactKeys.slice(this.#target.archivePrefix, header.from.ts);
+    for (const { reason, after, before } of this.#breaks) await this.#target.onBreak(reason, after, before);
+    this.#breaks = [];
     try {
       const written = await this.#target.store.put(key, body, { ifNoneMatch: '*' });
       requireWritten(written, body.length, crc32Hex(crc32(body)));

@@ -1,31 +1,26 @@
-import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../../local/servers/poll.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
-import { compareTimestamps, type OpTime } from '../../../src/domain/timestamp.ts';
-import { ArchiveWorld, write, writeEmptyEntry } from '../../support/archive-world.ts';
+import { ArchiveWorld, untilCaughtUp, write, writeEmptyEntry } from '../../support/archive-world.ts';
 import { dyingStore } from '../../support/dying-store.ts';
 import { damaging, stalled, unreleasable } from '../../support/failing-archive-store.ts';
 
 let set: ReplicaSetServers;
 beforeAll(async () => {
-  set = await startReplicaSet({ members: [{}, {}, { hidden: true, votes: 0 }], oplogSizeMb: 256 });
+  set = await startReplicaSet({
+    members: [{}, {}, { hidden: true, votes: 0 }],
+    oplogSizeMb: 256,
+    // Every five minutes the server would write the sessions of the drivers: no set would be idle by then.
+    args: ['--setParameter=disableLogicalSessionCacheRefresh=1'],
+  });
 });
 afterAll(() => set.stop());
 
 let world: ArchiveWorld;
 let id = 0;
 const slices = () => world.slices();
-/** Everything that was written is majority-committed, and the hidden member knows it. */
-async function caughtUp(): Promise<void> {
-  const majorityPoint = async (client: MongoClient) =>
-    ((await client.db('admin').command({ hello: 1 }))['lastWrite'] as { majorityOpTime: OpTime }).majorityOpTime.ts;
-  const wanted = await majorityPoint(set.client());
-  await until('the hidden member knows the majority commit point', async () =>
-    compareTimestamps(await majorityPoint(set.clientFor(set.hidden)), wanted) >= 0 ? true : undefined,
-  );
-}
+const caughtUp = (member = set.hidden) => untilCaughtUp(set, member);
 async function writeOne(payload?: string): Promise<void> {
   await write(set, ++id, payload);
   await caughtUp();
@@ -115,6 +110,7 @@ describe('a busy set', () => {
       .catch(() => undefined);
     await until('another member is primary', async () => ((await set.primary()) === before ? undefined : true));
     await writeOne();
+    await caughtUp(before);
     await world.turn({ members: [before, set.hidden] });
     const terms = (await slices()).map(({ header }) => header.to.t);
     expect(terms.at(-1)).toBeGreaterThan(terms[0] ?? Infinity);

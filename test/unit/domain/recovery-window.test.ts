@@ -53,6 +53,14 @@ describe('the recovery window', () => {
     expect(windowOf(input)).toEqual({ ranges: [{ from: time(4), to: time(20) }], holes: [] });
   });
 
+  it('ends within the slices of a base that crosses any entry of a change, also of one that takes several entries', () => {
+    const gaps = [gap(10, 'featureCompatibilityVersionChanged', 14)];
+    const slices = [slice(0, 20)];
+    expect(rangesOf({ bases: [base(8, 12)], slices, gaps })).toEqual([[time(8), time(10)]]);
+    expect(rangesOf({ bases: [base(12, 16)], slices, gaps })).toEqual([[time(12), time(12)]]);
+    expect(rangesOf({ bases: [base(14, 16)], slices, gaps })).toEqual([[time(14), time(20)]]);
+  });
+
   it('is what the backups alone restore to, where nothing is archived', () => {
     expect(rangesOf({ bases: [base(4, 6), base(12, 14)], slices: [], gaps: [] })).toEqual([
       [time(4), time(6)],

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
+import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
+import { compareTimestamps } from '../../../src/domain/timestamp.ts';
+import { ArchiveWorld, untilCaughtUp, write } from '../../support/archive-world.ts';
+import { dyingStore } from '../../support/dying-store.ts';
+
+let set: ReplicaSetServers;
+beforeAll(async () => {
+  const parameters = ['disableLogicalSessionCacheRefresh=1', 'enableTestCommands=1'];
+  set = await startReplicaSet({
+    members: [{}, { hidden: true, votes: 0 }],
+    args: parameters.map((each) => `--setParameter=${each}`),
+  });
+});
+afterAll(() => set.stop());
+
+let world: ArchiveWorld;
+let id = 0;
+const slices = () => world.slices();
+const caughtUp = (member = set.hidden) => untilCaughtUp(set, member);
+async function writeOne(): Promise<void> {
+  await write(set, ++id);
+  await caughtUp();
+}
+async function requireExact(): Promise<void> {
+  expect((await world.entries()).map(String)).toEqual((await world.oplog()).map(String));
+}
+
+beforeEach(async () => {
+  world = new ArchiveWorld(set);
+  await writeOne();
+});
+
+describe('a set whose history can not be replayed over', () => {
+  const admin = () => set.client().db('admin');
+  const setFcv = (version: string) =>
+    admin().command({ setFeatureCompatibilityVersion: version, writeConcern: { w: 'majority' } });
+
+  test('because of its feature compatibility version: one gap, told once, that cuts the window; a base is wished after it', async () => {
+    await world.turn();
+    const [first] = await slices();
+    await setFcv('5.0');
+    await writeOne();
+    await caughtUp();
+    // As a turn that dies after it recorded the gap: the next one sees more of the same event, and tells it no more.
+    const dies: ObjectStore = {
+      ...dyingStore(world.store, { left: Infinity, pace: [0] }),
+      put: (key, ...rest) =>
+        key.includes('gaps/') ? world.store.put(key, ...rest) : Promise.reject(new Error('killed')),
+    };
+    await expect(world.turn({ store: dies })).rejects.toThrow('killed');
+    const [half] = await world.gaps();
+    await setFcv('6.0');
+    await writeOne();
+    await caughtUp();
+    expect(await world.turn()).toMatchObject({ status: 'archived', baseDue: true });
+    const gaps = await world.gaps();
+    expect(gaps).toMatchObject([{ reason: 'featureCompatibilityVersionChanged', after: half?.after }]);
+    const [gap] = gaps;
+    if (!gap || !half || !first) throw new TypeError('no gap');
+    expect(compareTimestamps(gap.before.ts, half.before.ts)).toBeGreaterThan(0);
+    expect(world.events.map(({ detailType }) => detailType)).toEqual(['Recovery Gap Detected']);
+    expect((await world.progress())?.wantsBase).toMatchObject({ from: gap.before, attempts: 0 });
+    await requireExact();
+    const { window, serves } = await world.window([first.header.from, gap.before]);
+    expect(window.ranges.map(({ to }) => to)).toEqual([gap.after.ts, (await slices()).at(-1)?.header.to.ts]);
+    expect(window.holes).toMatchObject([{ from: gap.after.ts, to: gap.before.ts, gaps: [{ reason: gap.reason }] }]);
+    expect(serves(half.before.ts)).toBeUndefined();
+  });
+
+  test("because Holdfast restored into it: its mark's many writes are one gap", async () => {
+    await world.turn();
+    const marks = set.client().db('holdfast_restore').collection<{ _id: string; state: string }>('run');
+    for (const state of ['loading', 'replaying', 'loaded'])
+      await marks.replaceOne({ _id: 'restore' }, { state }, { upsert: true });
+    await set.client().db('holdfast_restore').dropDatabase();
+    await writeOne();
+    await world.turn();
+    expect((await world.gaps()).map(({ reason }) => reason)).toEqual(['restore']);
+    expect(world.events).toHaveLength(1);
+  });
+});
+
+describe('a member', () => {
+  test('that stands still behind the archive holds nothing up: another one is read', async () => {
+    const fetching = (mode: 'alwaysOn' | 'off') =>
+      set.clientFor(set.hidden).db('admin').command({ configureFailPoint: 'stopReplProducer', mode });
+    await world.turn();
+    await fetching('alwaysOn');
+    try {
+      await write(set, ++id);
+      const primary = await set.primary();
+      await caughtUp(primary);
+      await world.turn({ members: [primary] });
+      expect(await world.turn()).toMatchObject({ status: 'behind' });
+      await write(set, ++id);
+      await caughtUp(primary);
+      expect(await world.turn({ members: [set.hidden, primary] })).toMatchObject({ status: 'archived' });
+    } finally {
+      await fetching('off');
+    }
+    await caughtUp();
+    await requireExact();
+    expect(await world.gaps()).toEqual([]);
+  });
+});
+
+test('a storage that lost all slices: the archive begins anew, and says that it is none', async () => {
+  await world.turn();
+  await writeOne();
+  await world.turn();
+  const last = (await slices()).at(-1)?.header.to;
+  await world.store.delete((await slices()).map(({ key }) => key));
+  await writeOne();
+  expect(await world.turn()).toMatchObject({ status: 'archived', baseDue: true });
+  const [first] = await slices();
+  expect(await world.gaps()).toMatchObject([{ reason: 'objectLost', after: last, before: first?.header.from }]);
+  expect(world.events).toHaveLength(1);
+  await writeOne();
+  await world.turn();
+  expect(await world.gaps()).toHaveLength(1);
+  await requireExact();
+});
