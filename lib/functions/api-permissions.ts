@@ -6,9 +6,10 @@ import { grantReadConfig, type GrantsProps } from './grants-props.ts';
 
 const because = 'An execution gets its name when it starts.';
 
-/** The functions of the API. Those that read can start nothing; each that starts a workflow can start that one. */
+/** The functions of the API. Those that read can start nothing; each that starts a workflow can start
+ * that one, but for the retry, which is of either. */
 export function apiGrants(props: GrantsProps): Readonly<Record<keyof typeof apiFunctions, (role: iam.Role) => void>> {
-  const { permissions, machines } = props;
+  const { permissions, machines, machineArns } = props;
   const readBackups = (role: iam.Role): void => {
     grantReadConfig(role, props);
     permissions.readArtifacts(role);
@@ -26,6 +27,14 @@ export function apiGrants(props: GrantsProps): Readonly<Record<keyof typeof apiF
     CancelRun: (role) => {
       lookAtRuns(role, props);
       permissions.requestCancel(role);
+    },
+    RetryRun: (role) => {
+      lookAtRuns(role, props);
+      grant(role, {
+        actions: ['states:StartExecution'],
+        resources: [machineArns.backup, machineArns.restore],
+        purpose: 'Starts the workflow of the run that is retried',
+      });
     },
   };
 }

@@ -139,6 +139,7 @@ export const apiFunctions = {
   },
   ShowRuns: { folder: 'show-runs', description: 'API: shows how runs go', ...api },
   CancelRun: { folder: 'cancel-run', description: 'API: asks a run to stop', ...api },
+  RetryRun: { folder: 'retry-run', description: 'API: asks again for what a run did not bring about', ...api },
 } as const satisfies Record<string, FunctionEntry>;
 
 /** Which function does each operation. */
@@ -152,6 +153,7 @@ export const operationFunctions = {
   listRuns: 'ShowRuns',
   showRun: 'ShowRuns',
   cancelRun: 'CancelRun',
+  retryRun: 'RetryRun',
 } as const satisfies Record<ApiOperation, keyof typeof apiFunctions>;
 
 export const allFunctions: Readonly<

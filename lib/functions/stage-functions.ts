@@ -23,6 +23,7 @@ import { environment as settleEndedRun } from '../../lambdas/settle-ended-run/en
 import { environment as snapshotMember } from '../../lambdas/snapshot-member/env.ts';
 import { environment as startNewBase } from '../../lambdas/start-new-base/env.ts';
 import { environment as sweepRuns } from '../../lambdas/sweep-runs/env.ts';
+import { environment as retryRun } from '../../lambdas/retry-run/env.ts';
 import { environment as cancelRun } from '../../lambdas/cancel-run/env.ts';
 import { environment as describeBackup } from '../../lambdas/describe-backup/env.ts';
 import { environment as listBackups } from '../../lambdas/list-backups/env.ts';
@@ -62,6 +63,7 @@ const schemas = {
   ShowRecoveryWindow: showRecoveryWindow,
   ShowRuns: showRuns,
   CancelRun: cancelRun,
+  RetryRun: retryRun,
 } as const satisfies Record<AnyFunctionName, z.ZodObject>;
 
 type KeysOfEach<T> = T extends unknown ? keyof T : never;

@@ -36,15 +36,24 @@ export async function startRun(run: RunToStart, deps: StartRunDeps): Promise<str
     return runId;
   }
   const runId = `${workflow}-${sha256Hex(`${deployment}\n${key}`).slice(0, 40)}`;
-  // After 90 days Step Functions has forgotten a name and would take it again; what the run left in its folder stays.
-  const began = (await deps.state.head(stateKeys.runConfig(runId))) !== undefined;
-  const accepted = began
-    ? await deps.starter.inputOf(workflow, runId)
-    : await deps.starter.start(workflow, runId, request);
+  const accepted = await startOnce({ workflow, runId, request }, deps);
   if (accepted === undefined || isSameRequest(accepted, request)) return runId;
   throw new HoldfastError('InvalidInput', `the Idempotency-Key was used before for another request: run ${runId}`, {
     next: 'Send the first request again as it was, or choose a key of its own for this one.',
   });
+}
+
+/**
+ * Starts the run of that id, unless there is or was one, however that ended.
+ * @returns what the run of that id was started with; undefined when nobody knows any more
+ */
+export async function startOnce(
+  { workflow, runId, request }: Pick<RunToStart, 'workflow' | 'request'> & { readonly runId: string },
+  { state, starter }: Pick<StartRunDeps, 'state' | 'starter'>,
+): Promise<unknown> {
+  // After 90 days Step Functions has forgotten a name and would take it again; what the run left in its folder stays.
+  const began = (await state.head(stateKeys.runConfig(runId))) !== undefined;
+  return began ? starter.inputOf(workflow, runId) : starter.start(workflow, runId, request);
 }
 
 /** Whoever repeats it: a session of a role has a name of its own each time. */

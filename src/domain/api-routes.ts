@@ -9,6 +9,7 @@ export const apiRoutes = {
   listRuns: { method: 'GET', path: '/runs' },
   showRun: { method: 'GET', path: '/runs/{runId}' },
   cancelRun: { method: 'POST', path: '/runs/{runId}/cancel' },
+  retryRun: { method: 'POST', path: '/runs/{runId}/retry' },
 } as const satisfies Record<string, { readonly method: 'GET' | 'POST'; readonly path: `/${string}` }>;
 
 export type ApiOperation = keyof typeof apiRoutes;

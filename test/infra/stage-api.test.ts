@@ -52,6 +52,9 @@ describe('the API of a stage', () => {
       expect(allowed(name), name).toEqual([]);
     expect(allowed('StartBackup')).toEqual([['states:StartExecution', expect.stringMatching(/-backup$/) as string]]);
     expect(allowed('StartRestore')).toEqual([['states:StartExecution', expect.stringMatching(/-restore$/) as string]]);
+    expect(allowed('RetryRun')).toEqual([
+      ['states:StartExecution', expect.stringMatching(/^\S+-backup \S+-restore$/) as string],
+    ]);
     expect(allowed('CancelRun')).toEqual([['s3:PutObject', expect.stringMatching(/\/runs\/\*\/cancel$/) as string]]);
   });
 });

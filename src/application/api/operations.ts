@@ -7,6 +7,7 @@ import {
   backupOrderSchema,
   recoveryWindowSchema,
   restoreOrderSchema,
+  retriedRunSchema,
   runListSchema,
   runSchema,
   startedRunSchema,
@@ -124,6 +125,16 @@ export const operations = {
     query: nothing,
     status: 202,
     answer: runSchema,
+    errors: ['UnknownRun'],
+  },
+  retryRun: {
+    summary: 'Ask again for what a run that came to nothing was asked for',
+    description:
+      'For a run that failed, was cancelled or was interrupted, but for a restore that overwrites. The new run begins at nothing. A run has one retry: asked again, it is answered with the same new run, however that ended; that one can be retried in turn.',
+    path: runId,
+    query: nothing,
+    status: 202,
+    answer: retriedRunSchema,
     errors: ['UnknownRun'],
   },
 } as const satisfies Record<ApiOperation, Operation>;

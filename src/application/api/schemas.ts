@@ -33,6 +33,14 @@ export const startedRunSchema = z
   .strictObject({ runId: z.string(), workflow: workflowSchema, deployment: z.string() })
   .meta({ id: 'StartedRun' });
 
+export const retriedRunSchema = z
+  .strictObject({
+    runId: z.string().meta({ description: 'Of the new run.' }),
+    workflow: workflowSchema,
+    retryOf: z.string().meta({ description: 'Id of the run that came to nothing.' }),
+  })
+  .meta({ id: 'RetriedRun' });
+
 const failureSchema = z
   .strictObject({ name: z.string(), code: z.string(), message: z.string(), next: z.string() })
   .meta({ id: 'Failure' });

@@ -4,6 +4,7 @@ import {
   backupListSchema,
   problemSchema,
   recoveryWindowSchema,
+  retriedRunSchema,
   runListSchema,
   runSchema,
   startedRunSchema,
@@ -37,6 +38,12 @@ export function describeHttpApi(world: () => ApiWorld): void {
     expect(reply).toMatchObject({ status: 202, headers: { 'content-type': 'application/json' } });
     return startedRunSchema.parse(reply.body).runId;
   };
+  const starts = () => world().stage.aws.calls.filter(({ action }) => action === 'states:StartExecution').length;
+  const retry = (runId: string, by = caller) => api().request('POST', `/runs/${runId}/retry`, { caller: by });
+  const retried = ({ status, body }: ApiReply) => {
+    expect(status, JSON.stringify(body)).toBe(202);
+    return retriedRunSchema.parse(body);
+  };
   const ended = async (workflow: 'backup' | 'restore', runId: string) => {
     await world().stage.workflows.execution(workflow, runId).result;
     return showRun(runId);
@@ -60,7 +67,7 @@ export function describeHttpApi(world: () => ApiWorld): void {
       expect(other).toMatchObject({ status: 400, code: 'HF-1002', detail: expect.stringContaining(runId) as string });
       stage.workflows.forget('backup', runId);
       expect(started(await api().request('POST', path, order))).toBe(runId);
-      expect(stage.aws.calls.filter(({ action }) => action === 'states:StartExecution')).toHaveLength(3);
+      expect(starts()).toBe(3);
 
       const { backupId } = done.output as { backupId: string };
       const manifest = manifestSchema.parse((await api().request('GET', `/backups/${backupId}`)).body);
@@ -118,7 +125,24 @@ export function describeHttpApi(world: () => ApiWorld): void {
       expect(started(await api().request('POST', '/deployments/orders/restores', again))).toBe(first);
     });
 
-    it('cancels a run, which cleans up; one that has ended stays as it is', async () => {
+    it('retries a restore that failed, but for one that overwrites', async () => {
+      const path = '/deployments/orders/restores';
+      const restore = async (more: object) => {
+        const runId = started(await api().request('POST', path, { body: { to: world().target, ...more } }));
+        expect(await ended('restore', runId)).toMatchObject({ status: 'failed' });
+        return runId;
+      };
+      const failed = await restore({});
+      const { runId, ...rest } = retried(await retry(failed));
+      expect(rest).toEqual({ workflow: 'restore', retryOf: failed });
+      expect(await ended('restore', runId)).toMatchObject({ status: 'failed', error: { name: 'TargetNotEmpty' } });
+      const overwriting = await restore({ overwrite: 'another' });
+      expect(problemOf(await retry(overwriting))).toMatchObject({
+        ...{ status: 400, name: 'InvalidInput', next: 'Type the restore again.' },
+      });
+    });
+
+    it('cancels a run, which cleans up; one that has ended stays as it is, and is retried once', async () => {
       const { stage } = world();
       const runId = started(await api().request('POST', '/deployments/orders/backups'));
       await until('its worker runs', async () =>
@@ -127,6 +151,10 @@ export function describeHttpApi(world: () => ApiWorld): void {
       expect(await api().request('POST', `/runs/${runId}/cancel`)).toMatchObject({
         status: 202,
         body: { status: 'running' },
+      });
+      expect(problemOf(await retry(runId))).toMatchObject({
+        status: 400,
+        detail: expect.stringMatching(/still runs/) as string,
       });
       expect(await ended('backup', runId), stage.allLogs()).toMatchObject({
         status: 'cancelled',
@@ -138,21 +166,32 @@ export function describeHttpApi(world: () => ApiWorld): void {
       });
       const [newest] = runListSchema.parse((await api().request('GET', '/runs')).body).runs;
       expect(newest).toEqual(await showRun(runId));
+
+      const replies = await Promise.all([retry(runId), retry(runId, caller.replace('alice', 'bob'))]);
+      const [first, second] = replies.map(retried);
+      expect(second).toEqual(first);
+      expect(first).toMatchObject({ workflow: 'backup', retryOf: runId });
+      const again = first?.runId ?? '';
+      expect(await ended('backup', again), stage.allLogs()).toMatchObject({
+        status: 'succeeded',
+        deployment: 'orders',
+      });
+      const before = starts();
+      expect(retried(await retry(runId))).toEqual(first);
+      stage.workflows.forget('backup', again);
+      expect(retried(await retry(runId))).toEqual(first);
+      expect(starts()).toBe(before);
     });
 
     it.each(wrongRequests.map((wrong) => [wrong[0], wrong] as const))('refuses %s', async (_what, wrong) => {
       const [, method, path, call, status, name, detail] = wrong;
-      const before = world().stage.aws.calls.length;
+      const before = starts();
       const reply = await api().request(method, path, call);
       expect(problemOf(reply)).toMatchObject({ status, name, detail: expect.stringMatching(detail) as string });
       expect(reply.status).toBe(status);
       expect(JSON.stringify(reply.body)).not.toContain('hunter2');
       expect(world().stage.allLogs()).not.toContain('hunter2');
-      expect(
-        world()
-          .stage.aws.calls.slice(before)
-          .filter(({ action }) => action === 'states:StartExecution'),
-      ).toEqual([]);
+      expect(starts()).toBe(before);
     });
   });
 }

@@ -98,6 +98,16 @@ export const wrongRequests: readonly (readonly [
   ['no id of a backup', 'GET', '/backups/..%2f..', {}, 404, 'UnknownBackup', /is not the id/],
   ['an unknown run', 'GET', '/runs/backup-1', {}, 404, 'UnknownRun', /there is no run backup-1/],
   ['an unknown run to cancel', 'POST', '/runs/backup-1/cancel', {}, 404, 'UnknownRun', /there is no run/],
+  ['an unknown run to retry', 'POST', '/runs/backup-1/retry', {}, 404, 'UnknownRun', /there is no run/],
+  [
+    'to retry a run that succeeded',
+    'POST',
+    '/runs/console-1/retry',
+    {},
+    400,
+    'InvalidInput',
+    /can't be retried: it has done what it was asked for/,
+  ],
   [
     'a body where none is',
     'POST',

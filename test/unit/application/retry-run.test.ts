@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { writeDocument } from '../../../src/application/documents.ts';
 import type { RunRecord } from '../../../src/application/ports/run-history.ts';
-import { requestToRetry } from '../../../src/application/use-cases/retry-run.ts';
+import { requestToRetry, retryRun } from '../../../src/application/use-cases/retry-run.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
 import type { RestoreRequest } from '../../../src/domain/run.ts';
 import { begin, complete, fail, reachCompletion } from '../../support/backup-steps.ts';
@@ -105,6 +105,42 @@ describe('a retry', () => {
       name: 'InvalidInput',
       message: expect.stringMatching(/before its request was accepted/) as string,
     });
+  });
+
+  test('is one run, whoever asks for it, how often and when', async () => {
+    await begin(world, 'run-1', { deployment: 'orders' });
+    await fail(world, 'run-1');
+    world.running.delete('run-1');
+    const inputs = new Map<string, unknown>();
+    let starts = 0;
+    const deps = {
+      ...world.deps,
+      history: { find: () => Promise.resolve(record), newest: () => Promise.resolve([]) },
+      starter: {
+        start: (workflow: string, runId: string, input: object) => {
+          if (inputs.has(runId)) return Promise.resolve(inputs.get(runId));
+          starts += 1;
+          inputs.set(runId, { workflow, input });
+          return Promise.resolve(input);
+        },
+        inputOf: (_workflow: string, runId: string) => Promise.resolve(inputs.get(runId)),
+      },
+    };
+    const [first, second] = await Promise.all([retryRun('run-1', 'ada', deps), retryRun('run-1', 'bob', deps)]);
+    expect(second).toEqual(first);
+    expect(first).toEqual({
+      runId: expect.stringMatching(/^backup-retry-[0-9a-f]{40}$/) as string,
+      ...{ workflow: 'backup', retryOf: 'run-1' },
+    });
+    expect(inputs.get(first.runId)).toMatchObject({
+      workflow: 'backup',
+      input: { deployment: 'orders', requestedBy: 'ada' },
+    });
+    // Step Functions has forgotten it.
+    await world.state.put(stateKeys.runConfig(first.runId), Buffer.from('{}'));
+    inputs.clear();
+    expect(await retryRun('run-1', 'ada', deps)).toEqual(first);
+    expect(starts).toBe(1);
   });
 
   test('needs a run', async () => {
