@@ -6,8 +6,10 @@ import { grantReadConfig, type GrantsProps } from './grants-props.ts';
 
 const because = 'An execution gets its name when it starts.';
 
-/** The functions of the API. Those that read can start nothing; each that starts a workflow can start
- * that one, but for the retry, which is of either. */
+/**
+ * The functions of the API. Those that read can start nothing; each that starts a workflow can start that one; a retry is of
+ * either.
+ */
 export function apiGrants(props: GrantsProps): Readonly<Record<keyof typeof apiFunctions, (role: iam.Role) => void>> {
   const { permissions, machines, machineArns } = props;
   const readBackups = (role: iam.Role): void => {

@@ -145,16 +145,16 @@ export function describeHttpApi(world: () => ApiWorld): void {
     it('cancels a run, which cleans up; one that has ended stays as it is, and is retried once', async () => {
       const { stage } = world();
       const runId = started(await api().request('POST', '/deployments/orders/backups'));
+      expect(problemOf(await retry(runId))).toMatchObject({
+        status: 400,
+        detail: expect.stringMatching(/still runs/) as string,
+      });
       await until('its worker runs', async () =>
         (await stage.bucket('State').head(stateKeys.task(runId, 'dump-rs0-1'))) === undefined ? undefined : true,
       );
       expect(await api().request('POST', `/runs/${runId}/cancel`)).toMatchObject({
         status: 202,
         body: { status: 'running' },
-      });
-      expect(problemOf(await retry(runId))).toMatchObject({
-        status: 400,
-        detail: expect.stringMatching(/still runs/) as string,
       });
       expect(await ended('backup', runId), stage.allLogs()).toMatchObject({
         status: 'cancelled',
