@@ -1,8 +1,11 @@
+import type { ObjectId } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
+import { archiveOplog } from '../../../src/application/use-cases/archive-oplog.ts';
+import { makeWithMember } from '../../../src/composition/read-member.ts';
 import { compareTimestamps } from '../../../src/domain/timestamp.ts';
-import { ArchiveWorld, untilCaughtUp, write } from '../../support/archive-world.ts';
+import { ArchiveWorld, setId, untilCaughtUp, write } from '../../support/archive-world.ts';
 import { dyingStore } from '../../support/dying-store.ts';
 
 let set: ReplicaSetServers;
@@ -83,6 +86,19 @@ describe('a set whose history can not be replayed over', () => {
 });
 
 describe('a member', () => {
+  test('of another set that has the same name is not read, and nothing of it gets into the archive', async () => {
+    const { withMember } = makeWithMember();
+    const input = { runId: 'turn', deployment: 'orders', replicaSet: 'rs0', replicaSetId: setId, seconds: 30 };
+    const turn = archiveOplog({ ...input, members: [set.hidden.host] }, { ...world.deps(), withMember });
+    await expect(turn).rejects.toMatchObject({ name: 'MemberStateChanged', details: { member: set.hidden.host } });
+    expect(await slices()).toEqual([]);
+    const { config } = await set.client().db('admin').command({ replSetGetConfig: 1 });
+    const { replicaSetId } = (config as { settings: { replicaSetId: ObjectId } }).settings;
+    const its = { ...input, replicaSetId: replicaSetId.toHexString(), members: [set.hidden.host] };
+    expect(await archiveOplog(its, { ...world.deps(), withMember })).toMatchObject({ status: 'archived' });
+    expect(await slices()).toEqual([]);
+  });
+
   test('that stands still behind the archive holds nothing up: another one is read', async () => {
     const fetching = (mode: 'alwaysOn' | 'off') =>
       set.clientFor(set.hidden).db('admin').command({ configureFailPoint: 'stopReplProducer', mode });

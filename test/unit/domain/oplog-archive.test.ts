@@ -10,6 +10,7 @@ import {
   type OplogGap,
   parseArchiveKey,
   parseSliceKey,
+  shortOplog,
   type SliceSpan,
   slicesBetween,
 } from '../../../src/domain/oplog-archive.ts';
@@ -147,5 +148,18 @@ describe('segments of the oplog archive', () => {
         }
       }),
     );
+  });
+});
+
+describe('an oplog that is short', () => {
+  it('is one that is full and reaches less than an hour back beyond what is archived', () => {
+    const ts = (t: number) => at(t).ts;
+    expect(shortOplog(ts(1000), ts(4599), 1)).toBe(3599);
+    expect(shortOplog(ts(1000), ts(4600), 1)).toBeUndefined();
+    expect(shortOplog(ts(1000), ts(1010), 0.9)).toBe(10);
+    // A young one forgets nothing yet.
+    expect(shortOplog(ts(1000), ts(1010), 0.89)).toBeUndefined();
+    // What is archived is forgotten already.
+    expect(shortOplog(ts(1000), ts(990), 1)).toBe(-10);
   });
 });
