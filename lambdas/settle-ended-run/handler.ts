@@ -1,30 +1,13 @@
 import * as z from 'zod';
 import { settleEndedRun } from '../../src/application/use-cases/settle-ended-run.ts';
-import {
-  composeEvents,
-  composeExecutions,
-  composeLauncher,
-  composeNoSource,
-  composeStep,
-  composeStorages,
-  composeVolumes,
-} from '../../src/composition/compose-aws.ts';
-import { composeTarget } from '../../src/composition/compose-aws-database.ts';
+import { composeEvents, composeExecutions } from '../../src/composition/compose-aws.ts';
+import { composeSettling } from '../../src/composition/compose-aws-database.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
 import { parseEnvironment } from '../_shared/parse-environment.ts';
 import { environment } from './env.ts';
 
 const env = parseEnvironment(environment);
-const deps = {
-  ...composeStep(env),
-  ...composeExecutions(env),
-  ...composeLauncher(env),
-  ...composeStorages(),
-  ...composeTarget(),
-  ...composeEvents(),
-  ...composeNoSource(),
-  ...composeVolumes(),
-};
+const deps = { ...composeSettling(env), ...composeExecutions(env), ...composeEvents() };
 
 /** "Step Functions Execution Status Change": the execution's name is the run. */
 const eventSchema = z.object({ detail: z.object({ name: z.string() }) });

@@ -9,6 +9,7 @@ import type { OpenTarget, UnmarkTarget } from '../application/restore-target.ts'
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
 import { openSecrets } from './aws-storages.ts';
+import { composeLauncher, composeNoSource, composeStep, composeStorages, composeVolumes } from './compose-aws.ts';
 import { makeCapturePart } from './capture-part.ts';
 import { makeOpenMember } from './open-member.ts';
 import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
@@ -43,4 +44,16 @@ export function composeArchivedMembers(): Pick<ArchiveOplogDeps, 'withMember'> {
 export function composeTarget(): { readonly openTarget: OpenTarget; readonly unmarkTarget: UnmarkTarget } {
   const openTarget = makeOpenTarget({ readSecret: openSecrets() });
   return { openTarget, unmarkTarget: makeUnmarkTarget(openTarget) };
+}
+
+/** For a function that settles runs of both kinds: it stops workers, deletes objects, and takes marks off targets. */
+export function composeSettling(env: Parameters<typeof composeStep>[0] & Parameters<typeof composeLauncher>[0]) {
+  return {
+    ...composeStep(env),
+    ...composeLauncher(env),
+    ...composeStorages(),
+    ...composeTarget(),
+    ...composeNoSource(),
+    ...composeVolumes(),
+  };
 }

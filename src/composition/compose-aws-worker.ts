@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
-import { connectDirect } from '../adapters/mongodb/connect.ts';
-import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
 import { LocalScratchServers } from '../adapters/process/local-scratch-servers.ts';
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
 import type { ComposedWorker } from './compose-worker.ts';
+import { makeOpenReadMember } from './open-member.ts';
 import { makeTemporaryFolder } from './temporary-folder.ts';
 import { makeOpenTarget } from './open-target.ts';
 
@@ -26,15 +25,7 @@ export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, run
       clock,
       logger,
       toolVersion: packageJson.version,
-      openMember: async (member) =>
-        connectDirect({
-          host: member.host,
-          settings: member.deployment,
-          credentials: await resolveCredentials(member.deployment.credentials, { readSecret }),
-          appName: `holdfast dump ${member.runId}`,
-          maxPoolSize: member.connections,
-          signal: member.signal,
-        }),
+      openMember: makeOpenReadMember({ readSecret }),
       openTarget: makeOpenTarget({ readSecret }),
       snapshotRoot: ({ dataPath }) => join(snapshotMount, dataPath),
       ...{ scratch: new LocalScratchServers(), makeTemporaryFolder },

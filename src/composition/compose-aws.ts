@@ -32,8 +32,7 @@ import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
  * bundle nor opened, and its role needs no grant for it.
  */
 export function composeStep({ STATE_BUCKET }: { readonly STATE_BUCKET: string }): StepDeps {
-  const clock = new SystemClock();
-  return { state: awsState(STATE_BUCKET), clock, logger: new JsonLogger({ clock }) };
+  return { state: awsState(STATE_BUCKET), ...composeLogger() };
 }
 
 /** For a function that touches no state. */

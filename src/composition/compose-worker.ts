@@ -2,8 +2,6 @@ import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../adapters/directory/directory-object-store.ts';
-import { connectDirect } from '../adapters/mongodb/connect.ts';
-import { resolveCredentials } from '../adapters/mongodb/resolve-credentials.ts';
 import { LocalScratchServers } from '../adapters/process/local-scratch-servers.ts';
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
@@ -15,18 +13,10 @@ import type { MakeTemporaryFolder } from '../application/ports/temporary-folder.
 import type { OpenTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { SnapshotFacts } from '../domain/base.ts';
-import type { DeploymentSettings } from '../domain/settings.ts';
 import { LocalStorages } from './local-storages.ts';
+import { makeOpenReadMember, type ReadMemberConnection } from './open-member.ts';
 import { makeTemporaryFolder } from './temporary-folder.ts';
 import { makeOpenTarget } from './open-target.ts';
-
-export interface MemberConnection {
-  readonly deployment: DeploymentSettings;
-  readonly host: string;
-  readonly runId: string;
-  readonly connections: number;
-  readonly signal: AbortSignal;
-}
 
 /** What a worker's task works with. */
 export interface WorkerDeps {
@@ -35,7 +25,7 @@ export interface WorkerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly toolVersion: string;
-  readonly openMember: (member: MemberConnection) => Promise<MongoClient>;
+  readonly openMember: (member: ReadMemberConnection) => Promise<MongoClient>;
   readonly openTarget: OpenTarget;
   readonly scratch: ScratchServers;
   /** Where the data directory of a snapshot is to be read. */
@@ -60,15 +50,7 @@ export function composeWorker(
   // For the AWS SDK's own chain, which reads nothing else; set from inside, it is not in what the system shows of a process.
   for (const [name, value] of Object.entries(environment)) if (name.startsWith('AWS_')) process.env[name] = value;
   const storages = new LocalStorages({ environment });
-  const openMember = async (member: MemberConnection): Promise<MongoClient> =>
-    connectDirect({
-      host: member.host,
-      settings: member.deployment,
-      credentials: await resolveCredentials(member.deployment.credentials, { environment }),
-      appName: `holdfast dump ${member.runId}`,
-      maxPoolSize: member.connections,
-      signal: member.signal,
-    });
+  const openMember = makeOpenReadMember({ environment });
   const openTarget = makeOpenTarget({ environment });
   const openStorage = storages.open.bind(storages);
   return {

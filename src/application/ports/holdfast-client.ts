@@ -113,21 +113,28 @@ export interface PrunedArchive {
 }
 
 /** What one turn of the archive did for one replica set. */
+export interface ArchiveTurnReport {
+  readonly replicaSet: string;
+  /**
+   * `archived`: slices were written. `idle`: nothing but empty entries happened. `behind`: the member is behind the archive.
+   * `busy`: another archiver works. `off`: the archive is not enabled.
+   */
+  readonly status: 'archived' | 'idle' | 'behind' | 'busy' | 'off';
+  /** The last archived entry, `t:i`; null for none. */
+  readonly archivedTo: string | null;
+  /** Up to it the source did nothing that is not archived. */
+  readonly checkedTo: string | null;
+  readonly slices: number;
+  readonly entries: number;
+  readonly rawBytes: number;
+  readonly storedBytes: number;
+  /** More waits than the turn took. */
+  readonly more: boolean;
+  readonly member: string | null;
+}
+
 export interface ArchivedSet {
-  readonly turn: {
-    readonly replicaSet: string;
-    readonly status: 'archived' | 'idle' | 'behind' | 'busy' | 'off';
-    /** `t:i`; null for none. */
-    readonly archivedTo: string | null;
-    readonly checkedTo: string | null;
-    readonly slices: number;
-    readonly entries: number;
-    readonly rawBytes: number;
-    readonly storedBytes: number;
-    /** More waits than the turn took. */
-    readonly more: boolean;
-    readonly member: string | null;
-  };
+  readonly turn: ArchiveTurnReport;
   /** The backup that was started because of a gap; null for none. */
   readonly base: { readonly status: string; readonly runId: string | null } | null;
 }

@@ -10,6 +10,7 @@ import { changeProgress, readProgress } from '../archive-progress.ts';
 import { chooseArchiveStart } from '../archive-start.ts';
 import { type ArchiveOplogDeps, ArchiveTurn } from '../archive-turn.ts';
 import { explainGap, type MissingAtMember, missingAt } from '../missing-oplog.ts';
+import type { ArchiveTurnReport } from '../ports/holdfast-client.ts';
 import { deploymentOf } from '../run-folder.ts';
 import { watchOplog } from '../watch-oplog.ts';
 
@@ -29,24 +30,7 @@ type ArchiveOplogInput = z.output<typeof archiveOplogInput>;
 /** An idle set gets a slice of empty entries once an hour: reading on from the last one stays cheap. */
 const idleSeconds = 3600;
 
-export interface ArchiveOplogOutput {
-  readonly replicaSet: string;
-  /**
-   * `archived`: slices were written. `idle`: nothing but empty entries happened. `behind`: the member is behind the archive.
-   * `busy`: another archiver works. `off`: the archive is not enabled.
-   */
-  readonly status: 'archived' | 'idle' | 'behind' | 'busy' | 'off';
-  /** The last archived entry, `t:i`; null for none. */
-  readonly archivedTo: string | null;
-  /** Up to it the source did nothing that is not archived. */
-  readonly checkedTo: string | null;
-  readonly slices: number;
-  readonly entries: number;
-  readonly rawBytes: number;
-  readonly storedBytes: number;
-  /** More waits than this turn took. */
-  readonly more: boolean;
-  readonly member: string | null;
+export interface ArchiveOplogOutput extends ArchiveTurnReport {
   /** A backup is to be started now, because of a gap. */
   readonly baseDue: boolean;
 }
