@@ -1,9 +1,12 @@
+import { EC2Client } from '@aws-sdk/client-ec2';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 
 /** Clients of AWS services with the Region, the role and the endpoints of the process; a bundle holds only those that it uses. */
+/** @public */
+export const openEc2 = (): EC2Client => new EC2Client({});
 export const openEcs = (): ECSClient => new ECSClient({});
 export const openEventBridge = (): EventBridgeClient => new EventBridgeClient({});
 export const openSecretsManager = (): SecretsManagerClient => new SecretsManagerClient({});
