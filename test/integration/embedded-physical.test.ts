@@ -1,38 +1,58 @@
+import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { MongoClient } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { seedShop } from '../../local/demo/seed-shop.ts';
 import { startShopWriter } from '../../local/demo/shop-writer.ts';
 import { openEmbedded } from '../../local/embedded.ts';
 import { copyWitness, freezeAt } from '../../local/servers/frozen-source.ts';
+import { until } from '../../local/servers/poll.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
-import { startStandalone } from '../../local/servers/standalone.ts';
+import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
 import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
 import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
 import { isPhysicalPart } from '../../src/domain/manifest-parts.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
 import { readFileIndex } from '../../src/engine/packs/file-index.ts';
-import { findDifferences, readDeploymentState } from '../support/deployment-hashes.ts';
-import { storageFiles, storagePath } from '../support/embedded-set.ts';
+import { type DeploymentState, findDifferences, readDeploymentState } from '../support/deployment-hashes.ts';
+import { storageFiles, storagePath, workerPid } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
 import { isLocked, leftovers, physicalSettings } from '../support/physical-set.ts';
 import { lookAt } from '../support/recovered-files.ts';
 
 const sizes = { orders: 500, customers: 100, products: 100, measurements: 100, events: 100, accounts: 50 };
+const layoutOptions = ['--directoryperdb', '--wiredTigerDirectoryForIndexes'];
 
 let set: ReplicaSetServers;
+let server: StandaloneServer;
 let directory: string;
 let root: string;
+let journal: string;
 let count = 0;
+
+/** The hidden member has what a data directory can be made of: folders for databases and indexes, its journal elsewhere. */
+async function startSet(): Promise<ReplicaSetServers> {
+  journal = join(directory, 'journal');
+  const members = join(directory, 'members');
+  await mkdir(journal);
+  await mkdir(join(members, 'member-1'), { recursive: true });
+  await symlink(journal, join(members, 'member-1', 'journal'));
+  return startReplicaSet({
+    directory: members,
+    members: [{}, { hidden: true, votes: 0, args: layoutOptions }],
+    oplogSizeMb: 256,
+  });
+}
 
 beforeAll(async () => {
   directory = await makeOwnDirectory('physical');
-  set = await startReplicaSet({ members: [{}, { hidden: true, votes: 0 }], oplogSizeMb: 256 });
+  [set, server] = await Promise.all([startSet(), startStandalone()]);
   await seedShop(set.client(), sizes);
 });
 afterAll(async () => {
-  await set.stop();
+  await Promise.all([set.stop(), server.stop()]);
   await removeOwnDirectory(directory);
 });
 beforeEach(() => {
@@ -68,41 +88,79 @@ async function filesOf(settings: Settings, manifest: Manifest): Promise<string[]
   return files.map(({ file }) => file);
 }
 
-test('files of a locked member, copied while a writer never stops, are restored to exactly the restore time', async () => {
-  const settings = physicalSettings(set, root, true);
-  const writer = startShopWriter(set.client(), { lanes: 2, restMs: 5 });
-  const witness = await copyWitness(set, await set.primary());
-  try {
-    await withClient(settings, async (client) => {
-      const manifest = await backUp(client);
-      expect(manifest).toMatchObject({
-        method: 'physical',
-        methodReason: expect.stringContaining('a volume was found') as string,
-      });
-      expect(manifest.parts[0]).toMatchObject({
-        member: set.hidden.host,
-        base: { snapshot: { consistency: 'locked', lockSeconds: expect.any(Number) as number } },
-      });
-      const files = await filesOf(settings, manifest);
-      expect(files).toEqual(
-        expect.arrayContaining(['WiredTiger.wt', 'WiredTiger.turtle', 'storage.bson', '_mdb_catalog.wt']),
-      );
-      expect(files.filter((file) => /lock$|diagnostic|Preplog|_tmp/.test(file))).toEqual([]);
-      expect(await isLocked(hidden())).toBe(false);
-      expect(await leftovers(settings)).toEqual([]);
+describe('files of a locked member, copied while a writer never stops', () => {
+  let settings: Settings;
+  let client: HoldfastClient;
+  let manifest: Manifest;
+  /** The source at the restore time, made by the server's own recovery of another member's files. */
+  let expected: DeploymentState;
 
-      const to = join(root, 'restored');
-      const { runId } = await client.startRestore({ backup: manifest.backupId, to });
-      expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', error: null });
+  beforeAll(async () => {
+    settings = physicalSettings(set, join(directory, 'shared'), true);
+    client = await openEmbedded({ settings, logger: noLogger });
+    const writer = startShopWriter(set.client(), { lanes: 2, restMs: 5 });
+    const witness = await copyWitness(set, await set.primary());
+    try {
+      manifest = await backUp(client);
       await writer.stop();
       const frozen = await freezeAt(witness, manifest.restoreTime ?? { t: 0, i: 0 });
-      const expected = await readDeploymentState(frozen.client()).finally(() => frozen.stop());
-      expect(findDifferences(expected, await lookAt(to, readDeploymentState))).toEqual([]);
+      expected = await readDeploymentState(frozen.client()).finally(() => frozen.stop());
+    } finally {
+      await writer.stop().catch(() => undefined);
+      await witness.discard();
+    }
+  });
+  afterAll(() => client.close());
+
+  test('are a backup that says what was locked, for how long and why; nothing else is left', async () => {
+    expect(manifest).toMatchObject({
+      method: 'physical',
+      methodReason: expect.stringContaining('a volume was found') as string,
     });
-  } finally {
-    await writer.stop().catch(() => undefined);
-    await witness.discard();
-  }
+    const [part] = manifest.parts;
+    if (!part || !isPhysicalPart(part)) throw new Error('a physical part was expected');
+    const { snapshot, layout } = part.base;
+    expect(part.member).toBe(set.hidden.host);
+    expect(snapshot.consistency).toBe('locked');
+    expect(snapshot.lockSeconds).toBeGreaterThan(0);
+    expect(snapshot.lockSeconds).toBeLessThan(manifest.totals.seconds);
+    expect(layout).toMatchObject({
+      directoryPerDb: true,
+      directoryForIndexes: true,
+      links: [{ path: 'journal', target: journal }],
+    });
+    const files = await filesOf(settings, manifest);
+    expect(files).toEqual(
+      expect.arrayContaining([
+        ...['WiredTiger.wt', 'WiredTiger.turtle', 'storage.bson', '_mdb_catalog.wt'],
+        expect.stringMatching(/^journal\/WiredTigerLog/) as string,
+        expect.stringMatching(/^shop\/index\//) as string,
+      ]),
+    );
+    expect(files.filter((file) => /lock$|diagnostic|Preplog|_tmp/.test(file))).toEqual([]);
+    expect(await isLocked(hidden())).toBe(false);
+    expect(await leftovers(settings)).toEqual([]);
+  });
+
+  test('become a data directory of exactly the restore time, also when the worker is killed while it recovers', async () => {
+    const to = join(directory, 'restored');
+    const { runId } = await client.startRestore({ backup: manifest.backupId, to });
+    const pid = await workerPid(settings, { runId, attempt: 1 }, 'restore');
+    const mark = () => readFile(join(to, 'HOLDFAST_INCOMPLETE'), 'utf8').catch(() => '');
+    await until('the files are being recovered', async () => (await mark()).includes('recovering') || undefined);
+    process.kill(pid, 'SIGKILL');
+    expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', error: null, output: { target: to } });
+    expect(await mark()).toBe('');
+    expect(findDifferences(expected, await lookAt(to, readDeploymentState, layoutOptions))).toEqual([]);
+  });
+
+  test('are loaded into a running server, which then holds the same', async () => {
+    const { runId } = await client.startRestore({ backup: manifest.backupId, to: server.uri });
+    expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', error: null });
+    // Users and roles were not asked for.
+    const { databases } = await readDeploymentState(server.client());
+    expect(findDifferences({ databases: expected.databases }, { databases })).toEqual([]);
+  });
 });
 
 test('a lock that is not ours is left alone, and says whom to ask', async () => {
@@ -138,28 +196,25 @@ test('the data directory of another server is refused, and nothing is locked', a
 });
 
 test('a standalone is backed up by a snapshot that is kept, as of the time that it was taken', async () => {
-  const server = await startStandalone();
-  try {
-    await server.client().db('shop').collection('orders').insertOne({ n: 1 });
-    const settings = physicalSettings(set, root, true);
-    const uri = `mongodb://${server.host}/`;
-    const orders = { ...settings.deployments['orders'], uri, volumes: { [server.host]: server.process.dbPath } };
-    await withClient(settingsSchema.parse({ ...settings, deployments: { orders } }), async (client) => {
-      const manifest = await backUp(client);
-      expect(manifest).toMatchObject({ kind: 'standalone', method: 'snapshot', restoreTime: null });
-      const [part] = manifest.parts;
-      expect(part).toMatchObject({
-        point: null,
-        oplog: null,
-        base: { method: 'snapshot', layout: { directoryPerDb: false } },
-      });
-      const kept = part?.base.method === 'snapshot' ? part.base.snapshot.snapshots[0]?.id : undefined;
-      expect(await leftovers(settings)).toContain('snapshots/WiredTiger.turtle');
-      expect(await lookAt(kept ?? '', (copy) => copy.db('shop').collection('orders').countDocuments())).toBe(1);
-      expect(await isLocked(server.client())).toBe(false);
-      expect(await storageFiles(settings)).toEqual([`orders/backups/${manifest.backupId}/manifest.json`]);
+  const counted = (from: MongoClient) => from.db('shop').collection('orders').countDocuments();
+  await server.client().db('shop').collection('orders').insertOne({ note: 'the last one' });
+  const documents = await counted(server.client());
+  const settings = physicalSettings(set, root, true);
+  const uri = `mongodb://${server.host}/`;
+  const orders = { ...settings.deployments['orders'], uri, volumes: { [server.host]: server.process.dbPath } };
+  await withClient(settingsSchema.parse({ ...settings, deployments: { orders } }), async (client) => {
+    const manifest = await backUp(client);
+    expect(manifest).toMatchObject({ kind: 'standalone', method: 'snapshot', restoreTime: null });
+    const [part] = manifest.parts;
+    expect(part).toMatchObject({
+      point: null,
+      oplog: null,
+      base: { method: 'snapshot', layout: { directoryPerDb: false } },
     });
-  } finally {
-    await server.stop();
-  }
+    const kept = part?.base.method === 'snapshot' ? part.base.snapshot.snapshots[0]?.id : undefined;
+    expect(await leftovers(settings)).toContain('snapshots/WiredTiger.turtle');
+    expect(await lookAt(kept ?? '', counted)).toBe(documents);
+    expect(await isLocked(server.client())).toBe(false);
+    expect(await storageFiles(settings)).toEqual([`orders/backups/${manifest.backupId}/manifest.json`]);
+  });
 });
