@@ -16,6 +16,7 @@ const baseline = 'an empty module (baseline)';
 const arn = 'arn:aws:ecs:us-east-1:111122223333:cluster/bench';
 /** What functions are told; nothing of it is looked at before the first call. */
 const variables: StageVariables = {
+  STAGE: 'test',
   STATE_BUCKET: 'state',
   CONFIG_URI: 's3://config/config.json',
   STORAGE_BUCKETS: '',
@@ -24,6 +25,8 @@ const variables: StageVariables = {
   STATE_MACHINE_ARNS: arn,
   CLUSTER_ARN: arn,
   TASK_DEFINITION_ARN: arn,
+  VOLUME_TASK_DEFINITIONS: '',
+  INFRASTRUCTURE_ROLE_ARN: '',
   SUBNET_IDS: 'subnet-0',
   SECURITY_GROUP_IDS: 'sg-0',
 };

@@ -66,7 +66,7 @@ export class HoldfastStage extends Construct {
     });
     const config = publishConfig(this, settings, built);
     const arns = machineArns(cdk.Stack.of(this), stage);
-    const { cluster, taskDefinition } = this.worker;
+    const { cluster, taskDefinition, volumeWorkers } = this.worker;
     this.functions = new StageFunctions(this, 'Functions', {
       ...{ stage, key, network },
       privateStorages: artifacts.some(({ bucketArn }) => bucketArn === undefined),
@@ -78,6 +78,9 @@ export class HoldfastStage extends Construct {
         STATE_MACHINE_ARNS: arns.machines.join(','),
         BACKUP_MACHINE_ARN: arns.machineArns.backup,
         RESTORE_MACHINE_ARN: arns.machineArns.restore,
+        STAGE: stage,
+        VOLUME_TASK_DEFINITIONS: volumeWorkers?.definitionList ?? '',
+        INFRASTRUCTURE_ROLE_ARN: volumeWorkers?.infrastructureRole.roleArn ?? '',
         CLUSTER_ARN: cluster.clusterArn,
         TASK_DEFINITION_ARN: taskDefinition.taskDefinitionArn,
         SUBNET_IDS: network.subnets.map(({ subnetId }) => subnetId).join(','),

@@ -5,4 +5,6 @@ export const environment = z.object({
   STATE_BUCKET: z.string().min(3),
   /** Key of the task document in the state bucket: command, part and token. */
   HOLDFAST_TASK_KEY: z.string().min(1),
+  /** Where the volume of a worker that has one is mounted. */
+  VOLUME_PATH: z.string().startsWith('/').optional(),
 });

@@ -19,10 +19,10 @@ process.on('SIGTERM', () => {
 });
 
 try {
-  const { STATE_BUCKET, HOLDFAST_TASK_KEY: taskKey } = environment.parse(process.env);
+  const { STATE_BUCKET, VOLUME_PATH, HOLDFAST_TASK_KEY: taskKey } = environment.parse(process.env);
   const runId = runOfTask(taskKey);
   if (runId === undefined) throw new HoldfastError('InvalidInput', `${taskKey} is no key of a task document`);
-  const composed = composeFargateWorker({ STATE_BUCKET }, runId);
+  const composed = composeFargateWorker({ STATE_BUCKET, VOLUME_PATH }, runId);
   const { taskToken } = await readDocument(composed.deps.state, taskKey, workerTaskSchema);
   process.exitCode = await runWorker({
     callbacks: composeCallbacks().callbacks,

@@ -10,6 +10,9 @@ const list = z.string().transform((text) => text.split(',').filter((item) => ite
 /** Every function: where runs and leases are. */
 export const stateVariables = { STATE_BUCKET: z.string().min(3) };
 
+/** Functions that make snapshots and volumes, or look for them: they are tagged with it. */
+export const stageVariables = { STAGE: z.string().min(1) };
+
 /** Functions that begin a run: the published config, and the buckets of storages that leave theirs to the stack. */
 export const configVariables = {
   CONFIG_URI: z.string().regex(/^s3:\/\/[^/]+\/.+/, 'expected s3://bucket/key'),
@@ -23,6 +26,14 @@ export const machineVariables = { STATE_MACHINE_ARNS: list };
 /** Functions that start a workflow. */
 export const backupMachineVariables = { BACKUP_MACHINE_ARN: arn };
 export const restoreMachineVariables = { RESTORE_MACHINE_ARN: arn };
+
+/** Functions that start workers with a volume: `version=arn`, separated by commas; with none there is no role either. */
+export const volumeWorkerVariables = {
+  VOLUME_TASK_DEFINITIONS: list.transform((pairs) =>
+    Object.fromEntries(pairs.map((pair) => pair.split('=', 2) as [string, string])),
+  ),
+  INFRASTRUCTURE_ROLE_ARN: z.union([arn, z.literal('')]),
+};
 
 /** Functions that start or stop workers. */
 export const workerVariables = {

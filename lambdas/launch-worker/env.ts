@@ -1,4 +1,9 @@
 import * as z from 'zod';
-import { stateVariables, workerVariables } from '../_shared/environment.ts';
+import { stageVariables, stateVariables, volumeWorkerVariables, workerVariables } from '../_shared/environment.ts';
 
-export const environment = z.object({ ...stateVariables, ...workerVariables });
+export const environment = z.object({
+  ...stateVariables,
+  ...stageVariables,
+  ...workerVariables,
+  ...volumeWorkerVariables,
+});

@@ -6,12 +6,13 @@ import type { WorkerTasks } from '../worker/worker-tasks.ts';
 /** Lets a role start workers: of this task definition, on this cluster, with these roles and no others. */
 export function grantStartWorkers(
   role: iam.Role,
-  { cluster, taskDefinition, taskRole, executionRole }: WorkerTasks,
+  { cluster, taskDefinition, taskRole, executionRole, volumeWorkers }: WorkerTasks,
 ): void {
+  const withVolume = Object.values(volumeWorkers?.definitions ?? {}).map(({ definition }) => definition);
   grant(role, {
     actions: ['ecs:RunTask'],
-    resources: [taskDefinition.taskDefinitionArn],
-    purpose: 'Starts workers, on this cluster and with this definition only',
+    resources: [taskDefinition, ...withVolume].map(({ taskDefinitionArn }) => taskDefinitionArn),
+    purpose: 'Starts workers, on this cluster and with these definitions only',
     conditions: { ArnEquals: { 'ecs:cluster': cluster.clusterArn } },
   });
   grant(role, {
@@ -19,6 +20,13 @@ export function grantStartWorkers(
     resources: [taskRole.roleArn, executionRole.roleArn],
     purpose: 'Hands the worker its own role, and ECS the role that starts it',
     conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
+  });
+  if (volumeWorkers === undefined) return;
+  grant(role, {
+    actions: ['iam:PassRole'],
+    resources: [volumeWorkers.infrastructureRole.roleArn],
+    purpose: 'Hands ECS the role with which it makes the volume of a worker',
+    conditions: { StringEquals: { 'iam:PassedToService': 'ecs.amazonaws.com' } },
   });
 }
 

@@ -14,14 +14,22 @@ export interface VolumeWorkersProps extends Omit<WorkerDefinitionProps, 'family'
 }
 
 /**
- * Workers that get a volume when they are launched, with a mongod that reads the files on it: for physical backups. Nothing
- * launches them yet (ADR 0026): what AWS has to give for it is synthesised, held to least privilege and reviewed before.
+ * Workers that get a volume when they are launched, with a mongod that can start on the files on it: for physical backups
+ * and restores.
  */
 export class VolumeWorkers extends Construct {
   /** By version. */
   readonly definitions: Readonly<Record<string, WorkerDefinition>>;
   /** With which ECS makes, attaches and deletes their volumes: `roleArn` of RunTask's volume. */
   readonly infrastructureRole: iam.Role;
+
+  /** `version=arn`, separated by commas: as functions get them. */
+  get definitionList(): string {
+    const pairs = Object.entries(this.definitions).map(
+      ([version, { definition }]) => `${version}=${definition.taskDefinitionArn}`,
+    );
+    return pairs.join(',');
+  }
 
   constructor(scope: Construct, id: string, props: VolumeWorkersProps) {
     super(scope, id);

@@ -10,6 +10,9 @@ import type { MongodArchitecture } from '../../src/domain/mongod-build.ts';
 import type { environment } from '../../worker/env.ts';
 import { checkedName } from '../checked-name.ts';
 
+/** What the worker's env.ts demands, but for the pointer that each task gets, and the place of its volume. */
+export type DefinedVariables = Omit<z.input<typeof environment>, typeof workerContainer.taskKey | 'VOLUME_PATH'>;
+
 export interface WorkerDefinitionProps {
   readonly family: string;
   readonly image: assets.DockerImageAsset;
@@ -21,8 +24,7 @@ export interface WorkerDefinitionProps {
   readonly executionRole: iam.Role;
   readonly logGroup: logs.ILogGroup;
   readonly logPrefix: string;
-  /** What the worker's env.ts demands, but for the pointer that each task gets. */
-  readonly environment: Omit<z.input<typeof environment>, typeof workerContainer.taskKey>;
+  readonly environment: DefinedVariables;
   /** A volume that is configured at launch: every RunTask must bring one. Such a worker is root: files of mongod are 0600. */
   readonly volume?: { readonly name: string; readonly path: string };
 }
@@ -57,7 +59,7 @@ export class WorkerDefinition extends Construct {
     const container = this.definition.addContainer(workerContainer.name, {
       image: ecs.ContainerImage.fromDockerImageAsset(image),
       logging: ecs.LogDriver.awsLogs({ logGroup, streamPrefix: logPrefix, mode: ecs.AwsLogDriverMode.NON_BLOCKING }),
-      environment: { ...environment },
+      environment: { ...environment, ...(volume && { VOLUME_PATH: volume.path }) },
       readonlyRootFilesystem: true,
       linuxParameters: new ecs.LinuxParameters(this, 'Linux', { initProcessEnabled: true }),
       // The worker contract: 25 s to write a checkpoint and to release what it holds.

@@ -4,16 +4,14 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { z } from 'zod';
 import type { MongodArchitecture } from '../../src/domain/mongod-build.ts';
-import { stageNames, type workerContainer } from '../../src/domain/names.ts';
+import { stageNames } from '../../src/domain/names.ts';
 import { workerTaskSize } from '../../src/domain/stage-sizes.ts';
-import type { environment } from '../../worker/env.ts';
 import { checkedName } from '../checked-name.ts';
 import type { PrivateNetwork } from '../functions/app-function.ts';
 import { explainGrant } from '../grant.ts';
 import { VolumeWorkers } from './volume-workers.ts';
-import { WorkerDefinition } from './worker-definition.ts';
+import { type DefinedVariables, WorkerDefinition } from './worker-definition.ts';
 import { makeWorkerImage } from './worker-image.ts';
 
 export interface WorkerTasksProps {
@@ -24,8 +22,7 @@ export interface WorkerTasksProps {
   readonly imageFolder: string;
   /** The versions of mongod that deployments name; with none, there are no workers with a volume. */
   readonly mongodbVersions: readonly string[];
-  /** What the worker's env.ts demands, but for the pointer that each task gets. */
-  readonly environment: Omit<z.input<typeof environment>, typeof workerContainer.taskKey>;
+  readonly environment: DefinedVariables;
   /** A power of two from 256; with its memory as Fargate offers it. */
   readonly cpu?: number;
   readonly memoryMiB?: number;
@@ -41,6 +38,8 @@ export class WorkerTasks extends Construct {
   readonly taskRole: iam.Role;
   /** What ECS needs to start it: image and log. */
   readonly executionRole: iam.Role;
+  /** Undefined where no deployment names a mongodbVersion. */
+  readonly volumeWorkers: VolumeWorkers | undefined;
 
   constructor(scope: Construct, id: string, props: WorkerTasksProps) {
     super(scope, id);
@@ -79,9 +78,10 @@ export class WorkerTasks extends Construct {
       image,
       logPrefix: 'run',
     }).definition;
-    if (mongodbVersions.length > 0) {
-      new VolumeWorkers(this, 'Volume', { ...shared, stage: props.stage, imageFolder, mongodbVersions });
-    }
+    this.volumeWorkers =
+      mongodbVersions.length === 0
+        ? undefined
+        : new VolumeWorkers(this, 'Volume', { ...shared, stage: props.stage, imageFolder, mongodbVersions });
   }
 }
 

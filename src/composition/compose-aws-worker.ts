@@ -3,17 +3,18 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { LocalScratchServers } from '../adapters/process/local-scratch-servers.ts';
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
 import type { ComposedWorker } from './compose-worker.ts';
 import { makeOpenReadMember } from './open-member.ts';
 import { makeTemporaryFolder } from './temporary-folder.ts';
 import { makeOpenTarget } from './open-target.ts';
 
-/** Where a task sees the volume that was made from a snapshot. */
-const snapshotMount = '/snapshot';
-
 /** A worker on Fargate: everything it needs to know is in the state bucket, every secret in Secrets Manager. */
-export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, runId: string): ComposedWorker {
+export function composeFargateWorker(
+  env: { readonly STATE_BUCKET: string; readonly VOLUME_PATH?: string | undefined },
+  runId: string,
+): ComposedWorker {
   const clock = new SystemClock();
   const logger = new JsonLogger({ clock, fields: { runId } });
   const readSecret = openSecrets();
@@ -27,7 +28,10 @@ export function composeFargateWorker(env: { readonly STATE_BUCKET: string }, run
       toolVersion: packageJson.version,
       openMember: makeOpenReadMember({ readSecret }),
       openTarget: makeOpenTarget({ readSecret }),
-      snapshotRoot: ({ dataPath }) => join(snapshotMount, dataPath),
+      snapshotRoot: ({ dataPath }) => {
+        if (env.VOLUME_PATH !== undefined) return join(env.VOLUME_PATH, dataPath);
+        throw new HoldfastError('Internal', 'this worker was launched without a volume');
+      },
       ...{ scratch: new LocalScratchServers(), makeTemporaryFolder },
     },
     close: () => state.close(),

@@ -1,5 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { EcsWorkerLauncher } from '../adapters/aws/ecs-worker-launcher.ts';
+import { EcsWorkerLauncher, type WorkerVolumeOptions } from '../adapters/aws/ecs-worker-launcher.ts';
 import { EventBridgeEventPublisher } from '../adapters/aws/eventbridge-event-publisher.ts';
 import { openEcs, openEventBridge, openSfn } from '../adapters/aws/service-clients.ts';
 import { SfnExecutions } from '../adapters/aws/sfn-executions.ts';
@@ -23,6 +23,7 @@ import type { UnmarkTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
 import { awsCaptureWait } from '../domain/capture-wait.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { resourceTags } from '../domain/names.ts';
 import type { BackupPlan } from '../domain/run.ts';
 import { type Settings, settingsSchema } from '../domain/settings.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
@@ -95,14 +96,21 @@ export function composeStarter(machines: Readonly<Partial<Record<RunRecord['work
   return { starter: new SfnExecutionStarter(openSfn(), machines) };
 }
 
-export function composeLauncher(env: {
+interface LauncherEnvironment {
   readonly CLUSTER_ARN: string;
   readonly TASK_DEFINITION_ARN: string;
   readonly SUBNET_IDS: readonly string[];
   readonly SECURITY_GROUP_IDS: readonly string[];
-}): { readonly launcher: WorkerLauncher } {
+}
+
+/** @param volumes only for who launches workers with a volume */
+export function composeLauncher(
+  env: LauncherEnvironment,
+  volumes?: WorkerVolumeOptions,
+): { readonly launcher: WorkerLauncher } {
   return {
     launcher: new EcsWorkerLauncher({
+      ...(volumes && { volumes }),
       client: openEcs(),
       clock: new SystemClock(),
       cluster: env.CLUSTER_ARN,
@@ -111,6 +119,18 @@ export function composeLauncher(env: {
       securityGroups: env.SECURITY_GROUP_IDS,
     }),
   };
+}
+
+/** For the function that launches workers of all kinds. */
+export function composeVolumeLauncher(
+  env: LauncherEnvironment & {
+    readonly STAGE: string;
+    readonly VOLUME_TASK_DEFINITIONS: Readonly<Record<string, string>>;
+    readonly INFRASTRUCTURE_ROLE_ARN: string;
+  },
+): { readonly launcher: WorkerLauncher; readonly volumeTags: Readonly<Record<string, string>> } {
+  const volumes = { definitions: env.VOLUME_TASK_DEFINITIONS, infrastructureRole: env.INFRASTRUCTURE_ROLE_ARN };
+  return { ...composeLauncher(env, volumes), volumeTags: { [resourceTags.stage]: env.STAGE } };
 }
 
 export function composeEvents(): { readonly events: EventPublisher } {

@@ -136,8 +136,18 @@ export const workerContainer = { name: 'worker', taskKey: 'HOLDFAST_TASK_KEY' } 
 /** The volume of a worker that gets one when it is launched: its name in the task definition, and where it is mounted. */
 export const workerVolume = { name: 'data', path: '/data' } as const;
 
-/** Tags on what is made outside of the stack, such as snapshots: roles are held to them. */
-export const resourceTags = { stage: 'holdfast:stage' } as const;
+/** Tags on what is made outside of the stack, such as snapshots: roles are held to them, and what is left is found by them. */
+export const resourceTags = {
+  stage: 'holdfast:stage',
+  deployment: 'holdfast:deployment',
+  run: 'holdfast:run',
+  part: 'holdfast:part',
+  /** Of a volume that goes with its worker: {@link temporaryVolume}. */
+  purpose: 'holdfast:purpose',
+} as const;
+
+/** Value of the tag of a volume that a worker only reads, and that nobody needs once its run is over. */
+export const temporaryVolume = 'read-snapshot';
 
 /** The run that a task document belongs to. @returns undefined when the key is none of {@link stateKeys.task} */
 export function runOfTask(taskKey: string): string | undefined {

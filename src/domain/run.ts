@@ -93,6 +93,10 @@ export const restoreRequestSchema = z.strictObject(
 );
 export type RestoreRequest = z.infer<typeof restoreRequestSchema>;
 
+/** What ECS can mount of a volume. */
+export const volumeFilesystemSchema = z.enum(['xfs', 'ext4', 'ext3']);
+export type VolumeFilesystem = z.infer<typeof volumeFilesystemSchema>;
+
 /** The volume under a member's data, as it was found when the run was planned. */
 export const plannedVolumeSchema = z.strictObject({
   type: z.enum(['directory', 'ebs']),

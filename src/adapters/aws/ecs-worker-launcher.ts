@@ -5,21 +5,32 @@ import {
   ListTasksCommand,
   type ListTasksCommandInput,
   RunTaskCommand,
+  type RunTaskCommandInput,
   StopTaskCommand,
   type Task,
+  type TaskVolumeConfiguration,
 } from '@aws-sdk/client-ecs';
 import type { Clock } from '../../application/ports/clock.ts';
-import type { WorkerLauncher } from '../../application/ports/worker-launcher.ts';
+import type { WorkerLaunch, WorkerLauncher, WorkerVolume } from '../../application/ports/worker-launcher.ts';
 import { HoldfastError } from '../../domain/errors.ts';
-import { stateKeys, workerContainer } from '../../domain/names.ts';
+import { stateKeys, workerContainer, workerVolume } from '../../domain/names.ts';
 
 export interface EcsWorkerLauncherOptions {
   readonly client: ECSClient;
   readonly clock: Clock;
   readonly cluster: string;
   readonly taskDefinition: string;
+  /** Only for who launches workers with a volume. */
+  readonly volumes?: WorkerVolumeOptions;
   readonly subnets: readonly string[];
   readonly securityGroups: readonly string[];
+}
+
+export interface WorkerVolumeOptions {
+  /** Task definitions with a volume that is configured at launch, by the version of the mongod in their image. */
+  readonly definitions: Readonly<Record<string, string>>;
+  /** With which ECS makes, attaches and deletes the volumes. */
+  readonly infrastructureRole: string;
 }
 
 /** DescribeTasks takes this many. */
@@ -39,13 +50,13 @@ export class EcsWorkerLauncher implements WorkerLauncher {
     this.#options = options;
   }
 
-  /** @throws WorkerFailed when Fargate has no room for it now (retryable) */
-  async launch(task: Parameters<WorkerLauncher['launch']>[0]): Promise<void> {
-    const { client, cluster, taskDefinition, subnets, securityGroups } = this.#options;
+  /** @throws WorkerFailed when Fargate has no room for it now (retryable), InvalidConfig when no worker has that mongod */
+  async launch(task: WorkerLaunch): Promise<void> {
+    const { client, cluster, subnets, securityGroups } = this.#options;
     const { failures = [] } = await client.send(
       new RunTaskCommand({
         cluster,
-        taskDefinition,
+        ...this.#definitionFor(task.volume),
         count: 1,
         launchType: 'FARGATE',
         platformVersion: '1.4.0',
@@ -74,6 +85,21 @@ export class EcsWorkerLauncher implements WorkerLauncher {
     );
   }
 
+  /** ECS demands a volume of every task whose definition leaves one to its launch, and takes none for any other. */
+  #definitionFor(
+    volume: WorkerVolume | undefined,
+  ): Pick<RunTaskCommandInput, 'taskDefinition' | 'volumeConfigurations'> {
+    const { taskDefinition, volumes } = this.#options;
+    if (volume === undefined) return { taskDefinition };
+    const definition = volumes?.definitions[volume.mongodbVersion];
+    if (volumes === undefined || definition === undefined) {
+      throw new HoldfastError('InvalidConfig', `the stage has no worker with MongoDB ${volume.mongodbVersion}`, {
+        next: 'Name the version under mongodbVersion of the deployment, and deploy the stack again.',
+      });
+    }
+    return { taskDefinition: definition, volumeConfigurations: [managedVolume(volume, volumes.infrastructureRole)] };
+  }
+
   /** @throws WorkerLost when a task does not stop within two minutes */
   async stopAll(runId: string, attempts?: readonly string[]): Promise<void> {
     const { client, cluster, clock } = this.#options;
@@ -95,10 +121,10 @@ export class EcsWorkerLauncher implements WorkerLauncher {
 
   /** Tasks of the run: those that are to run, and those that were told to stop and may run yet. */
   async #tasksOf(runId: string): Promise<Task[]> {
-    const { cluster, taskDefinition } = this.#options;
+    const { cluster } = this.#options;
     const running = await this.#list({ cluster, startedBy: runId });
     // `startedBy` must be the only filter, and without another only tasks are listed that are to run.
-    const stopping = await this.#list({ cluster, family: familyOf(taskDefinition), desiredStatus: 'STOPPED' });
+    const stopping = await this.#list({ cluster, desiredStatus: 'STOPPED' });
     const tasks = await this.#describe([...new Set([...running, ...stopping])]);
     return tasks.filter(({ startedBy }) => startedBy === runId);
   }
@@ -126,9 +152,23 @@ export class EcsWorkerLauncher implements WorkerLauncher {
   }
 }
 
-/** `holdfast-prod-worker` of `arn:…:task-definition/holdfast-prod-worker:3`. */
-function familyOf(taskDefinition: string): string {
-  return taskDefinition.replace(/^.*task-definition\//, '').replace(/:\d+$/, '');
+/** gp3: its 3,000 IOPS and 125 MiB/s are more than a task of two vCPUs reads. Encrypted as the snapshot is. */
+function managedVolume(volume: WorkerVolume, roleArn: string): TaskVolumeConfiguration {
+  const { snapshotId, sizeGiB, filesystem, keep, tags } = volume;
+  return {
+    name: workerVolume.name,
+    managedEBSVolume: {
+      roleArn,
+      volumeType: 'gp3',
+      filesystemType: filesystem,
+      ...(snapshotId !== null && { snapshotId }),
+      ...(sizeGiB !== null && { sizeInGiB: sizeGiB }),
+      tagSpecifications: [
+        { resourceType: 'volume', tags: Object.entries(tags).map(([key, value]) => ({ key, value })) },
+      ],
+      terminationPolicy: { deleteOnTermination: !keep },
+    },
+  };
 }
 
 function isAlive({ lastStatus }: Task): boolean {

@@ -1,4 +1,4 @@
-import type { WorkerLauncher } from '../../application/ports/worker-launcher.ts';
+import type { WorkerLaunch, WorkerLauncher } from '../../application/ports/worker-launcher.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
 
@@ -24,7 +24,7 @@ export class ForkWorkerLauncher implements WorkerLauncher {
   }
 
   /** @throws WorkerLost when the process can't be started */
-  async launch(task: { readonly runId: string; readonly taskKey: string; readonly taskToken: string }): Promise<void> {
+  async launch(task: WorkerLaunch): Promise<void> {
     const { logFile, graceMilliseconds = defaultGraceMilliseconds, environment = {}, ...rest } = this.#options;
     const { runId, taskKey, taskToken } = task;
     let worker = this.#launched.get(taskToken);

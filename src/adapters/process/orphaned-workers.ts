@@ -1,7 +1,7 @@
 import type { Clock } from '../../application/ports/clock.ts';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { WorkerLauncher } from '../../application/ports/worker-launcher.ts';
+import type { WorkerLaunch, WorkerLauncher } from '../../application/ports/worker-launcher.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { workerProcessSchema } from '../../domain/run-documents.ts';
@@ -31,7 +31,7 @@ export class OrphanStoppingLauncher implements WorkerLauncher {
     this.#options = options;
   }
 
-  launch(task: { readonly runId: string; readonly taskKey: string; readonly taskToken: string }): Promise<void> {
+  launch(task: WorkerLaunch): Promise<void> {
     return this.#options.launcher.launch(task);
   }
 

@@ -1,11 +1,37 @@
+import type { VolumeFilesystem } from '../../domain/run.ts';
+
+/** A new volume that a worker gets when it is launched, mounted where its definition says; on AWS. */
+export interface WorkerVolume {
+  /** Of the mongod in the worker's image, such as `6.0.5`. */
+  readonly mongodbVersion: string;
+  /** What it is made from; null for an empty one. */
+  readonly snapshotId: string | null;
+  /** Null: as large as the snapshot. */
+  readonly sizeGiB: number | null;
+  /** Of an empty one; of one from a snapshot the one that it had then, else the worker does not come up. */
+  readonly filesystem: VolumeFilesystem;
+  /** Whether it outlives the worker: what was written there is the result. */
+  readonly keep: boolean;
+  /** What it is found again by. */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export interface WorkerLaunch {
+  readonly runId: string;
+  /** Where the task document lies in the state storage: it names command, plan and part. */
+  readonly taskKey: string;
+  readonly taskToken: string;
+  /** Embedded workers see the machine's own file systems, and get none. */
+  readonly volume?: WorkerVolume | undefined;
+}
+
 /** Starts the program that moves data: a Fargate task on AWS, a child process in embedded mode. */
 export interface WorkerLauncher {
   /**
-   * Starts one worker for the task document at `taskKey` (state storage), which names command, plan and part.
-   * Idempotent per task token: a state that runs again with the same token starts no second worker.
+   * Starts one worker. Idempotent per task token: a state that runs again with the same token starts no second worker.
    * Resolves when the worker is started, not when it ends: it answers by the token.
    */
-  launch(task: { readonly runId: string; readonly taskKey: string; readonly taskToken: string }): Promise<void>;
+  launch(task: WorkerLaunch): Promise<void>;
   /**
    * Stops every worker of the run, or only those of the attempts named (`<command>-<part>-<attempt>`), and resolves when
    * none of them is left: nothing that they had begun is written any more.

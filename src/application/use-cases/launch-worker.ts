@@ -1,11 +1,14 @@
 import * as z from 'zod';
-import { stateKeys } from '../../domain/names.ts';
-import { type WorkerTask, workerTaskSchema } from '../../domain/run-documents.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import { resourceTags, stateKeys, temporaryVolume } from '../../domain/names.ts';
+import { volumeFilesystemSchema } from '../../domain/run.ts';
+import { memberSnapshotSchema, type WorkerTask, workerTaskSchema } from '../../domain/run-documents.ts';
+import { snapshotFacts } from '../../domain/snapshot-facts.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createDocument, readDocument } from '../documents.ts';
 import { readPlan, requireHeldLease } from '../leases.ts';
-import type { WorkerLauncher } from '../ports/worker-launcher.ts';
-import { refuseWhenCancelled } from '../run-folder.ts';
+import type { WorkerLauncher, WorkerVolume } from '../ports/worker-launcher.ts';
+import { deploymentOf, readBackupPlan, readConfig, refuseWhenCancelled } from '../run-folder.ts';
 
 export const launchWorkerInput = stepSchema.extend({
   command: z.enum(['dump', 'copy-files', 'restore']),
@@ -15,6 +18,8 @@ export const launchWorkerInput = stepSchema.extend({
 
 export interface LaunchWorkerDeps extends StepDeps {
   readonly launcher: WorkerLauncher;
+  /** On every volume of a worker, beside run and part; on AWS. */
+  readonly volumeTags?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -32,8 +37,36 @@ export async function launchWorker(
   const { taskKey, attempt } = await writeTask(input, lease.fence, deps);
   const earlier = Array.from({ length: attempt - 1 }, (_, index) => attemptName(input, index + 1));
   if (earlier.length > 0) await deps.launcher.stopAll(runId, earlier);
-  await deps.launcher.launch({ runId, taskKey, taskToken });
+  await deps.launcher.launch({ runId, taskKey, taskToken, volume: await volumeFor(input, deps) });
   return { attempt };
+}
+
+/** What a worker that copies files reads: on AWS a volume made from the snapshot. */
+async function volumeFor(
+  { runId, part, command }: z.output<typeof launchWorkerInput>,
+  { state, volumeTags = {} }: LaunchWorkerDeps,
+): Promise<WorkerVolume | undefined> {
+  if (command !== 'copy-files') return undefined;
+  const plan = await readBackupPlan(state, runId);
+  const known = await readDocument(state, stateKeys.snapshot(runId, part), memberSnapshotSchema);
+  const { type, snapshots, filesystem } = snapshotFacts(known);
+  if (type !== 'ebs') return undefined;
+  const { mongodbVersion } = deploymentOf(await readConfig(state, runId), plan.deployment);
+  const [snapshot] = snapshots;
+  if (mongodbVersion === undefined || snapshot === undefined || snapshots.length > 1) {
+    throw new HoldfastError('Internal', `the plan of ${runId} makes a volume of what cannot be one`);
+  }
+  return {
+    ...{ mongodbVersion, snapshotId: snapshot.id, sizeGiB: null, keep: false },
+    filesystem: volumeFilesystemSchema.parse(filesystem),
+    tags: {
+      ...volumeTags,
+      [resourceTags.deployment]: plan.deployment,
+      [resourceTags.run]: runId,
+      [resourceTags.part]: part,
+      [resourceTags.purpose]: temporaryVolume,
+    },
+  };
 }
 
 function attemptName({ command, part }: z.output<typeof launchWorkerInput>, attempt: number): string {

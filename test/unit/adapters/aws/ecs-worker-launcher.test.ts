@@ -20,6 +20,7 @@ const launcher = (clock = new VirtualClock({ autoAdvance: true })): EcsWorkerLau
     taskDefinition: 'arn:aws:ecs:eu-central-1:1:task-definition/holdfast-prod-worker:7',
     subnets: ['subnet-1'],
     securityGroups: ['sg-1'],
+    volumes: { definitions: { '6.0.5': 'arn:with-mongod-6' }, infrastructureRole: 'arn:infrastructure' },
   });
 
 const task = (taskArn: string, attempt: string, more: Partial<Task> = {}): Task => ({
@@ -58,6 +59,53 @@ describe('EcsWorkerLauncher', () => {
     expect(JSON.stringify(inputs)).not.toContain('secret token');
   });
 
+  it('gives a worker a volume made from a snapshot, which goes with it', async () => {
+    ecs.on(RunTaskCommand).resolves({ tasks: [{ taskArn: 'arn:t1' }], failures: [] });
+    const tags = { 'holdfast:stage': 'prod' };
+    await launcher().launch({
+      ...{ runId: 'run-1', taskKey: 'k', taskToken: 't' },
+      volume: {
+        ...{ mongodbVersion: '6.0.5', snapshotId: 'snap-1', sizeGiB: null, keep: false, tags },
+        filesystem: 'ext4',
+      },
+    });
+    const [call] = ecs.commandCalls(RunTaskCommand);
+    expect(call?.args[0].input).toMatchObject({ taskDefinition: 'arn:with-mongod-6', platformVersion: '1.4.0' });
+    expect(call?.args[0].input.volumeConfigurations).toEqual([
+      {
+        name: 'data',
+        managedEBSVolume: {
+          ...{ roleArn: 'arn:infrastructure', volumeType: 'gp3', filesystemType: 'ext4', snapshotId: 'snap-1' },
+          tagSpecifications: [{ resourceType: 'volume', tags: [{ key: 'holdfast:stage', value: 'prod' }] }],
+          terminationPolicy: { deleteOnTermination: true },
+        },
+      },
+    ]);
+  });
+
+  it('gives a worker an empty volume that stays', async () => {
+    ecs.on(RunTaskCommand).resolves({ tasks: [{ taskArn: 'arn:t1' }], failures: [] });
+    const volume = { mongodbVersion: '6.0.5', snapshotId: null, sizeGiB: 20, keep: true, tags: {} } as const;
+    await launcher().launch({
+      ...{ runId: 'run-1', taskKey: 'k', taskToken: 't' },
+      volume: { ...volume, filesystem: 'xfs' },
+    });
+    const [configuration] = ecs.commandCalls(RunTaskCommand)[0]?.args[0].input.volumeConfigurations ?? [];
+    expect(configuration?.managedEBSVolume).toMatchObject({
+      ...{ sizeInGiB: 20, terminationPolicy: { deleteOnTermination: false } },
+    });
+    expect(configuration?.managedEBSVolume).not.toHaveProperty('snapshotId');
+  });
+
+  it('says which version of MongoDB has no worker', async () => {
+    const volume = { snapshotId: 'snap-1', sizeGiB: null, filesystem: 'xfs', keep: false, tags: {} } as const;
+    const launched = launcher().launch({
+      ...{ runId: 'run-1', taskKey: 'k', taskToken: 't', volume: { ...volume, mongodbVersion: '7.0.1' } },
+    });
+    await expect(launched).rejects.toMatchObject({ name: 'InvalidConfig', message: /no worker with MongoDB 7\.0\.1/ });
+    expect(ecs.commandCalls(RunTaskCommand)).toEqual([]);
+  });
+
   it('says why ECS started nothing, as an error that is tried again', async () => {
     ecs.on(RunTaskCommand).resolves({ failures: [{ reason: 'Capacity is unavailable at this time.' }] });
     const launched = launcher().launch({ runId: 'run-1', taskKey: 'k', taskToken: 't' });
@@ -67,7 +115,7 @@ describe('EcsWorkerLauncher', () => {
   it('stops every task of the run, also one that is stopping already, and waits for their end', async () => {
     ecs.on(ListTasksCommand, { startedBy: 'run-1' }).resolves({ taskArns: ['arn:t1'] });
     ecs
-      .on(ListTasksCommand, { family: 'holdfast-prod-worker', desiredStatus: 'STOPPED' })
+      .on(ListTasksCommand, { cluster: 'arn:cluster', desiredStatus: 'STOPPED' })
       .resolves({ taskArns: ['arn:t2', 'arn:other'] });
     const stopping = task('arn:t2', 'dump-rs0-2', { lastStatus: 'STOPPING' });
     const others = task('arn:other', 'dump-rs0-1', { startedBy: 'run-2' });
