@@ -3,7 +3,7 @@ import type { Manifest, ManifestPart } from '../../src/domain/manifest.ts';
 import { isPhysicalPart } from '../../src/domain/manifest-parts.ts';
 import { formatTimestamp, timestampToDate, type Timestamp } from '../../src/domain/timestamp.ts';
 import { renderFacts, renderTable } from './tables.ts';
-import { formatBytes, formatCount, formatMoment, formatRate, formatSeconds, momentLines } from './units.ts';
+import { formatBytes, formatCount, formatMoment, formatRate, formatSeconds, formatUtc, momentLines } from './units.ts';
 
 function restoreTimeLines(restoreTime: Timestamp | null, timeZone?: string): readonly string[] {
   return restoreTime === null ? ['–'] : momentLines(timestampToDate(restoreTime), timeZone);
@@ -85,10 +85,22 @@ function renderPart(part: ManifestPart): string {
       'base',
       `${formatBytes(part.base.rawBytes)} in ${formatSeconds(seconds)}${rate}, ${part.base.method === 'snapshot' ? 'kept as a snapshot' : part.base.codec}`,
     ],
+    ...snapshotFacts(part),
     ['oplog', part.oplog ? `${formatTimestamp(part.oplog.from.ts)} to ${formatTimestamp(part.oplog.to.ts)}` : 'none'],
   ]);
   const verdicts = part.memberVerdicts.map(({ host, eligible, reason }) => [host, eligible ? 'yes' : 'no', reason]);
   return `${facts}\n${renderTable(['member', 'could be read', 'why'], verdicts)}`;
+}
+
+/** How the files were made to hold still, and what that cost whoever wrote to the member. */
+function snapshotFacts({ base }: ManifestPart): [string, string][] {
+  if (base.method === 'logical') return [];
+  const { consistency, lockSeconds, takenAt } = base.snapshot;
+  const how =
+    consistency === 'crash'
+      ? 'at one instant, nothing locked'
+      : `with the member locked against writes for ${formatSeconds(lockSeconds ?? 0)}`;
+  return [['snapshot', `${formatUtc(new Date(takenAt))}, ${how}`]];
 }
 
 /** Every collection and view of a backup. */

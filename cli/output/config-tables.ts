@@ -1,4 +1,5 @@
-import type { ConfigReport, DeploymentCheck, StorageCheck } from '../../src/application/use-cases/check-config.ts';
+import type { DeploymentCheck } from '../../src/application/check-deployment.ts';
+import type { ConfigReport, StorageCheck } from '../../src/application/use-cases/check-config.ts';
 import type { FailureRecord } from '../../src/domain/failure.ts';
 import { type DeploymentSettings, type Settings, storagePlace } from '../../src/domain/settings.ts';
 import { printable } from './printable.ts';
@@ -55,6 +56,9 @@ function renderDeployment(check: DeploymentCheck): string {
     ...(method === null ? [] : ([['method', `${method.method}: ${method.reason}`]] as const)),
     ...check.parts.flatMap((part) => [
       ['would read', `${part.member}: ${part.memberReason}`] as const,
+      ...(part.volume === null
+        ? []
+        : [['would copy', `${part.volume}${part.lock ? ', the member locked meanwhile' : ''}`] as const]),
       ...part.warnings.map((warning) => ['warning', warning] as const),
     ]),
   ]);

@@ -6,6 +6,7 @@ import * as targets from 'aws-cdk-lib/aws-scheduler-targets';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
+import { requesterOfSchedule } from '../../src/domain/names.ts';
 import type { Settings } from '../../src/domain/settings.ts';
 import { checkedName } from '../checked-name.ts';
 import { explainGrant, grant } from '../grant.ts';
@@ -49,7 +50,7 @@ export class BackupSchedules extends Construct {
             deployment: deployment.name,
             ...(method && { method }),
             ...(storage && { storage }),
-            requestedBy: `schedule ${name}`,
+            requestedBy: requesterOfSchedule(name),
             idempotencyKey: `${name}@${scheduler.ContextAttribute.scheduledTime}`,
           }),
         }),

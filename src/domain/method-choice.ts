@@ -11,6 +11,8 @@ export interface MethodChoice {
 export interface MethodWishes {
   /** What this backup was asked for, by a person or by its schedule. */
   readonly requested?: Method | undefined;
+  /** The schedule that asked, where its own method is the one that is requested. */
+  readonly schedule?: string | undefined;
   /** What the config says for the deployment. */
   readonly deploymentDefault?: Method | undefined;
 }
@@ -35,8 +37,8 @@ function chooseForStandalone(wished: Method | undefined): MethodChoice {
 }
 
 /**
- * Chooses how a deployment is backed up: a standalone by snapshot, always; a replica set as asked, else as the config
- * says, else physical where a volume can be snapshotted, else logical.
+ * Chooses how a deployment is backed up: a standalone by snapshot, always; a replica set as asked, else as its
+ * schedule says, else as the config says, else physical where a volume can be snapshotted, else logical.
  * @param volume what was found under the members; whether a method that needs one can have it is the planner's to refuse
  * @throws MethodNotAvailable; UnsupportedTopology for a sharded cluster, which is not in this release.
  */
@@ -45,7 +47,7 @@ export function chooseMethod(
   wishes: MethodWishes = {},
   volume: VolumeVerdict = unknownVolume,
 ): MethodChoice {
-  const { requested, deploymentDefault } = wishes;
+  const { requested, schedule, deploymentDefault } = wishes;
   switch (topology.kind) {
     case 'sharded':
       throw new HoldfastError('UnsupportedTopology', 'Sharded clusters are not in this release.', {
@@ -56,7 +58,12 @@ export function chooseMethod(
     case 'replicaSet':
       break;
   }
-  if (requested !== undefined) return { method: requested, reason: 'asked for' };
+  if (requested !== undefined) {
+    return {
+      method: requested,
+      reason: schedule === undefined ? 'asked for' : `the method of the schedule ${schedule}`,
+    };
+  }
   if (deploymentDefault !== undefined) {
     return { method: deploymentDefault, reason: 'the default of the deployment in the config' };
   }

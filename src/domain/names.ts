@@ -51,6 +51,18 @@ export const stateKeys = {
   settled: (runId: string) => `runs/${runId}/settled.json`,
 } as const;
 
+const scheduleRequester = 'schedule ';
+
+/** Who asked, where a schedule did: `requestedBy` of its runs. */
+export function requesterOfSchedule(name: string): string {
+  return `${scheduleRequester}${name}`;
+}
+
+/** @returns the schedule's name; undefined when somebody else asked */
+export function scheduleOfRequester(requestedBy: string): string | undefined {
+  return requestedBy.startsWith(scheduleRequester) ? requestedBy.slice(scheduleRequester.length) : undefined;
+}
+
 /** Whether a lease is that of an archive: no run's, so that no run's end frees it. */
 export function isArchiveLease(key: string): boolean {
   return /^leases\/[^./]+\.archive\./.test(key);

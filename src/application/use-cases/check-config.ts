@@ -2,18 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { ErrorName } from '../../domain/error-registry.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { asHoldfastError, type FailureRecord, failureRecord } from '../../domain/failure.ts';
-import { chooseMember, type MemberVerdict } from '../../domain/member-choice.ts';
-import { chooseMethod, type MethodChoice } from '../../domain/method-choice.ts';
 import { artifactKeys } from '../../domain/names.ts';
-import { backupRole, roleCommands, suggestedUsers } from '../../domain/privileges.ts';
-import type { DeploymentSettings, Settings } from '../../domain/settings.ts';
-import type { Topology, TopologyPart } from '../../domain/topology.ts';
-import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
+import type { Settings } from '../../domain/settings.ts';
+import { checkDeployment, type CheckDeploymentDeps, type DeploymentCheck } from '../check-deployment.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { OpenStorage } from '../run-folder.ts';
 
-export interface CheckConfigDeps {
-  readonly inspector: DeploymentInspector;
+export interface CheckConfigDeps extends CheckDeploymentDeps {
   readonly openStorage: OpenStorage;
   /** The state storage. */
   readonly state: ObjectStore;
@@ -25,28 +20,6 @@ export interface StorageCheck {
   readonly description: string;
   /** Null when an object could be written, read and removed. */
   readonly problem: FailureRecord | null;
-}
-
-export interface PartCheck {
-  readonly name: string;
-  readonly member: string;
-  readonly memberReason: string;
-  readonly warnings: readonly string[];
-  readonly verdicts: readonly MemberVerdict[];
-}
-
-export interface DeploymentCheck {
-  readonly name: string;
-  readonly kind: Topology['kind'] | null;
-  readonly serverVersion: string | null;
-  /** What a backup would do now; null when it could not be found out, or none is possible. */
-  readonly method: MethodChoice | null;
-  readonly parts: readonly PartCheck[];
-  readonly problems: readonly FailureRecord[];
-  /** `find on local.oplog.rs`, …: of the backup user. */
-  readonly missingPrivileges: readonly string[];
-  /** mongosh commands that make the role and a user; null when no privilege is missing. */
-  readonly commands: string | null;
 }
 
 export interface ConfigReport {
@@ -116,70 +89,9 @@ async function checkStorage(name: string, open: () => ObjectStore): Promise<Stor
   }
 }
 
-/** Runs a rule; what it refuses is a problem of the report, not of the check. */
-function attempt<Result>(rule: () => Result, problems: FailureRecord[]): Result | null {
-  try {
-    return rule();
-  } catch (error) {
-    problems.push(failureRecord(asHoldfastError(error)));
-    return null;
-  }
-}
-
-function checkPart(part: TopologyPart, settings: DeploymentSettings): PartCheck {
-  const { member, reason, warnings, verdicts } = chooseMember(part, settings.member);
-  return { name: part.name, member: member.host, memberReason: reason, warnings, verdicts };
-}
-
-function describeTopology(settings: DeploymentSettings, topology: Topology): DeploymentCheck {
-  const problems: FailureRecord[] = [];
-  const method = attempt(() => chooseMethod(topology, { deploymentDefault: settings.method }), problems);
-  const parts =
-    method === null ? [] : topology.parts.flatMap((part) => attempt(() => checkPart(part, settings), problems) ?? []);
-  return {
-    name: settings.name,
-    kind: topology.kind,
-    serverVersion: topology.serverVersion,
-    method,
-    parts,
-    problems,
-    missingPrivileges: [],
-    commands: null,
-  };
-}
-
-function missingOf(error: HoldfastError): readonly string[] {
-  const missing = error.details['missing'];
-  return Array.isArray(missing) ? missing.map(String) : [];
-}
-
-async function checkDeployment(
-  settings: DeploymentSettings,
-  { inspector }: CheckConfigDeps,
-  signal: AbortSignal | undefined,
-): Promise<DeploymentCheck> {
-  try {
-    return describeTopology(settings, await inspector.inspect(settings, signal));
-  } catch (error) {
-    signal?.throwIfAborted();
-    const failure = asHoldfastError(error);
-    const lacks = failure.name === 'MissingPrivileges';
-    return {
-      name: settings.name,
-      kind: null,
-      serverVersion: null,
-      method: null,
-      parts: [],
-      problems: [failureRecord(failure)],
-      missingPrivileges: missingOf(failure),
-      commands: lacks ? roleCommands(backupRole(settings), suggestedUsers.backup) : null,
-    };
-  }
-}
-
 /**
  * Tries what a config names, without a run: every storage takes and gives an object, every deployment answers, its user
- * has the privileges, and a backup would find a method and a member. Leaves nothing behind; locks nothing. Problems
+ * has the privileges, and a backup would find a method, a member and, where files are copied, the member's own volume. Leaves nothing behind; locks nothing. Problems
  * are in the report; only an abort is thrown.
  */
 export async function checkConfig(

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Method } from '../../domain/manifest.ts';
-import { chooseMethod } from '../../domain/method-choice.ts';
-import { makeBackupId, stateKeys } from '../../domain/names.ts';
+import { chooseMethod, type MethodWishes } from '../../domain/method-choice.ts';
+import { makeBackupId, scheduleOfRequester, stateKeys } from '../../domain/names.ts';
 import { type BackupPlan, backupPlanSchema } from '../../domain/run.ts';
 import { type BackupRun, backupRunSchema } from '../../domain/run-documents.ts';
 import type { DeploymentSettings, StorageSettings } from '../../domain/settings.ts';
@@ -57,8 +57,7 @@ async function makePlan(
   { clock, captureWait, volumes, objectLock }: PlanBackupDeps & { readonly objectLock: BackupPlan['objectLock'] },
 ): Promise<BackupPlan> {
   const looks = await lookAtParts(topology, settings, volumes);
-  const wishes = { requested: run.method ?? undefined, deploymentDefault: settings.method };
-  const choice = chooseMethod(topology, wishes, volumeVerdict(looks));
+  const choice = chooseMethod(topology, wishesOf(run, settings), volumeVerdict(looks));
   return {
     schemaVersion: 1,
     kind: 'backup',
@@ -77,6 +76,16 @@ async function makePlan(
     captureWait,
     parts: looks.map((look) => planPart(look, choice.method)),
   };
+}
+
+/** Whose wish the method is: a schedule's start carries its method as a person's does. */
+function wishesOf(
+  { method, requestedBy }: BackupRun,
+  { method: deploymentDefault, schedules }: DeploymentSettings,
+): MethodWishes {
+  const schedule = scheduleOfRequester(requestedBy);
+  const isOwn = schedule !== undefined && schedules?.[schedule]?.method === method;
+  return { requested: method ?? undefined, deploymentDefault, ...(isOwn && { schedule }) };
 }
 
 /** @throws InvalidInput where nobody says for how long: better now than after hours of dump */

@@ -13,18 +13,13 @@ import type { DeploymentSettings } from '../../domain/settings.ts';
 import type { OpTime } from '../../domain/timestamp.ts';
 import { type TopologyPart, topologySchema } from '../../domain/topology.ts';
 import { startCapture } from '../../engine/oplog/start-capture.ts';
-import {
-  readDataIdentity,
-  readServerPid,
-  readServerState,
-  readServerVersion,
-  type Source,
-} from '../../engine/source/member-state.ts';
+import { readDataIdentity, readServerState, readServerVersion, type Source } from '../../engine/source/member-state.ts';
 import { requireMember } from '../../engine/source/require-member.ts';
 import { stepSchema } from '../bind.ts';
 import { findDocument, readDocument, writeDocument } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
 import { type LockDeps, withMemberLocked } from '../member-locks.ts';
+import { requireOwnVolume } from '../own-volume.ts';
 import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
 import type { LockWatchdog } from '../ports/lock-watchdog.ts';
 import type { SnapshotRequest, TakenSnapshot, VolumeSnapshots } from '../ports/volume-snapshots.ts';
@@ -112,7 +107,7 @@ async function findPlanned(plan: BackupPlan, name: string, { state }: SnapshotMe
 async function snapshotOnce(context: Context): Promise<{ snapshot: MemberSnapshot; point: OpTime | null }> {
   const { deps, plan, planned, part, request, source } = context;
   await requirePlannedSet(part, source);
-  await requireOwnVolume(context);
+  await requireOwnVolume(request.volume, source, deps.volumes);
   const adopted = await adoptEarlier(context);
   const start = adopted?.start ?? (await beginCapture(context));
   const takeSnapshot = async (signal: AbortSignal) => {
@@ -135,18 +130,6 @@ async function snapshotOnce(context: Context): Promise<{ snapshot: MemberSnapsho
     await deps.volumes.delete(request);
     throw error;
   }
-}
-
-/** @throws VolumeNotFound when the data is that of another server */
-async function requireOwnVolume({ deps, source, request: { volume } }: Context): Promise<void> {
-  const owner = await deps.volumes.openedBy(volume);
-  const pid = owner === undefined ? undefined : await readServerPid(source);
-  if (owner === undefined || pid === undefined || owner === pid) return;
-  throw new HoldfastError(
-    'VolumeNotFound',
-    `${volume.volumes.join(', ')} is not the data of ${source.member}: ${owner === 0 ? 'no process has it open' : `the process ${owner} has it open`}, and the member is process ${pid}.`,
-    { next: 'Correct the path of that member under volumes in the config.' },
-  );
 }
 
 async function requirePlannedSet({ replicaSet, replicaSetId }: TopologyPart, source: Source): Promise<void> {

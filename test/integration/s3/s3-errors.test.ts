@@ -1,3 +1,4 @@
+import { makeWorld } from '../../support/backup-world.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -222,7 +223,8 @@ async function check(endpoint: string) {
     storages: { cloud: { ...s3Settings, endpoint, credentials: { env: 'KEY' } } },
   };
   const inspector = { inspect: () => Promise.reject(new TypeError('no deployment here')) };
-  const deps = { inspector, openStorage: storages.open.bind(storages), state: new MemoryObjectStore() };
+  const state = new MemoryObjectStore();
+  const deps = { ...makeWorld().deps, inspector, openStorage: storages.open.bind(storages), state };
   const { storages: checked } = await checkConfig(settings, deps);
   await storages.close();
   return checked.find(({ name }) => name === 'cloud')?.problem;

@@ -1,11 +1,14 @@
+import type { MongoClient } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { DeploymentInspector } from '../../../src/application/ports/deployment-inspector.ts';
 import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
-import { checkConfig } from '../../../src/application/use-cases/check-config.ts';
+import { checkConfig, type CheckConfigDeps } from '../../../src/application/use-cases/check-config.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
-import type { Settings } from '../../../src/domain/settings.ts';
+import type { PlannedVolume } from '../../../src/domain/run.ts';
+import type { DeploymentSettings, Settings } from '../../../src/domain/settings.ts';
 import type { Member, Topology } from '../../../src/domain/topology.ts';
+import { makeWorld } from '../../support/backup-world.ts';
 
 const settings: Settings = {
   schemaVersion: 1,
@@ -69,9 +72,17 @@ async function keysOf(store: ObjectStore): Promise<string[]> {
   return keys;
 }
 
-function check(inspector: DeploymentInspector, storage: ObjectStore = new MemoryObjectStore()) {
+function check(
+  inspector: DeploymentInspector,
+  storage: ObjectStore = new MemoryObjectStore(),
+  deps: Partial<CheckConfigDeps> = {},
+  of: Partial<DeploymentSettings> = {},
+) {
   const state = new MemoryObjectStore();
-  return checkConfig(settings, { inspector, openStorage: () => storage, state });
+  const [orders] = Object.values(settings.deployments);
+  if (orders === undefined) throw new Error('no orders');
+  const changed = { ...settings, deployments: { orders: { ...orders, ...of } } };
+  return checkConfig(changed, { ...makeWorld().deps, inspector, openStorage: () => storage, state, ...deps });
 }
 
 describe('checkConfig', () => {
@@ -157,8 +168,65 @@ describe('checkConfig', () => {
           ? Promise.reject(new HoldfastError('SourceUnreachable', 'x'))
           : Promise.resolve(topology(member)),
     };
-    const deps = { inspector, openStorage: () => new MemoryObjectStore(), state: new MemoryObjectStore() };
+    const stores = { openStorage: () => new MemoryObjectStore(), state: new MemoryObjectStore() };
+    const deps = { ...makeWorld().deps, ...stores, inspector };
     const report = await checkConfig(two, deps);
     expect(report.deployments.map(({ problems }) => problems.length)).toEqual([1, 0]);
+  });
+});
+
+describe('checkConfig, where volumes are named', () => {
+  const volume: PlannedVolume = {
+    ...{ type: 'directory', volumes: ['/data'], instance: null, filesystem: null, dataPath: '', atOnce: false },
+    reason: 'the data directory /data',
+  };
+  const set = answering(topology({ ...member, host: 'p:1', hidden: false, state: 'PRIMARY' }, member));
+  /** A member whose process is 7, and who has the data open. */
+  const opened = (by: number | undefined): Partial<CheckConfigDeps> => ({
+    volumes: { find: () => Promise.resolve(volume), openedBy: () => Promise.resolve(by) },
+    openMember: () =>
+      Promise.resolve({
+        db: () => ({ command: () => Promise.resolve({ ok: 1, pid: 7 }) }),
+        close: () => Promise.resolve(),
+      } as unknown as MongoClient),
+  });
+  const checked = async (by: number | undefined, of: Partial<DeploymentSettings>) => {
+    const { ok, deployments } = await check(set, undefined, opened(by), of);
+    return { ok, ...deployments[0] };
+  };
+
+  it('says by which method each part would be taken, what would be copied, and whether under a lock', async () => {
+    expect(await checked(7, { lock: true })).toMatchObject({
+      ...{ ok: true, problems: [] },
+      method: { method: 'physical', reason: expect.stringContaining('/data') as string },
+      parts: [{ member: 'h:1', volume: 'the data directory /data', lock: true }],
+    });
+  });
+
+  it('says why it would be by collections although a volume is named', async () => {
+    expect(await checked(7, { lock: false })).toMatchObject({
+      ...{ ok: true, problems: [] },
+      method: { method: 'logical', reason: expect.stringContaining('lock: false') as string },
+      parts: [{ volume: null, lock: false }],
+    });
+  });
+
+  it.each([0, 8])('refuses a directory that another process has open, or none: %i', async (by) => {
+    expect(await checked(by, { lock: true })).toMatchObject({
+      ok: false,
+      problems: [{ name: 'VolumeNotFound', message: expect.stringContaining('is not the data of h:1') as string }],
+    });
+  });
+
+  it('opens no member where collections are read', async () => {
+    expect(await checked(8, { lock: true, method: 'logical' })).toMatchObject({ ok: true, parts: [{ volume: null }] });
+  });
+
+  it('finds now what a schedule would find at night', async () => {
+    const schedules = { nightly: { cron: '0 3 * * ? *', timezone: 'UTC', method: 'physical' as const } };
+    expect(await checked(7, { lock: false, method: 'logical', schedules })).toMatchObject({
+      ...{ ok: false, method: { method: 'logical' } },
+      problems: [{ name: 'VolumeLayoutUnsupported' }],
+    });
   });
 });

@@ -20,9 +20,9 @@ describe('Plan Backup, where volumes are named', () => {
     atOnce: false,
   };
   /** Plans with what is found under the member, and a config that says whether it may be locked. */
-  async function planWith(find: VolumeSnapshots['find'], lock: boolean, request: object = {}) {
+  async function planWith(find: VolumeSnapshots['find'], lock: boolean, request: object = {}, more: object = {}) {
     const [orders] = Object.values(worldSettings.deployments);
-    const settings = settingsSchema.parse({ ...worldSettings, deployments: { orders: { ...orders, lock } } });
+    const settings = settingsSchema.parse({ ...worldSettings, deployments: { orders: { ...orders, lock, ...more } } });
     const deps = { ...world.deps, settings, volumes: { ...world.deps.volumes, find } };
     await inspect({ ...world, deps }, 'run-1', request);
     await plan({ ...world, deps }, 'run-1');
@@ -49,6 +49,19 @@ describe('Plan Backup, where volumes are named', () => {
       method: 'logical',
       methodReason: expect.stringMatching(/lock: false/) as string,
     });
+  });
+
+  test('says that the method is that of the schedule which asked, and only then', async () => {
+    const schedules = { nightly: { cron: '0 3 * * ? *', method: 'physical' } };
+    const reasonFor = async (request: object) => {
+      world = makeWorld();
+      return (await planWith(() => Promise.resolve(volume), true, request, { schedules })).methodReason;
+    };
+    const requestedBy = 'schedule nightly';
+    expect(await reasonFor({ method: 'physical', requestedBy })).toBe('the method of the schedule nightly');
+    expect(await reasonFor({ method: 'snapshot', requestedBy })).toBe('asked for');
+    expect(await reasonFor({ method: 'physical', requestedBy: 'schedule other' })).toBe('asked for');
+    expect(await reasonFor({ requestedBy })).toMatch(/neither request nor config/);
   });
 
   test('does not lock a member whose set could lose a majority by it', async () => {

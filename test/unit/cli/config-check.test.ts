@@ -15,6 +15,7 @@ const good: ConfigReport = {
       parts: [
         {
           ...{ name: 'rs0', member: 'db-4:27017', memberReason: 'a hidden member', warnings: ['mind the lag'] },
+          ...{ volume: 'the data directory /data', lock: true },
           verdicts: [{ host: 'db-1:27017', eligible: false, reason: 'it is the primary' }],
         },
       ],
@@ -41,7 +42,13 @@ describe('holdfast config check --connect', () => {
   it('shows what a backup would do', async () => {
     const { code, stdout } = await check(good);
     expect(code).toBe(0);
-    for (const text of ['db-4:27017: a hidden member', 'it is the primary', 'mind the lag', 'MongoDB 6.0.5']) {
+    for (const text of [
+      'db-4:27017: a hidden member',
+      'it is the primary',
+      'mind the lag',
+      'MongoDB 6.0.5',
+      '/data, the member locked',
+    ]) {
       expect(stdout).toContain(text);
     }
   });

@@ -5,6 +5,7 @@ import { printable, safeJson } from '../../../cli/output/printable.ts';
 import { renderRun, renderRunList } from '../../../cli/output/run-tables.ts';
 import { renderTable } from '../../../cli/output/tables.ts';
 import { formatBytes, formatMoment, formatRate, formatSeconds } from '../../../cli/output/units.ts';
+import type { SnapshotBase, SnapshotFacts } from '../../../src/domain/base.ts';
 import { makeManifest, makeProgress, makeRun, makeSummary } from './fake-environment.ts';
 
 /** Any text, with the characters that do harm far more often than chance has them. */
@@ -155,6 +156,30 @@ describe('tables', () => {
       │ localhost:27017 │ no            │ it is the primary │
       └─────────────────┴───────────────┴───────────────────┘"
     `);
+  });
+
+  it('says how a backup of files was snapshotted, and for how long the member was locked', () => {
+    const { parts, ...manifest } = makeManifest();
+    const [part] = parts;
+    if (part?.base.method !== 'logical') throw new Error('a part of collections was expected');
+    const { startedAt, finishedAt, captureFrom, applyFrom, rawBytes, member } = part.base;
+    const described = (how: Pick<SnapshotFacts, 'consistency' | 'lockSeconds'>): string => {
+      const base: SnapshotBase = {
+        ...{ schemaVersion: 1, method: 'snapshot', member, layout: null, rawBytes, captureFrom, applyFrom },
+        ...{ startedAt, finishedAt },
+        snapshot: {
+          ...{ type: 'directory', snapshots: [{ id: '/copy', volume: '/data', bytes: rawBytes }], filesystem: null },
+          ...{ dataPath: '', takenAt: '2026-11-22T10:15:29.000Z', completedAt: finishedAt, ...how },
+        },
+      };
+      return renderBackup({ ...manifest, method: 'snapshot', parts: [{ ...part, base }] }, 'UTC');
+    };
+    expect(described({ consistency: 'locked', lockSeconds: 1.84 })).toMatch(
+      /^snapshot +2026-11-22 10:15:29 UTC, with the member locked against writes for 1\.8 s$/m,
+    );
+    expect(described({ consistency: 'crash', lockSeconds: null })).toMatch(
+      /^snapshot +2026-11-22 10:15:29 UTC, at one instant, nothing locked$/m,
+    );
   });
 
   it('shows collections and views', () => {
