@@ -5,7 +5,7 @@ import { readConfig, storageOf } from '../src/application/run-folder.ts';
 import type { WorkerDeps } from '../src/composition/compose-worker.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 import { selectionOf } from '../src/domain/namespace-selection.ts';
-import { isPhysicalPart } from '../src/domain/manifest-parts.ts';
+import { isFilesPart } from '../src/domain/manifest-parts.ts';
 import { artifactKeys, stateKeys } from '../src/domain/names.ts';
 import type { RestoreRequest } from '../src/domain/run.ts';
 import { isDirectoryTarget } from '../src/domain/restore-place.ts';
@@ -17,6 +17,7 @@ import {
   type WorkerTask,
 } from '../src/domain/run-documents.ts';
 import type { Settings } from '../src/domain/settings.ts';
+import type { Timestamp } from '../src/domain/timestamp.ts';
 import type { SliceInStore } from '../src/engine/oplog/read-slices.ts';
 import { loadFromFiles } from '../src/engine/recover/load-from-files.ts';
 import { restoreDirectory } from '../src/engine/recover/restore-directory.ts';
@@ -49,37 +50,43 @@ export async function runRestoreTask(
 }
 
 async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal: AbortSignal): Promise<RestoreResult> {
-  const { state, clock, logger, scratch, makeTemporaryFolder } = deps;
+  const { state, clock, logger, scratch, snapshotRoot, makeTemporaryFolder } = deps;
   const { runId, request, deployment, backupId } = plan;
   const settings = await readConfig(state, runId);
   const store = deps.openStorage(storageOf(settings, plan.storage));
   const key = artifactKeys.manifest(deployment, backupId);
   const manifest = await readManifest({ storage: store, storageName: plan.storage, deployment, backupId, key });
   const restoreTime = plan.restoreTime ?? manifest.restoreTime;
-  if (restoreTime === null) throw new HoldfastError('Internal', `the backup ${backupId} has no restore time`);
   const progress = new ProgressFile({ state, clock, logger, runId, part });
   const onProgress: RestorePartDeps['onProgress'] = ({ phase, documents, rawBytes, totalBytes }) => {
     progress.report({ phase, documents, rawBytes, storedBytes: 0, totalBytes });
   };
   const { to, overwrite, parallel = defaultParallel } = request;
   const archived = await archivedSlices(plan, part, settings, deps);
-  const subject = { runId, manifest, part, restoreTime, archived, overwrite, parallel };
+  const subject = { runId, manifest, part, archived, overwrite, parallel };
   const work = { store, clock, logger, signal, onProgress };
+  const files = { scratch, snapshotRoot };
   try {
-    if (isDirectoryTarget(to)) return await restoreDirectory({ ...subject, directory: to }, { ...work, scratch });
+    if (isDirectoryTarget(to))
+      return await restoreDirectory({ ...subject, restoreTime, directory: to }, { ...work, ...files });
     const client = await deps.openTarget({ request, deployment, settings, runId, signal });
     try {
       const of = manifest.parts.find(({ name }) => name === part);
       const input = { ...subject, ...whatToCarry(request) };
-      return await (of && isPhysicalPart(of)
-        ? loadFromFiles({ ...input, of }, { ...work, client, scratch, makeFolder: makeTemporaryFolder })
-        : restorePart(input, { ...work, client }));
+      return await (of && isFilesPart(of)
+        ? loadFromFiles({ ...input, of, restoreTime }, { ...work, ...files, client, makeFolder: makeTemporaryFolder })
+        : restorePart({ ...input, restoreTime: requireTime(restoreTime, backupId) }, { ...work, client }));
     } finally {
       await client.close();
     }
   } finally {
     await progress.flush();
   }
+}
+
+function requireTime(restoreTime: Timestamp | null, backupId: string): Timestamp {
+  if (restoreTime !== null) return restoreTime;
+  throw new HoldfastError('Internal', `the backup ${backupId} has no restore time`);
 }
 
 const whatToCarry = ({ users, keepExpired, namespaces, renames }: RestoreRequest) => ({

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { describeGaps } from '../domain/gap-reasons.ts';
 import type { Manifest, Method } from '../domain/manifest.ts';
 import { backupIdPattern } from '../domain/names.ts';
 import { type BaseReach, reachOfBases, recoveryWindow, serveTime, type TimeRange } from '../domain/recovery-window.ts';
@@ -48,6 +49,7 @@ export async function chooseRestore(
     return { entry, manifest, restoreTime: manifest.restoreTime, slices: [] };
   }
   const candidates = await findCandidates(backup, storage, deps);
+  if (candidates.length === 0) return chooseOwnTime(request, deps);
   const wanted = parseWantedTime(at ?? 'latest');
   const time =
     beforeDrop === undefined
@@ -71,10 +73,27 @@ async function findCandidates(
     const bases = sources.bases.filter(({ backupId }) => !isId || backupId === backup);
     return { sources: { ...sources, bases }, reaches: reachOfBases({ ...sources, bases }) };
   });
-  const based = candidates.filter(({ reaches }) => reaches.length > 0);
-  if (based.length > 0) return based;
-  throw new HoldfastError('UnknownBackup', `"${backup}" is neither a backup's id nor a deployment with a backup`);
+  return candidates.filter(({ reaches }) => reaches.length > 0);
 }
+
+/** Of backups without an oplog, a standalone's: each is of its own time, and the newest of the latest. */
+async function chooseOwnTime(
+  { backup, storage, at, beforeDrop }: RestoreRequest,
+  deps: CatalogDeps,
+): Promise<ChosenRestore> {
+  const { entry, manifest } = await resolveBackup(backup, storage, deps);
+  const { backupId, restoreTime, parts } = manifest;
+  if (at === 'latest' && beforeDrop === undefined) return { entry, manifest, restoreTime, slices: [] };
+  const [base] = parts.map((part) => part.base);
+  const own = base?.method === 'snapshot' ? base.snapshot.takenAt : manifest.createdAt;
+  throw new HoldfastError(
+    'TimeNotRestorable',
+    `${backup} has no oplog: a standalone's backup restores to its own time only; ${backupId} is of ${own}.`,
+    { next: 'Name the backup that is wanted, from `holdfast list`, and leave --at out.' },
+  );
+}
+
+const isBefore = (a: Timestamp, b: Timestamp): boolean => compareTimestamps(a, b) < 0;
 
 function latestOf(candidates: readonly Candidate[], backup: string): Timestamp {
   const [latest] = candidates
@@ -154,6 +173,20 @@ function describeRange({ from, to }: TimeRange): string {
 /** As many ranges as a person reads in one message: the nearest. */
 const shownRanges = 3;
 
+/** Why a time that lies beyond what a set's ranges hold can't be restored to. */
+function whyNot(candidates: readonly Candidate[], time: Timestamp): string | undefined {
+  for (const { sources, reaches } of candidates) {
+    const { ranges, holes } = recoveryWindow(reaches, sources.gaps);
+    const hole = holes.find(({ from, to }) => isBefore(from, time) && isBefore(time, to));
+    if (hole) return `${describeGaps(hole.gaps)}; the next base is of ${formatTimestamp(hole.to)}`;
+    const [first, last] = [ranges[0]?.from, ranges.at(-1)?.to];
+    if (first && isBefore(time, first)) return 'it is before the oldest base';
+    const after = last && sources.gaps.filter(({ before }) => isBefore(last, before.ts));
+    if (after?.length) return `${describeGaps(after)}; there is no base since`;
+  }
+  return undefined;
+}
+
 function notRestorable(candidates: readonly Candidate[], time: Timestamp, backup: string): HoldfastError {
   const { ranges } = recoveryWindow(
     candidates.flatMap(({ reaches }) => reaches),
@@ -162,8 +195,9 @@ function notRestorable(candidates: readonly Candidate[], time: Timestamp, backup
   const distance = ({ from, to }: TimeRange) => Math.min(Math.abs(from.t - time.t), Math.abs(to.t - time.t));
   const nearest = ranges.toSorted((a, b) => distance(a) - distance(b)).slice(0, shownRanges);
   const wanted = `${formatTimestamp(time)} (${timestampToDate(time).toISOString().slice(0, 19)}Z)`;
+  const why = whyNot(candidates, time);
   return new HoldfastError(
     'TimeNotRestorable',
-    `${backup} can't be restored to ${wanted}; nearest to it: ${nearest.map(describeRange).join(', ')}.`,
+    `${backup} can't be restored to ${wanted}${why === undefined ? '' : `: ${why}`}; nearest to it: ${nearest.map(describeRange).join(', ')}.`,
   );
 }

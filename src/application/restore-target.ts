@@ -1,6 +1,7 @@
 import { type MongoClient, ObjectId } from 'mongodb';
 import * as z from 'zod';
 import type { Manifest } from '../domain/manifest.ts';
+import type { FilesPart } from '../domain/manifest-parts.ts';
 import type { RestoreRequest } from '../domain/run.ts';
 import type { Settings } from '../domain/settings.ts';
 import type { Timestamp } from '../domain/timestamp.ts';
@@ -23,7 +24,8 @@ export interface DirectoryRequest {
   readonly runId: string;
   readonly manifest: Manifest;
   readonly part: string;
-  readonly restoreTime: Timestamp;
+  /** Null for a standalone's snapshot, which is of its own time. */
+  readonly restoreTime: Timestamp | null;
   readonly overwrite: string | undefined;
 }
 
@@ -32,11 +34,12 @@ export interface DirectoryTargets {
   /**
    * Writes nothing.
    * @returns what the lease on the directory is named after, as {@link targetDigest}
-   * @throws TargetNotSuitable, TargetNotEmpty, MongodUnavailable (none that reads the files), InvalidInput, UnknownBackup
+   * @throws TargetNotSuitable, TargetNotEmpty, MongodUnavailable (none that reads the files), InvalidInput, UnknownBackup;
+   * of a snapshot ObjectNotFound, CorruptObject, MethodNotAvailable
    */
   check(request: DirectoryRequest): Promise<string>;
-  /** That files of that version can be opened here. @throws MongodUnavailable */
-  requireMongod(serverVersion: string): Promise<void>;
+  /** That the files of a part are there and can be opened here. @throws MongodUnavailable, of a snapshot as check */
+  checkFiles(manifest: Pick<Manifest, 'serverVersion'>, part: FilesPart): Promise<void>;
   /** Takes the run's mark off, if it is there: safe to run again. */
   unmark(directory: string, runId: string): Promise<void>;
 }

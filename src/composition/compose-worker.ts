@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../adapters/directory/directory-object-store.ts';
@@ -15,6 +14,7 @@ import type { OpenStorage } from '../application/run-folder.ts';
 import type { SnapshotFacts } from '../domain/base.ts';
 import { LocalStorages } from './local-storages.ts';
 import { makeOpenReadMember, type ReadMemberConnection } from './open-member.ts';
+import { localSnapshotRoot } from './snapshot-root.ts';
 import { makeTemporaryFolder } from './temporary-folder.ts';
 import { makeOpenTarget } from './open-target.ts';
 
@@ -56,8 +56,7 @@ export function composeWorker(
   return {
     deps: {
       ...{ state, openStorage, clock, logger, toolVersion: packageJson.version, openMember, openTarget },
-      snapshotRoot: ({ snapshots, dataPath }) => join(snapshots[0]?.id ?? '', dataPath),
-      ...{ scratch: new LocalScratchServers(), makeTemporaryFolder },
+      ...{ snapshotRoot: localSnapshotRoot, scratch: new LocalScratchServers(), makeTemporaryFolder },
     },
     close: async () => {
       await storages.close();

@@ -4,8 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import { sha256Hex } from '../application/documents.ts';
 import type { ScratchServers } from '../application/ports/scratch-servers.ts';
 import type { DirectoryTargets } from '../application/restore-target.ts';
+import { isSnapshotPart } from '../domain/manifest-parts.ts';
+import { checkKeptSnapshot } from '../engine/recover/kept-snapshot.ts';
 import { checkDirectoryRestore } from '../engine/recover/restore-directory.ts';
 import { removeDirectoryMark } from '../engine/recover/target-directory.ts';
+import { localSnapshotRoot } from './snapshot-root.ts';
 
 /** The same for every path that leads to it, also before it is there. */
 async function digestOf(directory: string): Promise<string> {
@@ -20,11 +23,12 @@ async function digestOf(directory: string): Promise<string> {
 export function makeDirectoryTargets(scratch: ScratchServers): DirectoryTargets {
   return {
     async check(request) {
-      await checkDirectoryRestore(request, { scratch });
+      await checkDirectoryRestore(request, { scratch, snapshotRoot: localSnapshotRoot });
       return digestOf(request.directory);
     },
-    async requireMongod(serverVersion) {
+    async checkFiles({ serverVersion }, part) {
       await scratch.find(serverVersion);
+      if (isSnapshotPart(part)) await checkKeptSnapshot(part, localSnapshotRoot(part.base.snapshot));
     },
     unmark: removeDirectoryMark,
   };

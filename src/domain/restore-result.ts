@@ -7,7 +7,8 @@ export const restoreResultSchema = z.strictObject({
   part: z.string(),
   /** What the target calls itself: replica set name, or host:port; of a directory its path. */
   target: z.string(),
-  restoreTime: timestampSchema,
+  /** Null for a standalone's snapshot, which is of its own time. */
+  restoreTime: timestampSchema.nullable(),
   collections: z.int(),
   documents: z.int(),
   rawBytes: z.int(),

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { seedShop } from '../../local/demo/seed-shop.ts';
 import { startShopWriter } from '../../local/demo/shop-writer.ts';
 import { openEmbedded } from '../../local/embedded.ts';
-import { copyWitness, freezeAt } from '../../local/servers/frozen-source.ts';
+import { copyWitness, freezeAt, type Witness } from '../../local/servers/frozen-source.ts';
 import { until } from '../../local/servers/poll.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
@@ -15,11 +15,14 @@ import { DirectoryObjectStore } from '../../src/adapters/directory/directory-obj
 import { isPhysicalPart } from '../../src/domain/manifest-parts.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
+import { formatTimestamp, type Timestamp } from '../../src/domain/timestamp.ts';
 import { readFileIndex } from '../../src/engine/packs/file-index.ts';
+import { lastEntry } from '../support/archive-oplog.ts';
+import { untilCaughtUp } from '../support/archive-world.ts';
 import { type DeploymentState, findDifferences, readDeploymentState } from '../support/deployment-hashes.ts';
 import { storageFiles, storagePath, workerPid } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
-import { isLocked, leftovers, physicalSettings } from '../support/physical-set.ts';
+import { archivedSettings, archiveToEnd, isLocked, leftovers, physicalSettings } from '../support/physical-set.ts';
 import { lookAt } from '../support/recovered-files.ts';
 
 const sizes = { orders: 500, customers: 100, products: 100, measurements: 100, events: 100, accounts: 50 };
@@ -88,23 +91,40 @@ async function filesOf(settings: Settings, manifest: Manifest): Promise<string[]
   return files.map(({ file }) => file);
 }
 
+async function stateAt(witness: Witness, time: Timestamp): Promise<DeploymentState> {
+  const frozen = await freezeAt(witness, time);
+  return readDeploymentState(frozen.client()).finally(() => frozen.stop());
+}
+
 describe('files of a locked member, copied while a writer never stops', () => {
   let settings: Settings;
   let client: HoldfastClient;
   let manifest: Manifest;
   /** The source at the restore time, made by the server's own recovery of another member's files. */
   let expected: DeploymentState;
+  /** And at a later one, while the writer went on. */
+  let later: { readonly time: Timestamp; readonly state: DeploymentState };
 
   beforeAll(async () => {
-    settings = physicalSettings(set, join(directory, 'shared'), true);
+    settings = archivedSettings(set, join(directory, 'shared'));
     client = await openEmbedded({ settings, logger: noLogger });
     const writer = startShopWriter(set.client(), { lanes: 2, restMs: 5 });
     const witness = await copyWitness(set, await set.primary());
     try {
+      // What is behind what the witness holds would be a backup of an earlier time.
+      await untilCaughtUp(set, set.hidden);
       manifest = await backUp(client);
+      const writes = async (wanted: number) => {
+        const before = writer.total();
+        await until(`${wanted} more writes`, () => Promise.resolve(writer.total() - before > wanted || undefined));
+      };
+      await writes(50);
+      const { ts: time } = await lastEntry(set);
+      await writes(50);
       await writer.stop();
-      const frozen = await freezeAt(witness, manifest.restoreTime ?? { t: 0, i: 0 });
-      expected = await readDeploymentState(frozen.client()).finally(() => frozen.stop());
+      await archiveToEnd(client, set);
+      expected = await stateAt(witness, manifest.restoreTime ?? { t: 0, i: 0 });
+      later = { time, state: await stateAt(witness, time) };
     } finally {
       await writer.stop().catch(() => undefined);
       await witness.discard();
@@ -154,12 +174,17 @@ describe('files of a locked member, copied while a writer never stops', () => {
     expect(findDifferences(expected, await lookAt(to, readDeploymentState, layoutOptions))).toEqual([]);
   });
 
-  test('are loaded into a running server, which then holds the same', async () => {
-    const { runId } = await client.startRestore({ backup: manifest.backupId, to: server.uri });
-    expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', error: null });
+  test('are loaded into a running server as of a later time, which the archive in another storage serves', async () => {
+    const at = formatTimestamp(later.time);
+    const { replicaSets } = await client.recoveryWindow({ deployment: 'orders', at });
+    expect(replicaSets[0]?.serving).toMatchObject({ backup: { storage: 'local' }, slices: [{ storage: 'archive' }] });
+    const { runId } = await client.startRestore({ backup: 'orders', to: server.uri, at });
+    expect(await client.waitForRun(runId)).toMatchObject({
+      ...{ status: 'succeeded', error: null, output: { restoreTime: later.time } },
+    });
     // Users and roles were not asked for.
     const { databases } = await readDeploymentState(server.client());
-    expect(findDifferences({ databases: expected.databases }, { databases })).toEqual([]);
+    expect(findDifferences({ databases: later.state.databases }, { databases })).toEqual([]);
   });
 });
 
@@ -195,7 +220,7 @@ test('the data directory of another server is refused, and nothing is locked', a
   expect(await leftovers(settings)).toEqual([]);
 });
 
-test('a standalone is backed up by a snapshot that is kept, as of the time that it was taken', async () => {
+test('a standalone is backed up by a snapshot that is kept, and restored as of the time that it was taken', async () => {
   const counted = (from: MongoClient) => from.db('shop').collection('orders').countDocuments();
   await server.client().db('shop').collection('orders').insertOne({ note: 'the last one' });
   const documents = await counted(server.client());
@@ -211,10 +236,22 @@ test('a standalone is backed up by a snapshot that is kept, as of the time that 
       oplog: null,
       base: { method: 'snapshot', layout: { directoryPerDb: false } },
     });
-    const kept = part?.base.method === 'snapshot' ? part.base.snapshot.snapshots[0]?.id : undefined;
     expect(await leftovers(settings)).toContain('snapshots/WiredTiger.turtle');
-    expect(await lookAt(kept ?? '', counted)).toBe(documents);
     expect(await isLocked(server.client())).toBe(false);
     expect(await storageFiles(settings)).toEqual([`orders/backups/${manifest.backupId}/manifest.json`]);
+
+    await server.client().db('shop').collection('orders').insertOne({ number: -1 });
+    const to = join(root, 'restored');
+    const { runId } = await client.startRestore({ backup: 'orders', to });
+    expect(await client.waitForRun(runId)).toMatchObject({
+      status: 'succeeded',
+      output: {
+        restoreTime: null,
+        steps: expect.arrayContaining([expect.stringMatching(/: mongod --dbpath \S+$/)]) as string[],
+      },
+    });
+    expect(await lookAt(to, counted)).toBe(documents);
+    const earlier = await client.startRestore({ backup: 'orders', to: `${to}-2`, at: '2026-01-01T00:00:00Z' });
+    expect((await client.waitForRun(earlier.runId)).error).toMatchObject({ name: 'TimeNotRestorable' });
   });
 });

@@ -1,11 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MongoClient } from 'mongodb';
+import { until } from '../../local/servers/poll.ts';
 import type { MongodProcess } from '../../local/servers/mongod-process.ts';
 import type { ReplicaSetServers } from '../../local/servers/replica-set.ts';
 import { DataDirectorySnapshots } from '../../src/adapters/directory/data-directory-snapshots.ts';
+import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
 import type { VolumeSnapshots } from '../../src/application/ports/volume-snapshots.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
+import { compareTimestamps, type Timestamp } from '../../src/domain/timestamp.ts';
+import { lastEntry } from './archive-oplog.ts';
 import { settingsFor } from './embedded-set.ts';
 
 /** Settings whose deployment names the hidden member's data directory. */
@@ -55,4 +59,34 @@ export async function leftovers({ stateDir }: Settings): Promise<string[]> {
     return entries.filter((entry) => entry.isFile()).map((entry) => `${name}/${entry.name}`);
   };
   return [...(await below('locks')), ...(await below('snapshots'))];
+}
+
+/** Bases by files of the hidden member in one storage, and the archive of the set's oplog in another. */
+export function archivedSettings(set: ReplicaSetServers, root: string, method?: 'physical' | 'snapshot'): Settings {
+  const settings = physicalSettings(set, root, true);
+  const archive = { name: 'archive', type: 'directory', path: join(root, 'archive') };
+  const oplogArchive = { enabled: true, storage: 'archive', retention: { days: 1 } };
+  return settingsSchema.parse({
+    ...settings,
+    storages: { ...settings.storages, archive },
+    deployments: { orders: { ...settings.deployments['orders'], oplogArchive, ...(method && { method }) } },
+  });
+}
+
+function archivedTo(text: string | null): Timestamp {
+  const [t = 0, i = 0] = (text ?? '0:0').split(':').map(Number);
+  return { t, i };
+}
+
+/** Archives the oplog to its end as it is now. */
+export async function archiveToEnd(client: HoldfastClient, set: ReplicaSetServers): Promise<void> {
+  await set
+    .client()
+    .db('admin')
+    .command({ appendOplogNote: 1, data: { test: 'the end' } });
+  const { ts } = await lastEntry(set);
+  await until('the oplog is archived', async () => {
+    const turns = (await client.archiveOplog?.('orders')) ?? [];
+    return turns.every(({ turn }) => compareTimestamps(archivedTo(turn.archivedTo), ts) >= 0) || undefined;
+  });
 }

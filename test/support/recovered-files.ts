@@ -12,6 +12,7 @@ import type { Manifest } from '../../src/domain/manifest.ts';
 import type { RestoreResult } from '../../src/domain/restore-result.ts';
 import type { DirectoryRestore } from '../../src/engine/recover/directory-restore.ts';
 import { restoreDirectory } from '../../src/engine/recover/restore-directory.ts';
+import { localSnapshotRoot } from '../../src/composition/snapshot-root.ts';
 import { onlyPart, silentLogger, systemClock } from './take-backup.ts';
 
 const recoverDeps = (store: ObjectStore) => ({
@@ -75,6 +76,6 @@ export function restoreToDirectory(
       parallel: 2,
       ...input,
     },
-    { ...recoverDeps(store), clock: systemClock, onProgress: () => {} },
+    { ...recoverDeps(store), snapshotRoot: localSnapshotRoot, clock: systemClock, onProgress: () => {} },
   );
 }

@@ -1,4 +1,4 @@
-import { constants, copyFile, type FileHandle, mkdir, open, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import type {
@@ -13,9 +13,9 @@ import { dataLayoutSchema } from '../../domain/data-layout.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { PlannedVolume } from '../../domain/run.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
-import { readDataLayout, scanDataDirectory, type ScannedDirectory } from '../../engine/copy/scan-data-directory.ts';
+import { copyTree, syncTree } from '../../engine/copy/copy-tree.ts';
+import { readDataLayout, scanDataDirectory } from '../../engine/copy/scan-data-directory.ts';
 
-const chunkBytes = 4 * 1024 * 1024;
 /** Room that is left free beside a copy, in bytes. */
 const spare = 256 * 1024 * 1024;
 
@@ -63,7 +63,7 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
       const scanned = await scanDataDirectory({ root, member, followLinks: true });
       await mkdir(join(place, 'data'), { recursive: true, mode: 0o700 });
       await this.#requireRoom(scanned.bytes, member);
-      await copyTree(scanned, root, join(place, 'data'), signal);
+      await copyTree(scanned, root, join(place, 'data'), { signal });
       const taken: TakenSnapshot = {
         ...({ type: 'directory', filesystem: null, dataPath: '' } as const),
         snapshots: [{ id: join(place, 'data'), volume: root, bytes: scanned.bytes }],
@@ -96,7 +96,7 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
       );
     const data = join(this.#place(owner), 'data');
     const scanned = await scanDataDirectory({ root: data, member: owner.part, followLinks: false });
-    for (const { path } of [...scanned.files, ...scanned.directories, { path: '' }]) await sync(join(data, path));
+    await syncTree(scanned, data);
     return { state: 'completed', percent: 100, layout: mark.layout, snapshots: mark.taken.snapshots };
   }
 
@@ -128,70 +128,4 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
       throw error;
     }
   }
-}
-
-async function copyTree(
-  { directories, files }: ScannedDirectory,
-  from: string,
-  to: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (const { path, mode } of directories) await mkdir(join(to, path), { mode: mode | 0o700 });
-  let canClone = true;
-  for (const { path } of files) {
-    signal?.throwIfAborted();
-    canClone &&= await cloneFile(join(from, path), join(to, path));
-    if (!canClone) await copyBytes(join(from, path), join(to, path), signal);
-  }
-}
-
-/** @returns false where the file system cannot share blocks, or not between these two places */
-async function cloneFile(from: string, to: string): Promise<boolean> {
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
-    return true;
-  } catch (error) {
-    if (
-      ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY'].includes(
-        String((error as NodeJS.ErrnoException).code),
-      )
-    ) {
-      await rm(to, { force: true });
-      return false;
-    }
-    throw error;
-  }
-}
-
-const zeros = Buffer.alloc(chunkBytes);
-
-/**
- * In pieces, so that a lock that lasts too long can be given up in the middle of a large file; without writing zeros, of
- * which most of a journal consists.
- */
-async function copyBytes(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
-  await using source = await open(from, 'r');
-  await using target = await open(to, 'wx', (await source.stat()).mode & 0o7777);
-  const buffer = Buffer.allocUnsafe(chunkBytes);
-  let at = 0;
-  for (;;) {
-    signal?.throwIfAborted();
-    const { bytesRead } = await source.read(buffer, 0, chunkBytes, at);
-    if (bytesRead === 0) break;
-    if (buffer.compare(zeros, 0, bytesRead, 0, bytesRead) !== 0)
-      await writeWhole(target, buffer.subarray(0, bytesRead), at);
-    at += bytesRead;
-  }
-  await target.truncate(at);
-}
-
-async function writeWhole(target: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    done += (await target.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
-  }
-}
-
-async function sync(path: string): Promise<void> {
-  await using handle = await open(path, 'r');
-  await handle.sync();
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, Method } from '../../domain/manifest.ts';
-import { isPhysicalPart, partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
+import { isFilesPart, partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { selectionOf } from '../../domain/namespace-selection.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { isDirectoryTarget } from '../../domain/restore-place.ts';
@@ -73,7 +73,7 @@ export async function planRestore(
 }
 
 /** Methods whose bases become a data directory, and by way of one are loaded into a running server. */
-const recoverable: ReadonlySet<Method> = new Set(['logical', 'physical']);
+const recoverable: ReadonlySet<Method> = new Set(['logical', 'physical', 'snapshot']);
 /** Methods whose bases a running server can be restored from by itself. */
 const loadable: ReadonlySet<Method> = new Set(['logical']);
 
@@ -153,7 +153,7 @@ async function describeServer(
 ): Promise<TargetDescription> {
   const { runId, request } = target;
   const part = onlyPart(manifest);
-  if (isPhysicalPart(part) && directories) await directories.requireMongod(manifest.serverVersion);
+  if (isFilesPart(part) && directories) await directories.checkFiles(manifest, part);
   else requireLogicalPart(part);
   const client = await openTarget(target);
   try {
@@ -173,7 +173,6 @@ async function describeDirectory(
   restoreTime: Timestamp | null,
   { directories }: PlanRestoreDeps,
 ): Promise<TargetDescription> {
-  const { backupId } = restore.manifest;
   const { to: directory, overwrite, credentials, users, keepExpired } = request;
   const refuse = (message: string) => new HoldfastError('InvalidInput', message);
   if (!directories) throw refuse('A directory is a target of `holdfast restore` on the machine that holds it.');
@@ -183,7 +182,6 @@ async function describeDirectory(
     throw refuse('A directory gets users and roles of every database: it is a copy of the whole.');
   if (keepExpired === true)
     throw refuse('In a directory nothing expires: start it with --setParameter ttlMonitorEnabled=false to look at it.');
-  if (restoreTime === null) throw refuse(`The backup ${backupId} has no restore time: it is a standalone's snapshot.`);
   const digest = await directories.check({ ...restore, directory, restoreTime, overwrite });
   return { digest, description: directory };
 }

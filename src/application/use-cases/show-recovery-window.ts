@@ -1,4 +1,4 @@
-import type { OplogGap } from '../../domain/oplog-archive.ts';
+import { describeGaps } from '../../domain/gap-reasons.ts';
 import {
   reachOfBases,
   recoveryWindow,
@@ -77,26 +77,11 @@ function serving(reaches: Parameters<typeof serveTime>[0], time: Timestamp): Ser
   return { time, backup: { backupId, storage, method, point: point.ts }, slices };
 }
 
-const reasons: Readonly<Record<OplogGap['reason'], string>> = {
-  rolledOver: 'the oplog had forgotten entries before they were archived',
-  rolledBack: 'entries that were archived were rolled back',
-  otherHistory: 'the set went on with another history',
-  featureCompatibilityVersionChanged: 'the feature compatibility version was changed',
-  archivePaused: 'the archive was off or its archiver did not run',
-  resharding: 'a collection was resharded',
-  restore: 'the deployment was restored into',
-  objectLost: 'a slice is missing or damaged in the storage',
-};
-
 function describeHole({ from, to, gaps }: WindowHole & TimeRange): WindowHoleReport {
-  const reason =
-    gaps.length === 0
-      ? 'no slices of the archive lead on from the backups before it'
-      : [...new Set(gaps.map((gap) => reasons[gap.reason]))].join('; ');
   return {
     from,
     to,
-    reason: `${reason}; the next base is of ${formatTimestamp(to)}`,
+    reason: `${describeGaps(gaps)}; the next base is of ${formatTimestamp(to)}`,
     gaps: gaps.map((gap) => ({
       reason: gap.reason,
       after: gap.after.ts,

@@ -1,5 +1,6 @@
 import type { Clock } from '../../application/ports/clock.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
+import type { SnapshotFacts } from '../../domain/base.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import type { RestoreResult } from '../../domain/restore-result.ts';
 import type { Timestamp } from '../../domain/timestamp.ts';
@@ -11,7 +12,8 @@ export interface DirectoryRestore {
   readonly runId: string;
   readonly manifest: Manifest;
   readonly part: string;
-  readonly restoreTime: Timestamp;
+  /** Null for a standalone's snapshot, which is of its own time. */
+  readonly restoreTime: Timestamp | null;
   /** Slices of the oplog archive, in order, that lead on from the backup's own; none for a time that those reach. */
   readonly archived?: readonly SliceInStore[] | undefined;
   /** Absolute. */
@@ -20,9 +22,13 @@ export interface DirectoryRestore {
   readonly parallel: number;
 }
 
+/** Where the data directory of a kept snapshot is to be read. @throws MethodNotAvailable where it can't be read from here */
+export type SnapshotRoot = (snapshot: SnapshotFacts) => string;
+
 export interface DirectoryRestoreDeps extends Omit<RecoverDeps, 'onAppended'> {
   /** The storage that holds the backup. */
   readonly store: ObjectStore;
+  readonly snapshotRoot: SnapshotRoot;
   readonly clock: Clock;
   readonly onProgress: (progress: RestoreProgress) => void;
 }

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../domain/errors.ts';
 import type { LogicalPart } from '../../domain/manifest-parts.ts';
 import { removeMark } from '../restore/restore-mark.ts';
 import { restorePart } from '../restore/restore-part.ts';
@@ -11,6 +12,7 @@ export async function fillFromCollections(
   deps: DirectoryRestoreDeps,
 ): Promise<Filled> {
   const { scratch, signal, clock } = deps;
+  if (restoreTime === null) throw new HoldfastError('Internal', `the part ${part} was to be restored to no time`);
   await writeDirectoryMark(directory, { run: runId, state: 'loading', at: clock.now().toISOString() });
   const place = { scratch, directory, serverVersion: manifest.serverVersion, signal, layout: [] };
   const { oplog, seconds, warnings } = await withScratchServer(place, {}, async ({ client }) => {

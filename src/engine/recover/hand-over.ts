@@ -1,4 +1,5 @@
 import type { MongoClient } from 'mongodb';
+import { HoldfastError } from '../../domain/errors.ts';
 import { type ScratchPlace, withScratchServer } from './scratch-session.ts';
 
 /** What recovered files hold, by a server that was started on them. */
@@ -28,13 +29,30 @@ const namesOf = async (client: MongoClient): Promise<string[]> => {
   return databases.map(({ name }) => name).filter((name) => name !== 'local' && name !== 'config');
 };
 
+/** Reads every block of a collection and its indexes, each of which has the server's checksum. @throws RestoreVerificationFailed */
+async function requireValid(client: MongoClient, db: string, collection: string): Promise<void> {
+  const damaged = (what: string, cause?: unknown) =>
+    new HoldfastError('RestoreVerificationFailed', `The files of ${db}.${collection} are damaged: ${what}.`, { cause });
+  const reply = await client
+    .db(db)
+    .command({ validate: collection })
+    .catch((cause: unknown) => {
+      // A server that reads a block with another checksum than it wrote ends at once.
+      throw damaged(`the server ended or failed reading them (${(cause as Error).message})`, cause);
+    });
+  if (reply['valid'] === true) return;
+  throw damaged(((reply['errors'] ?? []) as string[]).join('; ').slice(0, 500));
+}
+
 /** Opens every collection and index: what is damaged is found here, not by the first who reads it. */
-async function summarise(client: MongoClient): Promise<FilesSummary> {
+async function summarise(client: MongoClient, validate: boolean): Promise<FilesSummary> {
   const total = { collections: 0, documents: 0, indexes: 0 };
   for (const name of await namesOf(client)) {
     const db = client.db(name);
     for (const { name: collection, type } of await db.listCollections({}, { nameOnly: true }).toArray()) {
-      if (type === 'view' || type === 'timeseries' || (name === 'admin' && collection.startsWith('system.'))) continue;
+      if (type === 'view' || type === 'timeseries') continue;
+      if (validate) await requireValid(client, name, collection);
+      if (name === 'admin' && collection.startsWith('system.')) continue;
       total.collections++;
       total.documents += await db.collection(collection).estimatedDocumentCount();
       total.indexes += (await db.collection(collection).listIndexes().toArray()).length;
@@ -47,11 +65,22 @@ async function summarise(client: MongoClient): Promise<FilesSummary> {
   return { ...total, users: users ?? 0, roles: roles ?? 0 };
 }
 
+export interface HandOverOptions {
+  /** Of a standalone, whose `local` holds nothing of a set. */
+  readonly keepsLocal?: boolean;
+  /** Of files that nothing vouches for but the server's own checksums: those of a snapshot. Takes as long as reading all. */
+  readonly validate?: boolean;
+}
+
 /**
  * Makes files that were recovered ready for whoever starts them next, alone or as the first of a new set, and looks at
  * them once more after that, as they will find them.
+ * @throws RestoreVerificationFailed, ScratchServerFailed, the signal's reason
  */
-export async function handOver(place: ScratchPlace): Promise<FilesSummary> {
-  await withScratchServer(place, {}, ({ client }) => stripIdentity(client));
-  return withScratchServer(place, {}, ({ client }) => summarise(client));
+export async function handOver(
+  place: ScratchPlace,
+  { keepsLocal = false, validate = false }: HandOverOptions = {},
+): Promise<FilesSummary> {
+  if (!keepsLocal) await withScratchServer(place, {}, ({ client }) => stripIdentity(client));
+  return withScratchServer(place, {}, ({ client }) => summarise(client, validate));
 }

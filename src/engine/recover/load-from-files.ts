@@ -5,7 +5,7 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { MakeTemporaryFolder, TemporaryFolder } from '../../application/ports/temporary-folder.ts';
 import type { SliceSummary } from '../../domain/base.ts';
 import type { Manifest } from '../../domain/manifest.ts';
-import type { PhysicalPart } from '../../domain/manifest-parts.ts';
+import { type FilesPart, isSnapshotPart, requireReachable } from '../../domain/manifest-parts.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import type { RestoreResult } from '../../domain/restore-result.ts';
 import type { Timestamp } from '../../domain/timestamp.ts';
@@ -17,32 +17,39 @@ import { checkArtifacts } from '../restore/check-artifacts.ts';
 import { checkTarget } from '../restore/check-target.ts';
 import { readLoaded } from '../restore/restore-mark.ts';
 import { type RestorePartDeps, type RestorePartInput, restorePart } from '../restore/restore-part.ts';
-import type { Filled, FillInput } from './directory-restore.ts';
+import type { Filled, FillInput, SnapshotRoot } from './directory-restore.ts';
 import { fillFromFiles } from './fill-from-files.ts';
-import { setName, withOnlyMember } from './only-member.ts';
+import { checkKeptSnapshot } from './kept-snapshot.ts';
+import { setName, withNewSet, withOnlyMember } from './only-member.ts';
 import { scratchPlace } from './recover-files.ts';
 import type { ScratchSession } from './scratch-session.ts';
 import { claimDirectory, neededBytes } from './target-directory.ts';
 
 export interface LoadFromFilesDeps extends RestorePartDeps {
   readonly scratch: ScratchServers;
+  readonly snapshotRoot: SnapshotRoot;
   readonly makeFolder: MakeTemporaryFolder;
 }
 
-export interface LoadFromFilesInput extends RestorePartInput {
-  readonly of: PhysicalPart;
+export interface LoadFromFilesInput extends Omit<RestorePartInput, 'restoreTime'> {
+  readonly of: FilesPart;
+  /** Null for a standalone's snapshot, which is of its own time. */
+  readonly restoreTime: Timestamp | null;
 }
 
 /**
- * Restores a physical base to a running server: the files are laid and recovered on this machine, served on loopback,
+ * Restores a physical base or a kept snapshot to a running server: the files are laid and recovered on this machine, served on loopback,
  * read as any member is, and loaded into the target as any logical base. What is read stands still at the restore time.
  * @throws what restoreDirectory and restorePart throw
  */
 export async function loadFromFiles(input: LoadFromFilesInput, deps: LoadFromFilesDeps): Promise<RestoreResult> {
   const done = await readLoaded(deps.client, input.runId);
   if (done?.part === input.part) return done;
+  const { of, restoreTime, manifest } = input;
+  requireReachable(of, restoreTime, manifest.backupId);
   await checkTarget(deps.client, input);
-  await checkArtifacts(deps.store, input.of, deps.signal);
+  if (isSnapshotPart(of)) await checkKeptSnapshot(of, deps.snapshotRoot(of.base.snapshot));
+  await checkArtifacts(deps.store, of, deps.signal);
   const folder = await deps.makeFolder();
   try {
     return await load(input, deps, folder);
@@ -60,12 +67,13 @@ async function load(
   const directory = join(folder.path, 'files');
   // The files once, and once more as collections.
   await claimDirectory({ directory, runId, bytes: 2 * neededBytes(of, input.archived) }, deps.clock.now());
-  const fill: FillInput<PhysicalPart> = { ...input, directory };
+  const fill: FillInput<FilesPart> = { ...input, directory };
   const filled = await fillFromFiles(fill, deps);
   const store = folder.openStore('collections');
   const place = await scratchPlace({ directory, serverVersion: manifest.serverVersion }, deps);
   const from = performance.now();
-  const served = await withOnlyMember(place, (session) => readCollections(session, input, store, deps));
+  const serve = of.oplog === null ? withNewSet : withOnlyMember;
+  const served = await serve(place, (session) => readCollections(session, input, store, deps));
   const dump = (performance.now() - from) / 1000;
   // Nothing was written since the files were recovered: its own restore time is as good as ours.
   const { restoreTime } = served;

@@ -51,3 +51,15 @@ export async function withOnlyMember<T>(
     return work(session);
   });
 }
+
+/** The same of a standalone's files: what they have of a set is of one that they left, and there is no oplog yet. */
+export async function withNewSet<T>(place: ScratchPlace, work: (session: ScratchSession) => Promise<T>): Promise<T> {
+  await withScratchServer(place, {}, ({ client }) => client.db('local').dropDatabase());
+  return withScratchServer(place, { args: [`--replSet=${setName}`] }, async (session) => {
+    const { client, server } = session;
+    const config = { _id: setName, members: [{ _id: 0, host: server.host }] };
+    await client.db('admin').command({ replSetInitiate: config });
+    await untilPrimary(client, place.signal);
+    return work(session);
+  });
+}

@@ -1,13 +1,20 @@
 import { HoldfastError } from '../../domain/errors.ts';
-import { isLogicalPart, isPhysicalPart, type LogicalPart, type PhysicalPart } from '../../domain/manifest-parts.ts';
+import {
+  type FilesPart,
+  isFilesPart,
+  isLogicalPart,
+  isSnapshotPart,
+  type LogicalPart,
+  requireReachable,
+} from '../../domain/manifest-parts.ts';
 import type { RestoreResult } from '../../domain/restore-result.ts';
-import { compareTimestamps, formatTimestamp } from '../../domain/timestamp.ts';
 import { checkArtifacts } from '../restore/check-artifacts.ts';
 import { type DirectoryRestore, type DirectoryRestoreDeps, noProgress } from './directory-restore.ts';
 import { fillFromCollections } from './fill-from-collections.ts';
 import { fillFromFiles } from './fill-from-files.ts';
 import { handOver } from './hand-over.ts';
 import { describeSteps } from './hand-over-steps.ts';
+import { checkKeptSnapshot } from './kept-snapshot.ts';
 import { scratchPlace } from './recover-files.ts';
 import {
   checkDirectory,
@@ -19,40 +26,35 @@ import {
   writeDirectoryMark,
 } from './target-directory.ts';
 
-function findPart({
-  manifest,
-  part: name,
-  restoreTime,
-}: Omit<DirectoryRestore, 'parallel'>): LogicalPart | PhysicalPart {
+function findPart({ manifest, part: name, restoreTime }: Omit<DirectoryRestore, 'parallel'>): LogicalPart | FilesPart {
   const part = manifest.parts.find((one) => one.name === name);
   if (!part) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
-  if (!isLogicalPart(part) && !isPhysicalPart(part))
+  if (!isLogicalPart(part) && !isFilesPart(part))
     throw new HoldfastError(
-      'MethodNotAvailable',
-      `The part ${name} is a ${part.base.method} base: a volume is made from it.`,
+      'VerificationFailed',
+      `The manifest of ${manifest.backupId} has a part ${name} without an oplog.`,
     );
-  if (compareTimestamps(restoreTime, part.point.ts) >= 0) return part;
-  throw new HoldfastError(
-    'InvalidInput',
-    `The backup ${manifest.backupId} can't be restored to ${formatTimestamp(restoreTime)}: its base is of ${formatTimestamp(part.point.ts)}.`,
-  );
+  requireReachable(part, restoreTime, manifest.backupId);
+  return part;
 }
 
 /**
  * Everything that can be known beforehand about a directory as a target of a part. Writes nothing.
- * @throws UnknownBackup, MethodNotAvailable, InvalidInput, MongodUnavailable, TargetNotSuitable, TargetNotEmpty
+ * @throws UnknownBackup, InvalidInput, MongodUnavailable, TargetNotSuitable, TargetNotEmpty; of a snapshot ObjectNotFound,
+ *   CorruptObject, MethodNotAvailable (it can't be read from here)
  */
 export async function checkDirectoryRestore(
   input: Omit<DirectoryRestore, 'parallel'>,
-  { scratch }: Pick<DirectoryRestoreDeps, 'scratch'>,
-): Promise<LogicalPart | PhysicalPart> {
+  { scratch, snapshotRoot }: Pick<DirectoryRestoreDeps, 'scratch' | 'snapshotRoot'>,
+): Promise<LogicalPart | FilesPart> {
   const part = findPart(input);
   await scratch.find(input.manifest.serverVersion);
+  if (isSnapshotPart(part)) await checkKeptSnapshot(part, snapshotRoot(part.base.snapshot), input.directory);
   await checkDirectory(directoryCheck(input, part));
   return part;
 }
 
-function directoryCheck(input: Omit<DirectoryRestore, 'parallel'>, part: LogicalPart | PhysicalPart): DirectoryCheck {
+function directoryCheck(input: Omit<DirectoryRestore, 'parallel'>, part: LogicalPart | FilesPart): DirectoryCheck {
   const { directory, runId, overwrite, archived } = input;
   return { directory, runId, overwrite, bytes: neededBytes(part, archived) };
 }
@@ -76,13 +78,13 @@ export async function restoreDirectory(input: DirectoryRestore, deps: DirectoryR
   await checkArtifacts(deps.store, of, deps.signal);
   const check = (performance.now() - from) / 1000;
   await claimDirectory(directoryCheck(input, of), deps.clock.now());
-  const filled = await (isPhysicalPart(of)
+  const filled = await (isFilesPart(of)
     ? fillFromFiles({ ...input, of }, deps)
     : fillFromCollections({ ...input, of }, deps));
   const place = await scratchPlace({ directory, serverVersion: manifest.serverVersion }, deps);
   const verified = performance.now();
   deps.onProgress({ ...noProgress, phase: 'verify' });
-  const summary = await handOver(place);
+  const summary = await handOver(place, { keepsLocal: input.restoreTime === null, validate: isSnapshotPart(of) });
   const result: RestoreResult = {
     ...{ schemaVersion: 1, part: of.name, target: directory, restoreTime: input.restoreTime },
     ...{ collections: summary.collections, documents: summary.documents, rawBytes: of.base.rawBytes },

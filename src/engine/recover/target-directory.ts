@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
-import type { LogicalPart, PhysicalPart } from '../../domain/manifest-parts.ts';
+import type { FilesPart, LogicalPart } from '../../domain/manifest-parts.ts';
 import { restoreResultSchema } from '../../domain/restore-result.ts';
 import type { SliceInStore } from '../oplog/read-slices.ts';
 import { makeFolder, syncFolder } from './durable-files.ts';
@@ -188,7 +188,7 @@ export async function claimDirectory({ directory, runId, bytes }: DirectoryCheck
 const constantBytes = 400 * 1024 * 1024;
 
 /** What files, oplog and recovery take on the disk, in bytes: the entries once in the oplog and once as what they do. */
-export function neededBytes(part: LogicalPart | PhysicalPart, archived: readonly SliceInStore[] = []): number {
-  const slices = [...part.oplog.slices, ...archived.map(({ slice }) => slice)];
+export function neededBytes(part: LogicalPart | FilesPart, archived: readonly SliceInStore[] = []): number {
+  const slices = [...(part.oplog?.slices ?? []), ...archived.map(({ slice }) => slice)];
   return part.base.rawBytes + 2 * slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + constantBytes;
 }

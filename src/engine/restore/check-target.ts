@@ -119,7 +119,7 @@ async function checkPrivileges(client: MongoClient): Promise<boolean> {
 
 /**
  * Whether the target is the deployment that was backed up: the same replica set id where both are known; else a host
- * of the source among the target's.
+ * of the source among the target's. A standalone does not know its own: what the client connects to counts.
  */
 async function isSource(client: MongoClient, hello: Hello, part: ManifestPart): Promise<boolean> {
   if (hello.setName !== undefined) {
@@ -127,7 +127,8 @@ async function isSource(client: MongoClient, hello: Hello, part: ManifestPart): 
     const id = (reply['config'] as { settings?: { replicaSetId?: { toHexString(): string } } }).settings?.replicaSetId;
     if (id && part.topology.replicaSetId !== null) return id.toHexString() === part.topology.replicaSetId;
   }
-  const hosts = new Set([...(hello.hosts ?? []), ...(hello.me === undefined ? [] : [hello.me])]);
+  const own = hello.setName === undefined ? client.options.hosts.map(String) : [hello.me];
+  const hosts = new Set<string | undefined>([...(hello.hosts ?? []), ...own]);
   return part.topology.members.some(({ host }) => hosts.has(host));
 }
 

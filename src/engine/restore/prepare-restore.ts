@@ -2,10 +2,10 @@ import type { MongoClient } from 'mongodb';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
-import { type LogicalPart, requireLogicalPart } from '../../domain/manifest-parts.ts';
+import { type LogicalPart, requireLogicalPart, requireReachable } from '../../domain/manifest-parts.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import type { NamespaceSelection } from '../../domain/namespace-selection.ts';
-import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
+import type { Timestamp } from '../../domain/timestamp.ts';
 import { readSliceStream, type SliceInStore } from '../oplog/read-slices.ts';
 import { type BackupIndex, readIndex } from '../packs/index-reader.ts';
 import type { PackSource } from '../packs/pack-reader.ts';
@@ -56,11 +56,7 @@ function findPart({ manifest, part: name, restoreTime }: RestoreSubject): Logica
   const found = manifest.parts.find((one) => one.name === name);
   if (!found) throw new HoldfastError('UnknownBackup', `The backup ${manifest.backupId} has no part ${name}.`);
   const part = requireLogicalPart(found);
-  if (compareTimestamps(restoreTime, part.point.ts) < 0)
-    throw new HoldfastError(
-      'InvalidInput',
-      `The backup ${manifest.backupId} can't be restored to ${formatTimestamp(restoreTime)}: its base is of ${formatTimestamp(part.point.ts)}.`,
-    );
+  requireReachable(part, restoreTime, manifest.backupId);
   return part;
 }
 

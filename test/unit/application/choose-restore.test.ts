@@ -25,6 +25,14 @@ const choose = async (backup: string, request: object, methods: readonly ['logic
   return { backupId: manifest.backupId, in: entry.storageName, restoreTime, slices: slices.map(({ key }) => key) };
 };
 
+async function recordGap(reason: OplogGap['reason'], after: number, before: number): Promise<void> {
+  const gap: OplogGap = {
+    ...{ schemaVersion: 1, reason, after: at(after), before: at(before) },
+    ...{ foundAt: '2026-11-22T10:00:00Z', member: 'h:1', explanation: 'as it is' },
+  };
+  await far.put(gapKey(archivePrefix, gap), Buffer.from(JSON.stringify(gap)));
+}
+
 describe('what a restore to a time reads', () => {
   test('is the newest base before it and the archive from there on, in whatever storages', async () => {
     const [first, second] = [await addBackup(1, 2, 4), await addBackup(2, 6, 8, far)];
@@ -59,6 +67,25 @@ describe('what a restore to a time reads', () => {
     await expect(choose('unknown', { at: 'latest' })).rejects.toMatchObject({ name: 'UnknownBackup' });
   });
 
+  test('is refused within a gap, with its reason, and served again from the next base on', async () => {
+    await addBackup(1, 2, 4);
+    const next = await addBackup(2, 14, 15);
+    const slices = [await archive(range(3, 7)), await archive(range(10, 20))];
+    for (const reason of ['rolledOver', 'restore'] as const) await recordGap(reason, 7, 10);
+    await expect(choose('orders', { at: '100:12' })).rejects.toMatchObject({
+      name: 'TimeNotRestorable',
+      message: expect.stringMatching(/had forgotten entries.*; the next base is of 100:14/) as string,
+    });
+    expect(await choose('orders', { at: '100:18' })).toMatchObject({ backupId: next, slices: slices.slice(1) });
+    await recordGap('resharding', 20, 22);
+    await expect(choose('orders', { at: '100:30' })).rejects.toMatchObject({
+      message: expect.stringContaining('a collection was resharded; there is no base since') as string,
+    });
+    await expect(choose('orders', { at: '100:1' })).rejects.toMatchObject({
+      message: expect.stringContaining('before the oldest base') as string,
+    });
+  });
+
   test('is refused where a slice overlaps by its times and has another history', async () => {
     await addBackup(1, 2, 4);
     await archive([noop(3), noop(5), noop(7)]);
@@ -88,11 +115,7 @@ describe('the recovery window of a deployment', () => {
     const id = await addBackup(1, 2, 4);
     await addBackup(2, 14, 15, far);
     const slices = [await archive(range(3, 7)), await archive(range(10, 20))];
-    const gap: OplogGap = {
-      ...{ schemaVersion: 1, reason: 'rolledOver', after: at(7), before: at(10) },
-      ...{ foundAt: '2026-11-22T10:00:00Z', member: 'h:1', explanation: 'the oplog of h:1 begins at 100:10' },
-    };
-    await far.put(gapKey(archivePrefix, gap), Buffer.from(JSON.stringify(gap)));
+    await recordGap('rolledOver', 7, 10);
     const report = await showRecoveryWindow({ deployment: 'orders', at: '100:6' }, deps());
     expect(report).toMatchObject({
       deployment: 'orders',
