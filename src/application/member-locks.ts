@@ -44,6 +44,7 @@ export async function withMemberLocked<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<LockedWork<T>> {
   const { member } = source;
+  await releaseEarlier(owner.runId, source, deps);
   if ((await readLockState(source)).locked) throw memberLocked(member);
   const { process, lastApplied } = await readServerState(source);
   const at = deps.clock.now().toISOString();
@@ -60,6 +61,12 @@ export async function withMemberLocked<T>(
     // What could not be given back here is the watchdog's: it stays armed while the record is there.
     if (await releaseLock(record, source, deps)) await watchdog.disarm();
   }
+}
+
+/** What an earlier try of the same run could not give back: its member was killed, or away. No two tries run at a time. */
+async function releaseEarlier(runId: string, source: Source, deps: LockDeps): Promise<void> {
+  const record = await findDocument(deps.state, stateKeys.lock(source.member), memberLockSchema);
+  if (record?.run === runId) await releaseLock(record, source, deps);
 }
 
 async function lockAndWork<T>(

@@ -35,7 +35,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   let deletedObjects = 0;
   if (plan?.kind === 'backup') {
-    await releaseSource(plan, outcome, deps);
+    const locked = await releaseSource(plan, outcome, deps);
     const storage = await storageOfRun(runId, plan.storage, deps);
     if (mayWriteManifest(outcome)) {
       const manifest = await writeManifest(plan, storage, deps);
@@ -45,19 +45,24 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
       deletedObjects = await deleteBackupObjects(plan, storage, deps);
     }
     await discardUnfinished(plan, storage, deps);
+    if (locked !== undefined) throw locked.reason;
   } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
   await deleteCheckpoints(runId, deps);
   if (await mayHold(runId, deps)) await releaseHold(deps.state, runId);
   await markSettled(runId, deletedObjects, deps);
 }
 
-/** What a backup had of its source: locks are given back, and snapshots deleted that nobody keeps. */
-async function releaseSource(plan: BackupPlan, outcome: Outcome, deps: SettleDeps): Promise<void> {
-  await deps.unlockMembers(plan.runId);
+/**
+ * What a backup had of its source: locks are given back, and snapshots deleted that nobody keeps.
+ * @returns why a lock could not be given back: no reason to leave anything else behind
+ */
+async function releaseSource(plan: BackupPlan, outcome: Outcome, deps: SettleDeps) {
+  const [unlocked] = await Promise.allSettled([deps.unlockMembers(plan.runId)]);
   for (const { name: part, method } of plan.parts) {
     const kept = method === 'snapshot' && mayWriteManifest(outcome);
     if (method !== 'logical' && !kept) await deps.volumes.delete({ runId: plan.runId, part });
   }
+  return unlocked.status === 'rejected' ? unlocked : undefined;
 }
 
 /** A restore to a time holds what it reads, also one that failed before it had a plan. */

@@ -13,7 +13,7 @@ import { memberLockSchema } from '../../src/domain/member-lock.ts';
 import { stateKeys } from '../../src/domain/names.ts';
 import type { Settings } from '../../src/domain/settings.ts';
 import { copyDirectory } from '../support/copied-files.ts';
-import { leaseIsHeld, storageFiles, untilEntered, untilProgress, workerPid } from '../support/embedded-set.ts';
+import { isAlive, leaseIsHeld, storageFiles, untilProgress, workerPid } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
 import { frozenSnapshots, isLocked, leftovers, physicalSettings } from '../support/physical-set.ts';
 import { lookAt } from '../support/recovered-files.ts';
@@ -109,11 +109,11 @@ test('a worker that is killed while it copies is started again, and the backup i
   }
 });
 
-async function startOrchestrator(settings: Settings): Promise<{ child: ChildProcess; runId: string }> {
+async function startOrchestrator(settings: Settings, moment = ''): Promise<{ child: ChildProcess; runId: string }> {
   await mkdir(settings.stateDir, { recursive: true });
   const file = join(root, 'settings.json');
   await writeFile(file, JSON.stringify(settings));
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../support/orchestrator.ts'), file], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../support/orchestrator.ts'), file, moment], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [runId] = (await once(createInterface(child.stdout), 'line')) as [string];
@@ -194,16 +194,41 @@ test('when the watchdog dies as well, the next start gives it back', async () =>
   await expectCleanAndUsable(settings, run);
 });
 
-test.each(['Look At Snapshot', 'Copy Files', 'Delete Temporary Snapshot'])(
-  'after the orchestrator was killed in %s, nothing is left and the next backup works',
-  async (state) => {
-    const settings = physicalSettings(set, root, true, 17);
-    const { child, runId } = await startOrchestrator(settings);
-    await untilEntered(settings, runId, state);
-    await kill(child);
+test.each(['when the member is locked', 'when the files are copied and the member is still locked'])(
+  'a run whose process dies %s has its lock given back by the watchdog, and nothing is left',
+  async (moment) => {
+    const settings = physicalSettings(set, root, true);
+    const { child, runId } = await startOrchestrator(settings, moment);
+    if (child.signalCode === null) await once(child, 'exit');
+    expect(child.signalCode).toBe('SIGKILL');
+    // Nobody else is there to do it.
+    await untilUnlocked();
     await expectCleanAndUsable(settings, runId);
   },
 );
+
+test.each(['before the lock', 'after the lock', 'before the copy is deleted'])(
+  'a run whose process dies %s leaves nothing, and the next backup works',
+  async (moment) => {
+    const settings = physicalSettings(set, root, true);
+    const { child, runId } = await startOrchestrator(settings, moment);
+    if (child.signalCode === null) await once(child, 'exit');
+    expect(child.signalCode).toBe('SIGKILL');
+    expect(await isLocked(hidden())).toBe(false);
+    await expectCleanAndUsable(settings, runId);
+  },
+);
+
+test('a run whose process is killed while its worker copies leaves no worker and nothing else', async () => {
+  const settings = physicalSettings(set, root, true, 17);
+  const { child, runId } = await startOrchestrator(settings);
+  const worker = await workerPid(settings, { runId, attempt: 1 }, 'copy-files');
+  await untilProgress(settings, runId);
+  await kill(child);
+  // The channel to its parent is broken: it ends of itself.
+  await until('the worker is gone', async () => ((await isAlive(worker)) ? undefined : true));
+  await expectCleanAndUsable(settings, runId);
+});
 
 test('a backup that is cancelled while the member is locked unlocks it', async () => {
   const settings = physicalSettings(set, root, true);

@@ -1,5 +1,5 @@
-import { mkdir, readFile, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { seedShop } from '../../local/demo/seed-shop.ts';
@@ -12,6 +12,7 @@ import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/rep
 import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
 import type { HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
 import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
+import { checkLocalConfig } from '../../src/composition/check-local-config.ts';
 import { isPhysicalPart } from '../../src/domain/manifest-parts.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
@@ -32,16 +33,23 @@ let set: ReplicaSetServers;
 let server: StandaloneServer;
 let directory: string;
 let root: string;
-let journal: string;
+/** Of the hidden member's data directory: names and where they lead. */
+let links: Readonly<Record<string, string>>;
 let count = 0;
 
-/** The hidden member has what a data directory can be made of: folders for databases and indexes, its journal elsewhere. */
+/**
+ * The hidden member has what a data directory can be made of: folders for databases and indexes, its journal and one
+ * database behind links to elsewhere, another one behind a link to beside it.
+ */
 async function startSet(): Promise<ReplicaSetServers> {
-  journal = join(directory, 'journal');
   const members = join(directory, 'members');
-  await mkdir(journal);
-  await mkdir(join(members, 'member-1'), { recursive: true });
-  await symlink(journal, join(members, 'member-1', 'journal'));
+  const data = join(members, 'member-1');
+  links = { inside: 'beside', journal: join(directory, 'journal'), shop: join(directory, 'disk', 'shop') };
+  await mkdir(data, { recursive: true });
+  for (const [name, target] of Object.entries(links)) {
+    await mkdir(resolve(data, target), { recursive: true });
+    await symlink(target, join(data, name));
+  }
   return startReplicaSet({
     directory: members,
     members: [{}, { hidden: true, votes: 0, args: layoutOptions }],
@@ -53,6 +61,7 @@ beforeAll(async () => {
   directory = await makeOwnDirectory('physical');
   [set, server] = await Promise.all([startSet(), startStandalone()]);
   await seedShop(set.client(), sizes);
+  await set.client().db('inside').collection('notes').insertOne({ note: 'behind a link' });
 });
 afterAll(async () => {
   await Promise.all([set.stop(), server.stop()]);
@@ -147,7 +156,7 @@ describe('files of a locked member, copied while a writer never stops', () => {
     expect(layout).toMatchObject({
       directoryPerDb: true,
       directoryForIndexes: true,
-      links: [{ path: 'journal', target: journal }],
+      links: Object.entries(links).map(([path, target]) => ({ path, target })),
     });
     const files = await filesOf(settings, manifest);
     expect(files).toEqual(
@@ -219,6 +228,43 @@ test('the data directory of another server is refused, and nothing is locked', a
   });
   expect(await leftovers(settings)).toEqual([]);
 });
+
+test.each([
+  ['another server’s', () => set.primary().then(({ dbPath }) => dbPath), 'VolumeNotFound', /is not the data of/],
+  ['one that is not there', () => Promise.resolve('/nowhere/at/all'), 'VolumeNotFound', /cannot be read/],
+  ['none of mongod', () => Promise.resolve(directory), 'VolumeNotFound', /holds no WiredTiger.turtle/],
+  [
+    'one that is encrypted',
+    encryptedDirectory,
+    'VolumeLayoutUnsupported',
+    /is encrypted at rest .*no backup holds the key/,
+  ],
+])('config check finds a data directory that is %s', async (_, pathOf, name, message) => {
+  const settings = physicalSettings(set, root, true);
+  const check = async (path: string) => {
+    const orders = { ...settings.deployments['orders'], method: 'physical', volumes: { [set.hidden.host]: path } };
+    return checkLocalConfig(settingsSchema.parse({ ...settings, deployments: { orders } }));
+  };
+  expect(await check(set.hidden.dbPath)).toMatchObject({
+    ok: true,
+    deployments: [{ parts: [{ member: set.hidden.host, lock: true }], problems: [] }],
+  });
+  const { ok, deployments } = await check(await pathOf());
+  expect({ ok, problems: deployments[0]?.problems }).toMatchObject({
+    ok: false,
+    problems: [{ name, message: expect.stringMatching(message) as string }],
+  });
+  expect(await isLocked(hidden())).toBe(false);
+});
+
+/** As Percona Server and MongoDB Enterprise leave it; the Community server cannot. */
+async function encryptedDirectory(): Promise<string> {
+  const path = join(root, 'encrypted');
+  await mkdir(join(path, 'key.db'), { recursive: true });
+  await writeFile(join(path, 'WiredTiger.turtle'), await readFile(join(set.hidden.dbPath, 'WiredTiger.turtle')));
+  await writeFile(join(path, 'key.db', 'WiredTiger'), '');
+  return path;
+}
 
 test('a standalone is backed up by a snapshot that is kept, and restored as of the time that it was taken', async () => {
   const counted = (from: MongoClient) => from.db('shop').collection('orders').countDocuments();

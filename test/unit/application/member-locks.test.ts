@@ -5,7 +5,8 @@ import { adoptConfig } from '../../../src/application/run-folder.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
 import type { MemberLock } from '../../../src/domain/member-lock.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
-import { keysOf, makeWorld, worldSettings } from '../../support/backup-world.ts';
+import { begin, fail } from '../../support/backup-steps.ts';
+import { keysOf, makeWorld, worldSettings, writePart } from '../../support/backup-world.ts';
 
 const hour = 60 * 60 * 1000;
 
@@ -25,4 +26,18 @@ test('the lock of a member that cannot be reached is looked for, for a day', asy
   await ensureUnlocked('run-1', { ...deps, openMember });
   expect(await keysOf(state)).not.toContain('locks/h:1.json');
   expect(await keysOf(state), 'of another run').toContain('locks/other:1.json');
+});
+
+test('a lock that cannot be given back keeps nothing else behind, and the run is not settled before it is', async () => {
+  const world = makeWorld();
+  const { plan } = await begin(world, 'run-1');
+  await writePart(plan, world);
+  const unlockMembers = () => Promise.reject(new HoldfastError('SourceUnreachable', 'the member is away'));
+  await expect(fail({ ...world, deps: { ...world.deps, unlockMembers } }, 'run-1')).rejects.toMatchObject({
+    name: 'SourceUnreachable',
+  });
+  expect(await keysOf(world.storage)).toEqual([]);
+  expect(await keysOf(world.state)).not.toContain(stateKeys.settled('run-1'));
+  await fail(world, 'run-1');
+  expect(await keysOf(world.state)).toContain(stateKeys.settled('run-1'));
 });
