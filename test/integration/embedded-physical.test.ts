@@ -1,4 +1,4 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -235,7 +235,7 @@ test.each([
   ['none of mongod', () => Promise.resolve(directory), 'VolumeNotFound', /holds no WiredTiger.turtle/],
   [
     'one that is encrypted',
-    encryptedDirectory,
+    () => encryptedDirectory(set.hidden, root),
     'VolumeLayoutUnsupported',
     /is encrypted at rest .*no backup holds the key/,
   ],
@@ -256,15 +256,6 @@ test.each([
   });
   expect(await isLocked(hidden())).toBe(false);
 });
-
-/** As Percona Server and MongoDB Enterprise leave it; the Community server cannot. */
-async function encryptedDirectory(): Promise<string> {
-  const path = join(root, 'encrypted');
-  await mkdir(join(path, 'key.db'), { recursive: true });
-  await writeFile(join(path, 'WiredTiger.turtle'), await readFile(join(set.hidden.dbPath, 'WiredTiger.turtle')));
-  await writeFile(join(path, 'key.db', 'WiredTiger'), '');
-  return path;
-}
 
 test('a standalone is backed up by a snapshot that is kept, and restored as of the time that it was taken', async () => {
   const counted = (from: MongoClient) => from.db('shop').collection('orders').countDocuments();

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MongoClient } from 'mongodb';
 import { until } from '../../local/servers/poll.ts';
@@ -89,4 +89,13 @@ export async function archiveToEnd(client: HoldfastClient, set: ReplicaSetServer
     const turns = (await client.archiveOplog?.('orders')) ?? [];
     return turns.every(({ turn }) => compareTimestamps(archivedTo(turn.archivedTo), ts) >= 0) || undefined;
   });
+}
+
+/** What Percona Server and MongoDB Enterprise leave where they encrypt; the Community server cannot. */
+export async function encryptedDirectory({ dbPath }: MongodProcess, root: string): Promise<string> {
+  const path = join(root, 'encrypted');
+  await mkdir(join(path, 'key.db'), { recursive: true });
+  await copyFile(join(dbPath, 'WiredTiger.turtle'), join(path, 'WiredTiger.turtle'));
+  await writeFile(join(path, 'key.db', 'WiredTiger'), '');
+  return path;
 }
