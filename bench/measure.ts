@@ -26,8 +26,18 @@ async function cpuSeconds(pid: number | 'self', fields: readonly [number, number
 
 /** A script of this folder in a process of its own, run as a worker is, which prints its numbers as one line of JSON. */
 export async function measureScript(script: string, args: readonly string[], serverPid: number): Promise<Measured> {
+  return measureNode([process.execPath, ...workerFlags], script, args, serverPid);
+}
+
+/** {@link measureScript}, by a command that runs Node. */
+export async function measureNode(
+  [program, ...flags]: readonly [string, ...string[]],
+  script: string,
+  args: readonly string[],
+  serverPid: number,
+): Promise<Measured> {
   const before = await cpuSeconds(serverPid);
-  const child = spawn(process.execPath, [...workerFlags, join(import.meta.dirname, script), ...args], {
+  const child = spawn(program, [...flags, join(import.meta.dirname, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const output = await text(child.stdout);

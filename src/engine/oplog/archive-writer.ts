@@ -10,7 +10,7 @@ import { breaksReplay } from './breaking-entries.ts';
 import type { OplogEntry } from './oplog-entry.ts';
 import { readOplog } from './oplog-source.ts';
 import { capturedSlice, type StoredSlice } from './read-chain.ts';
-import { readSlice } from './read-slices.ts';
+import { verifyStoredSlice } from './read-slices.ts';
 import { SliceBuilder, type SliceOrigin } from './slice-builder.ts';
 import type { PreparedTransaction, SliceHeader } from './slice-format.ts';
 
@@ -96,6 +96,7 @@ export class ArchiveWriter {
       if (read > 0 && !(await this.#makeRoom(entry))) return this.#step(true);
       this.#builder.add(entry);
       this.#last = entry.opTime;
+      if (this.#builder.isFull) await this.#builder.settled();
       read += 1;
       // A slice has at least two entries.
       more = read > 1 && read % entriesBetweenLooks === 0 && limits.isOver();
@@ -172,15 +173,14 @@ export class ArchiveWriter {
   async #take(key: string, { header: ours, body }: { header: SliceHeader; body: Buffer }): Promise<boolean> {
     const { store } = this.#target;
     const there = await store.head(key);
-    const found = await readSlice(store, key).catch((error: unknown) => {
+    const header = await verifyStoredSlice(store, key).catch((error: unknown) => {
       if (isHoldfastError(error, 'CorruptObject')) return undefined;
       throw error;
     });
-    if (!found || !there) {
+    if (!header || !there) {
       await store.put(key, body, there ? { ifMatch: there.etag } : { ifNoneMatch: '*' });
       return false;
     }
-    const { header } = found;
     if (!sameOpTime(header.from, ours.from) || compareTimestamps(header.from.ts, header.to.ts) >= 0)
       throw new HoldfastError(
         'OplogGap',
@@ -211,7 +211,7 @@ export class ArchiveWriter {
 
 async function isWhole(store: ObjectStore, slice: StoredSlice): Promise<boolean> {
   try {
-    const { header } = await readSlice(store, slice.key, capturedSlice(slice));
+    const header = await verifyStoredSlice(store, slice.key, capturedSlice(slice));
     return header.sha256 === slice.header.sha256;
   } catch (error) {
     if (isHoldfastError(error, 'CorruptObject', 'ObjectNotFound')) return false;

@@ -123,6 +123,7 @@ export class OplogCapture {
       if (!this.#builder.hasRoomFor(entry.raw.length) && (await this.#close()) === 'adopted') return;
       this.#builder.add(entry);
       this.#last = entry.opTime;
+      if (this.#builder.isFull) await this.#builder.settled();
     }
     if (!sameOpTime(this.#last, upTo)) throw this.#unreached(upTo);
   }

@@ -32,8 +32,9 @@ async function missingEntry(source: Source, wanted: OpTime, found: OpTime | unde
 }
 
 /**
- * The entries from `from` to `to`, both included, in order, as views of the replies. The first one is proved to be
- * `from` itself, same timestamp and term (consistency rule 8).
+ * The entries from `from` to `to`, both included, in order, as views of the replies, whose memory is used again: an entry is
+ * good until the next one is asked for. The first one is proved to be `from` itself, same timestamp and term (consistency
+ * rule 8).
  * @throws OplogRolledOver, OplogGap (both times named), SourceUnreachable, MemberStateChanged, CorruptSource
  */
 export async function* readOplog(source: Source, from: OpTime, to: Timestamp): AsyncGenerator<OplogEntry> {
@@ -49,6 +50,7 @@ export async function* readOplog(source: Source, from: OpTime, to: Timestamp): A
           first = false;
           yield entry;
         }
+        cursor.release();
       }
     } finally {
       await cursor.close();

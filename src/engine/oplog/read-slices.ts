@@ -3,7 +3,7 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { readOplogEntry } from './oplog-entry.ts';
 import type { CapturedSlice } from './read-chain.ts';
-import { decodeSlice, type Slice } from './slice-format.ts';
+import { decodeSlice, type Slice, type SliceHeader, verifySlice } from './slice-format.ts';
 
 /**
  * Reads one slice whole (at most about 16 MiB of entries, more only for one very large entry) and verifies it.
@@ -11,11 +11,30 @@ import { decodeSlice, type Slice } from './slice-format.ts';
  * @throws ObjectNotFound, CorruptObject, UnsupportedFormat, and the storage's errors
  */
 export async function readSlice(store: ObjectStore, key: string, expected?: CapturedSlice): Promise<Slice> {
+  const slice = await decodeSlice(key, await readBody(store, key, expected));
+  requireExpected(key, slice.header, expected);
+  return slice;
+}
+
+/** Reads one slice and verifies it, as {@link readSlice} does, and keeps nothing of it but its header. @throws the same */
+export async function verifyStoredSlice(
+  store: ObjectStore,
+  key: string,
+  expected?: CapturedSlice,
+): Promise<SliceHeader> {
+  const header = await verifySlice(key, await readBody(store, key, expected));
+  requireExpected(key, header, expected);
+  return header;
+}
+
+async function readBody(store: ObjectStore, key: string, expected: CapturedSlice | undefined): Promise<Buffer> {
   const { body } = await store.get(key);
   if (expected && body.length !== expected.size)
     throw new HoldfastError('CorruptObject', `The oplog slice ${key} has ${body.length} bytes, not ${expected.size}.`);
-  const slice = await decodeSlice(key, body);
-  const { header } = slice;
+  return body;
+}
+
+function requireExpected(key: string, header: SliceHeader, expected: CapturedSlice | undefined): void {
   const differs =
     expected &&
     (!sameOpTime(expected.from, header.from) ||
@@ -23,7 +42,6 @@ export async function readSlice(store: ObjectStore, key: string, expected?: Capt
       expected.entries !== header.entries);
   if (differs)
     throw new HoldfastError('CorruptObject', `The oplog slice ${key} is another one than the manifest says.`);
-  return slice;
 }
 
 /** A slice and the storage that holds it: a base and the archive need not be in the same one. */

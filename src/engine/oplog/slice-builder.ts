@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { OpTime } from '../../domain/timestamp.ts';
+import { freeBytes } from '../packs/free-bytes.ts';
 import { compressZstdFrame } from '../packs/zstd-frames.ts';
-import { type OplogEntry, transactionKey, transactionRole } from './oplog-entry.ts';
+import { type OplogEntry, readOplogEntry, transactionKey, transactionRole } from './oplog-entry.ts';
 import { encodeSliceHeader, type PreparedTransaction, type SliceHeader, targetSliceRawBytes } from './slice-format.ts';
 
 /** Who writes a slice: part of every header. */
@@ -13,17 +14,23 @@ export interface SliceOrigin {
 }
 
 const frameRawBytes = 1024 * 1024;
+/** Each that is being compressed takes some MiB beside the frame itself. */
+const framesAtOnce = 2;
 
-/** Collects entries into one slice; compresses while it collects, so that it holds little more than the result. */
+/**
+ * Collects entries into one slice; compresses while it collects, so that it holds little more than the result. Entries are
+ * copied: the memory of the reply that they came in is free when {@link SliceBuilder.add} returns.
+ */
 export class SliceBuilder {
   readonly #origin: SliceOrigin;
   readonly #prepared: Map<string, OpTime>;
   readonly #hash = createHash('sha256');
   readonly #frames: Promise<Buffer>[] = [];
-  #frame: Buffer[] = [];
+  #compressing = 0;
+  #frame = Buffer.alloc(0);
   #frameBytes = 0;
   #first: OpTime | undefined;
-  #lastEntry: OplogEntry | undefined;
+  #last: { readonly opTime: OpTime; readonly raw: Buffer } | undefined;
   #entries = 0;
   #rawBytes = 0;
 
@@ -37,9 +44,9 @@ export class SliceBuilder {
     return this.#entries;
   }
 
-  /** The slice after this one begins with it; undefined while empty. */
+  /** A copy: the slice after this one begins with it. Undefined while empty; to be asked for before {@link finish}. */
   get lastEntry(): OplogEntry | undefined {
-    return this.#lastEntry;
+    return this.#last && readOplogEntry(Buffer.from(this.#last.raw));
   }
 
   get prepared(): PreparedTransaction[] {
@@ -52,15 +59,26 @@ export class SliceBuilder {
   }
 
   add(entry: OplogEntry): void {
-    this.#first ??= entry.opTime;
-    this.#lastEntry = entry;
+    const { raw, opTime } = entry;
+    if (this.#frameBytes > 0 && this.#frameBytes + raw.length > this.#frame.length) this.#closeFrame();
+    if (this.#frameBytes === 0) this.#frame = Buffer.allocUnsafeSlow(Math.max(frameRawBytes, raw.length));
+    raw.copy(this.#frame, this.#frameBytes);
+    this.#last = { opTime, raw: this.#frame.subarray(this.#frameBytes, this.#frameBytes + raw.length) };
+    this.#frameBytes += raw.length;
+    this.#first ??= opTime;
     this.#entries += 1;
-    this.#rawBytes += entry.raw.length;
-    this.#hash.update(entry.raw);
+    this.#rawBytes += raw.length;
     this.#follow(entry);
-    this.#frame.push(entry.raw);
-    this.#frameBytes += entry.raw.length;
-    if (this.#frameBytes >= frameRawBytes) this.#closeFrame();
+  }
+
+  /** More is being compressed than memory is meant for: {@link settled} is to be awaited before the next entry. */
+  get isFull(): boolean {
+    return this.#compressing > framesAtOnce;
+  }
+
+  /** Until what is being compressed is. @throws Internal, what zlib does */
+  async settled(): Promise<void> {
+    await Promise.all(this.#frames);
   }
 
   /** Following the shared first entry twice changes nothing. */
@@ -71,11 +89,16 @@ export class SliceBuilder {
   }
 
   #closeFrame(): void {
-    const frame = compressZstdFrame(Buffer.concat(this.#frame), 1);
+    const raw = this.#frame.subarray(0, this.#frameBytes);
+    this.#hash.update(raw);
+    this.#compressing += 1;
+    const frame = compressZstdFrame(raw, 1).finally(() => {
+      this.#compressing -= 1;
+      freeBytes(raw);
+    });
     // Awaited by finish; a slice that is given up must not leave a rejection behind.
     frame.catch(() => undefined);
     this.#frames.push(frame);
-    this.#frame = [];
     this.#frameBytes = 0;
   }
 
@@ -89,12 +112,12 @@ export class SliceBuilder {
    * @param fence where it was not known when the slice was begun
    */
   async finish(fence = this.#origin.fence): Promise<{ header: SliceHeader; body: Buffer } | undefined> {
-    if (!this.#first || !this.#lastEntry) return undefined;
+    if (!this.#first || !this.#last) return undefined;
     if (this.#frameBytes > 0) this.#closeFrame();
     const header: SliceHeader = {
       schemaVersion: 1,
       from: this.#first,
-      to: this.#lastEntry.opTime,
+      to: this.#last.opTime,
       entries: this.#entries,
       rawBytes: this.#rawBytes,
       sha256: this.#hash.digest('hex'),

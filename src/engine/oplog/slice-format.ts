@@ -113,48 +113,69 @@ export interface Slice {
   readonly entries: readonly Buffer[];
 }
 
-async function decodeEntryFrames(key: string, stored: Buffer, offset: number, rawBytes: number): Promise<Buffer[]> {
-  const entries: Buffer[] = [];
+/** The content of the frames after the header, one after the other: whole entries. */
+async function* entryFrames(key: string, stored: Buffer, offset: number, rawBytes: number): AsyncGenerator<Buffer> {
   let left = rawBytes;
   for (let at = offset; at < stored.length;) {
     const length = zstdFrameLength(stored, at);
     const raw = await decompressZstdFrame(stored.subarray(at, at + length), Math.max(1, left));
     left -= raw.length;
-    for (const entry of splitDocuments(raw)) entries.push(entry);
     at += length;
+    yield raw;
   }
   if (left !== 0) throw damaged(key, `${left} of ${rawBytes} bytes of entries are missing`);
-  return entries;
 }
 
-function checkEntries(key: string, { header, entries }: Slice): void {
-  const hash = createHash('sha256');
-  for (const entry of entries) hash.update(entry);
-  if (entries.length !== header.entries)
-    throw damaged(key, `it holds ${entries.length} entries, not ${header.entries}`);
-  if (hash.digest('hex') !== header.sha256) throw damaged(key, 'the SHA-256 of its entries differs');
-  const [first, last] = [entries[0], entries.at(-1)];
-  if (!first || !sameOpTime(readOplogEntry(first).opTime, header.from)) throw damaged(key, 'its first entry differs');
-  if (!last || !sameOpTime(readOplogEntry(last).opTime, header.to)) throw damaged(key, 'its last entry differs');
+function requireOpTime(key: string, which: string, entry: Buffer | undefined, expected: OpTime): void {
+  if (!entry || !sameOpTime(readOplogEntry(entry).opTime, expected)) throw damaged(key, `its ${which} entry differs`);
 }
 
 /**
- * Decodes a whole slice and checks it against its header: count, bytes, SHA-256, first and last entry.
+ * Goes through a whole slice and checks it against its header: count, bytes, SHA-256, first and last entry.
  * @param key for messages
+ * @param onEntry gets every entry, as a view
  * @throws CorruptObject, UnsupportedFormat
  */
-export async function decodeSlice(key: string, stored: Buffer): Promise<Slice> {
+async function walkSlice(key: string, stored: Buffer, onEntry: (entry: Buffer) => void): Promise<SliceHeader> {
   try {
     const { header, length } = await decodeSliceHeader(key, stored);
     if (header.rawBytes > maxSliceRawBytes) throw damaged(key, `it claims ${header.rawBytes} bytes of entries`);
-    const slice = { header, entries: await decodeEntryFrames(key, stored, length, header.rawBytes) };
-    checkEntries(key, slice);
-    return slice;
+    const hash = createHash('sha256');
+    let count = 0;
+    let last: Buffer | undefined;
+    for await (const raw of entryFrames(key, stored, length, header.rawBytes)) {
+      hash.update(raw);
+      for (const entry of splitDocuments(raw)) {
+        if (count === 0) requireOpTime(key, 'first', entry, header.from);
+        count += 1;
+        last = entry;
+        onEntry(entry);
+      }
+    }
+    if (count !== header.entries) throw damaged(key, `it holds ${count} entries, not ${header.entries}`);
+    if (hash.digest('hex') !== header.sha256) throw damaged(key, 'the SHA-256 of its entries differs');
+    requireOpTime(key, 'last', last, header.to);
+    return header;
   } catch (cause) {
     // Bytes that are no BSON are a damaged object here, not a damaged member; what was read must be named.
     const unnamed = isHoldfastError(cause, 'CorruptSource', 'CorruptObject') && !cause.message.includes(key);
     throw unnamed ? damaged(key, cause.message, cause) : cause;
   }
+}
+
+/** Decodes a whole slice and checks it, as {@link verifySlice} does. @throws CorruptObject, UnsupportedFormat */
+export async function decodeSlice(key: string, stored: Buffer): Promise<Slice> {
+  const entries: Buffer[] = [];
+  const header = await walkSlice(key, stored, (entry) => entries.push(entry));
+  return { header, entries };
+}
+
+/**
+ * Checks a whole slice against its header: count, bytes, SHA-256, first and last entry. Holds one frame of it at a time.
+ * @throws CorruptObject, UnsupportedFormat
+ */
+export function verifySlice(key: string, stored: Buffer): Promise<SliceHeader> {
+  return walkSlice(key, stored, () => undefined);
 }
 
 /** Raw bytes after which a slice is closed; one entry alone may be larger. */
