@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { RestoreRequest } from '../src/domain/run.ts';
 import { HoldfastError, isHoldfastError } from '../src/domain/errors.ts';
+import { isVolumeTarget } from '../src/domain/restore-place.ts';
 import { isWantedTime } from '../src/domain/wanted-time.ts';
 import { parseMongoUri, redactUri } from '../src/domain/mongodb-uri.ts';
 
@@ -83,6 +84,7 @@ export function parseOverwrite(text: string): string {
  */
 export function parseTarget(text: string): string {
   if (path.test(text)) return resolve(text);
+  if (isVolumeTarget(text)) return text;
   try {
     parseMongoUri(text);
   } catch (error) {

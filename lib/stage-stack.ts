@@ -88,7 +88,7 @@ export class HoldfastStage extends Construct {
       },
     });
     const permissions = new StagePermissions({ settings, key, stateBucket, artifacts });
-    this.#grant({ permissions, worker: this.worker, configObjectArn: config.objectArn, ...arns });
+    this.#grant({ stage, permissions, worker: this.worker, configObjectArn: config.objectArn, ...arns });
     this.workflows = new StageWorkflows(this, 'Workflows', { stage, key, functionArns: this.functions.arns });
     this.#addStarters(settings, key);
     this.api = new StageApi(this, 'Api', { stage, key, functions: this.functions.byOperation });

@@ -21,6 +21,7 @@ import type { Timestamp } from '../src/domain/timestamp.ts';
 import type { SliceInStore } from '../src/engine/oplog/read-slices.ts';
 import { loadFromFiles } from '../src/engine/recover/load-from-files.ts';
 import { restoreDirectory } from '../src/engine/recover/restore-directory.ts';
+import { restoreVolume } from '../src/engine/recover/restore-volume.ts';
 import { type RestorePartDeps, restorePart } from '../src/engine/restore/restore-part.ts';
 import { ProgressFile } from './progress-file.ts';
 
@@ -44,12 +45,17 @@ export async function runRestoreTask(
   if (done) return { part, documents: done.documents };
   const plan = await readDocument(deps.state, stateKeys.plan(runId), restorePlanSchema);
   await requireHeldLease(deps.state, plan, task.fence);
-  const result = await restore(plan, part, deps, signal);
+  const result = await restore(plan, task, deps, signal);
   await writeDocument(deps.state, key, result);
   return { part, documents: result.documents };
 }
 
-async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal: AbortSignal): Promise<RestoreResult> {
+async function restore(
+  plan: RestorePlan,
+  { part, attempt }: WorkerTask,
+  deps: WorkerDeps,
+  signal: AbortSignal,
+): Promise<RestoreResult> {
   const { state, clock, logger, scratch, snapshotRoot, makeTemporaryFolder } = deps;
   const { runId, request, deployment, backupId } = plan;
   const settings = await readConfig(state, runId);
@@ -67,6 +73,10 @@ async function restore(plan: RestorePlan, part: string, deps: WorkerDeps, signal
   const work = { store, clock, logger, signal, onProgress };
   const files = { scratch, snapshotRoot };
   try {
+    if (plan.volume) {
+      const place = { mountPoint: deps.volumePath, volume: plan.volume, attempt };
+      return await restoreVolume({ ...subject, restoreTime, ...place }, { ...work, ...files });
+    }
     if (isDirectoryTarget(to))
       return await restoreDirectory({ ...subject, restoreTime, directory: to }, { ...work, ...files });
     const client = await deps.openTarget({ request, deployment, settings, runId, signal });

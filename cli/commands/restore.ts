@@ -20,7 +20,7 @@ import { type CommandSession, requesterOf } from '../session.ts';
 
 type RestoreFlags = Pick<
   RestoreRequest,
-  'to' | 'at' | 'beforeDrop' | 'credentials' | 'overwrite' | 'keepExpired' | 'parallel'
+  'to' | 'at' | 'beforeDrop' | 'credentials' | 'overwrite' | 'keepExpired' | 'parallel' | 'dryRun'
 > & {
   readonly users?: boolean;
   readonly usersOf?: string[];
@@ -60,6 +60,7 @@ export function registerRestore(program: Command, { run }: ProgramOptions): void
     .option('--users-of <database>', 'only users and roles of this database; repeatable', collectDatabase)
     .option('--keep-expired', 'leave TTL indexes switched off, so that nothing expires')
     .option('--parallel <n>', 'collections at once', parseParallel)
+    .option('--dry-run', 'check everything and say what would be restored; nothing is')
     .action(async (backup: string, flags: RestoreFlags, command: Command) => {
       await run(command, (session) => restore(session, backup, flags));
     });
@@ -78,8 +79,9 @@ async function restore(session: CommandSession, backup: string, flags: RestoreFl
     users = usersOf,
     keepExpired,
     parallel,
+    dryRun,
   } = flags;
-  if (overwrite !== undefined) await confirmOverwrite(session, overwrite);
+  if (overwrite !== undefined && dryRun !== true) await confirmOverwrite(session, overwrite);
   const client = await session.client();
   const { runId } = await client.startRestore({
     backup,
@@ -93,6 +95,7 @@ async function restore(session: CommandSession, backup: string, flags: RestoreFl
     ...(users === undefined ? {} : { users }),
     ...(keepExpired === undefined ? {} : { keepExpired }),
     ...(parallel === undefined ? {} : { parallel }),
+    ...(dryRun === undefined ? {} : { dryRun }),
     requestedBy: requesterOf(session),
   });
   const status = await followRun(session, client, runId);

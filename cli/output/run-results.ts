@@ -34,8 +34,17 @@ const restoreOutputSchema = z.object({
   steps: z.array(z.string()).default([]),
 });
 
+const plannedOutputSchema = z.object({
+  status: z.literal('planned'),
+  backupId: z.string(),
+  target: z.string(),
+  restoreTime: timestampSchema.nullable(),
+});
+
 /** How a restore ended, with what its workflow returned. */
 export function renderRestoreResult(status: RunStatus, timeZone?: string): string {
+  const planned = plannedOutputSchema.safeParse(status.output);
+  if (planned.success) return renderPlanned(planned.data, timeZone);
   const output = restoreOutputSchema.safeParse(status.output);
   if (!output.success) return renderRun(status, timeZone);
   const { backupId, restoreTime, documents, warnings, steps } = output.data;
@@ -50,4 +59,12 @@ export function renderRestoreResult(status: RunStatus, timeZone?: string): strin
   const remaining = steps.map((step, n) => `  ${n + 1}. ${printable(step)}`);
   const rest = steps.length === 0 ? '' : `\n\nWhat remains to be done:\n${remaining.join('\n')}`;
   return `${renderRun(status, timeZone)}\n\n${facts}${rest}`;
+}
+
+function renderPlanned(planned: z.infer<typeof plannedOutputSchema>, timeZone?: string): string {
+  const { backupId, target, restoreTime } = planned;
+  const to =
+    restoreTime === null ? [] : [['would restore to', formatMoment(timestampToDate(restoreTime), timeZone)] as const];
+  const facts = renderFacts([['backup', backupId], ['target', printable(target)], ...to]);
+  return `${facts}\n\nEverything that can be checked beforehand is so that it can be restored. Nothing was.`;
 }

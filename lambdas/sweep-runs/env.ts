@@ -1,4 +1,4 @@
 import * as z from 'zod';
-import { machineVariables, stateVariables, workerVariables } from '../_shared/environment.ts';
+import { machineVariables, stageVariables, stateVariables, workerVariables } from '../_shared/environment.ts';
 
-export const environment = z.object({ ...stateVariables, ...machineVariables, ...workerVariables });
+export const environment = z.object({ ...stateVariables, ...stageVariables, ...machineVariables, ...workerVariables });

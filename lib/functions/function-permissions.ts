@@ -2,6 +2,7 @@ import type * as iam from 'aws-cdk-lib/aws-iam';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
 import { archiveGrants } from './archive-permissions.ts';
+import { grantAttachVolumes, grantPlanVolumes, grantSettleVolumes } from '../permissions/restore-volume-permissions.ts';
 import { grantStartWorkers, grantStopWorkers } from '../permissions/worker-permissions.ts';
 import { apiGrants } from './api-permissions.ts';
 import type { AppFunction } from './app-function.ts';
@@ -53,6 +54,9 @@ function databaseGrants(
       permissions.readArtifacts(role);
       permissions.readDatabaseUsers(role, 'restoreCredentials');
       permissions.holdArtifacts(role);
+      // A dry run ends with its plan.
+      permissions.releaseHolds(role);
+      grantPlanVolumes(role);
     },
   };
 }
@@ -127,9 +131,7 @@ function endingGrants(
       permissions.releaseHolds(role);
     },
     CompleteRestore: (role) => {
-      useState(role, permissions, 'leases');
-      permissions.readDatabaseUsers(role, 'restoreCredentials');
-      permissions.releaseHolds(role);
+      completeRestores(role, props);
     },
     ReleaseLease: (role) => {
       useState(role, permissions, 'leases');
@@ -148,6 +150,15 @@ function endingGrants(
   };
 }
 
+/** The mark on a server, or the volume that was made. */
+function completeRestores(role: iam.Role, { permissions, stage }: GrantsProps): void {
+  useState(role, permissions, 'leases');
+  permissions.readDatabaseUsers(role, 'restoreCredentials');
+  permissions.releaseHolds(role);
+  grantSettleVolumes(role, stage);
+  grantAttachVolumes(role, stage);
+}
+
 /** Every run's folder, to read and to write in; other folders to read. */
 function useState(role: iam.Role, permissions: StagePermissions, ...more: readonly ('leases' | 'requests')[]): void {
   permissions.readState(role, ['runs', ...more]);
@@ -163,8 +174,8 @@ function lookAtRuns(role: iam.Role, { executions }: GrantsProps): void {
   });
 }
 
-/** What is left of a run: its workers, its objects, the mark on its target. */
-function cleanUp(role: iam.Role, { permissions, worker }: GrantsProps): void {
+/** What is left of a run: its workers, its objects, its volumes, the mark on its target. */
+function cleanUp(role: iam.Role, { permissions, worker, stage }: GrantsProps): void {
   grantStopWorkers(role, worker);
   permissions.readArtifacts(role);
   permissions.writeManifests(role);
@@ -174,6 +185,7 @@ function cleanUp(role: iam.Role, { permissions, worker }: GrantsProps): void {
   permissions.deleteCheckpoints(role);
   permissions.readDatabaseUsers(role, 'restoreCredentials');
   permissions.releaseHolds(role);
+  grantSettleVolumes(role, stage);
 }
 
 /** What the worker may do; it can't delete what it wrote but for the index of an attempt that it supersedes. */

@@ -7,6 +7,7 @@ import type { WorkerTasks } from '../worker/worker-tasks.ts';
 
 /** What the grants of functions are made of. */
 export interface GrantsProps {
+  readonly stage: string;
   readonly permissions: StagePermissions;
   readonly worker: WorkerTasks;
   /** The published config, as an object of S3. */

@@ -9,6 +9,7 @@ const services = {
   secretsmanager: ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
   states: ec2.InterfaceVpcEndpointAwsService.STEP_FUNCTIONS,
   ecs: ec2.InterfaceVpcEndpointAwsService.ECS,
+  ec2: ec2.InterfaceVpcEndpointAwsService.EC2,
   events: ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
   logs: ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
   'ecr.api': ec2.InterfaceVpcEndpointAwsService.ECR,

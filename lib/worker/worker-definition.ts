@@ -29,6 +29,9 @@ export interface WorkerDefinitionProps {
   readonly volume?: { readonly name: string; readonly path: string };
 }
 
+/** A mongod that is started on the volume's files has its log and its key elsewhere: the file system is read-only. */
+const temporary = { name: 'temporary', path: '/tmp' } as const;
+
 /** A task definition of workers: one container, no shell in its path, a read-only file system. */
 export class WorkerDefinition extends Construct {
   readonly definition: ecs.FargateTaskDefinition;
@@ -46,7 +49,7 @@ export class WorkerDefinition extends Construct {
       },
       taskRole: props.taskRole,
       executionRole: props.executionRole,
-      ...(volume && { volumes: [{ name: volume.name, configuredAtLaunch: true }] }),
+      ...(volume && { volumes: [{ name: volume.name, configuredAtLaunch: true }, { name: temporary.name }] }),
     });
     this.#addContainer(props);
     cdk.Validations.of(this.definition).acknowledge({
@@ -67,6 +70,9 @@ export class WorkerDefinition extends Construct {
       ...(volume && { user: '0:0' }),
     });
     if (volume === undefined) return;
-    container.addMountPoints({ sourceVolume: volume.name, containerPath: volume.path, readOnly: false });
+    container.addMountPoints(
+      { sourceVolume: volume.name, containerPath: volume.path, readOnly: false },
+      { sourceVolume: temporary.name, containerPath: temporary.path, readOnly: false },
+    );
   }
 }

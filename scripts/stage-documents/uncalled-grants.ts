@@ -71,6 +71,21 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     actions: ['s3:DeleteObject'],
     reason: 'Only for a restore that has read the oplog archive, and held it',
   },
+  {
+    roles: ['complete-restore', 'record-failure', 'settle-ended-run', 'sweep-runs'],
+    actions: ['ec2:DescribeVolumes', 'ec2:DeleteVolume', 'ec2:DeleteTags'],
+    reason: 'Only for volumes of a restore that its task has left',
+  },
+  {
+    roles: ['plan-restore'],
+    actions: ['ec2:DescribeSnapshots', 'ec2:DescribeVolumes'],
+    reason: 'Only for backups whose files were on a volume of EBS',
+  },
+  {
+    roles: ['plan-restore'],
+    actions: ['s3:DeleteObject'],
+    reason: 'Only for a dry run to a time, which has held the oplog archive',
+  },
   { roles: ['sweep-runs'], actions: ['events:PutEvents'], reason: 'Only for a run whose outcome nobody published' },
   {
     roles: snapshotFunctions,

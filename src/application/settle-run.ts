@@ -9,6 +9,8 @@ import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 import { releaseHold } from './holds.ts';
+import type { RestoreVolumes } from './ports/restore-volumes.ts';
+import { settleVolumes } from './settle-volumes.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import type { UnmarkTarget } from './restore-target.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
@@ -20,6 +22,8 @@ export interface SettleDeps extends StepDeps {
   readonly unlockMembers: (runId: string) => Promise<void>;
   readonly openStorage: OpenStorage;
   readonly unmarkTarget: UnmarkTarget;
+  /** Left out where restores make no volumes. */
+  readonly restoreVolumes?: RestoreVolumes | undefined;
 }
 
 /** The artifact storage of a run's plan, by the config that the run began with. */
@@ -46,7 +50,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     }
     await discardUnfinished(plan, storage, deps);
     if (locked !== undefined) throw locked.reason;
-  } else if (plan !== undefined && mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
+  } else if (plan !== undefined) await settleTarget(plan, outcome, deps);
   await deleteCheckpoints(runId, deps);
   if (await mayHold(runId, deps)) await releaseHold(deps.state, runId);
   await markSettled(runId, deletedObjects, deps);
@@ -74,6 +78,11 @@ async function mayHold(runId: string, { state }: StepDeps): Promise<boolean> {
 async function unmarkTarget({ runId, request, deployment }: RestorePlan, deps: SettleDeps): Promise<void> {
   const settings = await readConfig(deps.state, runId);
   await deps.unmarkTarget({ request, deployment, settings, runId, signal: undefined });
+}
+
+async function settleTarget(plan: RestorePlan, outcome: Outcome, deps: SettleDeps): Promise<void> {
+  if (plan.volume !== undefined) await settleVolumes(plan.runId, outcome, deps);
+  else if (mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
 }
 
 /** Nobody goes on with a run that is over. */

@@ -10,6 +10,7 @@ import type { OpenStorage } from '../application/run-folder.ts';
 import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
 import { openSecrets } from './aws-storages.ts';
 import { composeLauncher, composeNoSource, composeStep, composeStorages, composeVolumes } from './compose-aws.ts';
+import { composeRestoreVolumes } from './compose-aws-volumes.ts';
 import { makeCapturePart } from './capture-part.ts';
 import { makeOpenMember } from './open-member.ts';
 import { makeOpenTarget, makeUnmarkTarget } from './open-target.ts';
@@ -46,8 +47,12 @@ export function composeTarget(): { readonly openTarget: OpenTarget; readonly unm
   return { openTarget, unmarkTarget: makeUnmarkTarget(openTarget) };
 }
 
-/** For a function that settles runs of both kinds: it stops workers, deletes objects, and takes marks off targets. */
-export function composeSettling(env: Parameters<typeof composeStep>[0] & Parameters<typeof composeLauncher>[0]) {
+/** For a function that settles runs of both kinds: it stops workers, deletes objects and volumes, and takes marks off targets. */
+export function composeSettling(
+  env: Parameters<typeof composeStep>[0] &
+    Parameters<typeof composeLauncher>[0] &
+    Parameters<typeof composeRestoreVolumes>[0],
+) {
   return {
     ...composeStep(env),
     ...composeLauncher(env),
@@ -55,5 +60,6 @@ export function composeSettling(env: Parameters<typeof composeStep>[0] & Paramet
     ...composeTarget(),
     ...composeNoSource(),
     ...composeVolumes(),
+    ...composeRestoreVolumes(env),
   };
 }

@@ -32,6 +32,7 @@ export function composeFargateWorker(
         if (env.VOLUME_PATH !== undefined) return join(env.VOLUME_PATH, dataPath);
         throw new HoldfastError('Internal', 'this worker was launched without a volume');
       },
+      volumePath: env.VOLUME_PATH,
       ...{ scratch: new LocalScratchServers(), makeTemporaryFolder },
     },
     close: () => state.close(),

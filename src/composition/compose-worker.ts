@@ -30,6 +30,8 @@ export interface WorkerDeps {
   readonly scratch: ScratchServers;
   /** Where the data directory of a snapshot is to be read. */
   readonly snapshotRoot: (snapshot: SnapshotFacts) => string;
+  /** Where the volume is mounted that the worker was launched with; left out where there is none. */
+  readonly volumePath?: string | undefined;
   readonly makeTemporaryFolder: MakeTemporaryFolder;
 }
 

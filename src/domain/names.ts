@@ -156,6 +156,10 @@ export const resourceTags = {
   part: 'holdfast:part',
   /** Of a volume that goes with its worker: {@link temporaryVolume}. */
   purpose: 'holdfast:purpose',
+  /** Of the worker that a restore's volume was made for. */
+  attempt: 'holdfast:attempt',
+  /** On the volume of a restore until its run is complete: only with it the stage may delete the volume. */
+  unfinished: 'holdfast:unfinished',
 } as const;
 
 /** Value of the tag of a volume that a worker only reads, and that nobody needs once its run is over. */

@@ -37,5 +37,12 @@ export const prices = {
   natData: { usd: 0.045, per: 'GB through the gateway', source: 'list' },
   endpointHour: { usd: 0.01, per: 'interface endpoint and zone, hour', source: 'list' },
   endpointData: { usd: 0.01, per: 'GB through interface endpoints', source: 'list' },
+  gp3Storage: { usd: 0.08, per: 'GB-month', source: 'list' },
+  gp3Iops: { usd: 0.005, per: 'IOPS-month beyond 3,000', source: 'reported' },
+  gp3Throughput: { usd: 0.04, per: 'MiB/s-month beyond 125', source: 'reported' },
+  io2Storage: { usd: 0.125, per: 'GB-month', source: 'reported' },
+  io2Iops: { usd: 0.065, per: 'IOPS-month, the first 32,000', source: 'reported' },
+  provisionedInitialization: { usd: 0.0036, per: 'GiB of a snapshot at 300 MiB/s, in proportion', source: 'list' },
+  fastSnapshotRestore: { usd: 0.75, per: 'hour, snapshot and zone', source: 'list' },
   crossZoneData: { usd: 0.01, per: 'GB and direction between zones', source: 'reported' },
 } as const satisfies Record<string, Price>;

@@ -24,6 +24,19 @@ export const restoreResultSchema = z.strictObject({
   /** By phase: check, load, replay, indexes, users, verify. */
   seconds: z.record(z.string(), z.number()),
   warnings: z.array(z.string()),
+  /** How the files on a volume are to be started: what its steps are written with once its id is known. */
+  files: z
+    .strictObject({
+      serverVersion: z.string(),
+      kind: z.enum(['standalone', 'replicaSet', 'sharded']),
+      /** Options of mongod that they want. */
+      layout: z.array(z.string()),
+    })
+    .optional(),
+  /** Of the worker that restored to a volume of its own: it is found by it. */
+  attempt: z.int().min(1).optional(),
+  /** The volume, once it is found. */
+  volume: z.strictObject({ id: z.string(), zone: z.string() }).optional(),
   /** What remains to be done by whoever takes the target over, in order; only of a directory. */
   steps: z.array(z.string()).optional(),
 });

@@ -4,7 +4,9 @@ import { sliceSummarySchema, snapshotFactsSchema } from './base.ts';
 import { dataLayoutSchema } from './data-layout.ts';
 import { methodSchema } from './manifest.ts';
 import { backupPlanSchema, restoreRequestSchema } from './run.ts';
+import { restoreEstimateSchema } from './restore-estimate.ts';
 import { opTimeSchema, timestampSchema } from './timestamp.ts';
+import { targetVolumeSchema } from './volume-target.ts';
 
 /** `runs/<run>/request.json`: what was asked, completed by the first state. */
 export const backupRunSchema = z.strictObject({
@@ -55,6 +57,10 @@ export const restorePlanSchema = z.strictObject({
   restoreTime: timestampSchema.optional(),
   requestedBy: z.string(),
   request: restoreRequestSchema,
+  /** The volume that is made, where that is the target. */
+  volume: targetVolumeSchema.optional(),
+  /** What that takes, as it was known when the plan was made. */
+  estimate: restoreEstimateSchema.optional(),
   /** `slices`: which document names the slices of the archive that are read after the backup's own; left out for none. */
   parts: z.array(z.strictObject({ name: z.string(), slices: z.string().optional() })).min(1),
 });

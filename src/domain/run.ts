@@ -4,6 +4,7 @@ import { codecSchema } from './backup-index.ts';
 import { compressionRequestSchema } from './compression.ts';
 import { lockPlanSchema } from './object-lock.ts';
 import { timestampSchema } from './timestamp.ts';
+import { volumeRequestSchema } from './volume-target.ts';
 import { isWantedTime } from './wanted-time.ts';
 
 /** Documents of a run's folder in the state storage. */
@@ -70,7 +71,10 @@ const restoreRequestShape = {
     .optional(),
   /** Whose backup it must be; a backup of another deployment is refused. Any, when left out. */
   deployment: z.string().optional(),
-  /** MongoDB URI without credentials: requests are written down. Or the absolute path of a directory (restore-place.ts). */
+  /**
+   * MongoDB URI without credentials: requests are written down. Or the absolute path of a directory, or `volume`
+   * (restore-place.ts).
+   */
   to: z.string().refine((uri) => !/:\/\/[^?]*@/.test(uri) && !secretOption.test(uri), {
     error:
       'a URI without user and password, and without an option that holds a secret: name their source by credentials',
@@ -84,6 +88,10 @@ const restoreRequestShape = {
   /** The target's name, typed: the replica set's name, or host:port of a standalone. */
   overwrite: z.string().optional(),
   parallel: z.int().min(1).max(64).optional(),
+  /** Of the volume that is made, where `to` is `volume`. */
+  volume: volumeRequestSchema.optional(),
+  /** Checks everything and says what would be done, how long it takes and what it costs; nothing is restored. */
+  dryRun: z.boolean().optional(),
   requestedBy: z.string().optional(),
 };
 

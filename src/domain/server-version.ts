@@ -40,3 +40,20 @@ export function readsFilesOf(mongodVersion: string, serverVersion: string): bool
   const patch = (version: string) => Number.parseInt(version.split('.')[2] ?? '0', 10);
   return releaseSeries(mongodVersion) === releaseSeries(serverVersion) && patch(mongodVersion) >= patch(serverVersion);
 }
+
+/**
+ * The mongod that files of a server are recovered with, of those that there are images of: the oldest that reads them.
+ * @throws MongodUnavailable naming the one that is needed
+ */
+export function chooseMongod(images: readonly string[], serverVersion: string): string {
+  const patch = (version: string) => Number.parseInt(version.split('.')[2] ?? '0', 10);
+  const [chosen] = images.filter((version) => readsFilesOf(version, serverVersion)).sort((a, b) => patch(a) - patch(b));
+  if (chosen !== undefined) return chosen;
+  const series = releaseSeries(serverVersion);
+  const has = images.length === 0 ? 'no image with a mongod' : `images with mongod ${images.join(', ')}`;
+  throw new HoldfastError(
+    'MongodUnavailable',
+    `The backup is of MongoDB ${serverVersion}: mongod ${serverVersion} or a later ${series} is needed; the stage has ${has}.`,
+    { next: `Set mongodbVersion: ${serverVersion} for the deployment in the config, and deploy the stage again.` },
+  );
+}

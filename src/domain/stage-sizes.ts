@@ -9,4 +9,13 @@ export const sweepEveryMinutes = 15;
 export const oldVersionDays = 30;
 
 /** AWS services that the stack makes interface endpoints for, in every zone, when it is asked to (`createEndpoints`). */
-export const endpointServices = ['secretsmanager', 'states', 'ecs', 'events', 'logs', 'ecr.api', 'ecr.dkr'] as const;
+export const endpointServices = [
+  'secretsmanager',
+  'states',
+  'ecs',
+  'ec2',
+  'events',
+  'logs',
+  'ecr.api',
+  'ecr.dkr',
+] as const;

@@ -16,6 +16,7 @@ import { describeEndedRuns } from '../support/aws/ended-runs-suite.ts';
 import { compareGrants } from '../support/aws/compare-grants.ts';
 import { backupSecret, restoreSecret, synthesise } from '../support/aws/synthesise.ts';
 import { resourcesOf } from '../support/aws/template.ts';
+import { describeVolumeRestores } from '../support/aws/volume-restore-suite.ts';
 import { createUserWithRole } from '../support/backup-user.ts';
 
 let directory: string;
@@ -158,6 +159,8 @@ describe('a synthesised stage', () => {
     expect(await execution.result, stage.allLogs()).toMatchObject({ status: 'SUCCEEDED' });
     expect(await stage.bucket('State').head(stateKeys.task('killed-1', 'dump-rs0-2'))).toBeDefined();
   });
+
+  describeVolumeRestores(() => ({ stage, backupId }));
 
   describeEndedRuns(() => stage);
 

@@ -13,12 +13,29 @@ const request = { backup: 'orders', to: 'mongodb://127.0.0.1/' };
 
 test('a restore plans, takes the target’s lease, restores each part and completes', async () => {
   const { result, calls, payloads } = await runWorkflow('restore', {}, request);
-  expect(result).toEqual({
-    status: 'SUCCEEDED',
-    output: { status: 'completed', ...restoreSummary },
-  });
+  expect(result).toEqual({ status: 'SUCCEEDED', output: restoreSummary });
   expect(calls).toEqual([...steps.map(([, name]) => name), 'Release Lease', 'Publish Outcome']);
   expect(payloads.find(({ state }) => state === 'Restore Part')).toMatchObject({ command: 'restore', part: 'rs0' });
+});
+
+test('a dry run ends with what was planned, and takes nothing', async () => {
+  const planned = { status: 'planned', target: 'a new volume', estimate: { usd: 3 } };
+  const PlanRestore = () => ({ backupId: 'b1', parts: [{ name: 'rs0' }], dryRun: true, planned });
+  const { result, calls } = await runWorkflow('restore', { PlanRestore }, request);
+  expect(result).toEqual({ status: 'SUCCEEDED', output: planned });
+  expect(calls).toEqual(['Plan Restore']);
+});
+
+test('a volume that its task still holds is waited for, and looked at again', async () => {
+  let looks = 0;
+  const CompleteRestore = () => ({
+    waitSeconds: ++looks < 3 ? 10 : 0,
+    restored: { ...restoreSummary, documents: looks },
+  });
+  const { result, calls, seconds } = await runWorkflow('restore', { CompleteRestore }, request);
+  expect(result).toMatchObject({ status: 'SUCCEEDED', output: { documents: 3 } });
+  expect(calls.filter((call) => call.startsWith('Complete Restore'))).toHaveLength(3);
+  expect(seconds).toBe(120);
 });
 
 describe.each(steps)('when %s fails', (functionName, stateName) => {

@@ -52,7 +52,9 @@ const summary = {
 };
 /** What an execution that ends well says, whole. */
 export const backupSummary: CompleteBackupOutput = { ...summary, method: 'logical', member: 'h:1', storedBytes: 10 };
-export const restoreSummary: CompleteRestoreOutput = { ...summary, target: 'rs1', steps: [] };
+export const restoreSummary: CompleteRestoreOutput['restored'] = {
+  ...{ status: 'completed', ...summary, target: 'rs1', volume: null, steps: [] },
+};
 
 /** What a plan hands on, for the parts that are named. */
 export const planOf = (method: Method, ...names: readonly string[]) => ({
@@ -82,8 +84,8 @@ const wellBehaved: FakeFunctions = {
   },
   CaptureOplog: (_payload, { clock }) => ({ done: clock.now().getTime() > start + 130_000, waitSeconds: 30 }),
   CompleteBackup: () => backupSummary,
-  PlanRestore: () => ({ backupId: 'b1', parts: [{ name: 'rs0' }] }),
-  CompleteRestore: () => restoreSummary,
+  PlanRestore: () => ({ backupId: 'b1', parts: [{ name: 'rs0' }], dryRun: false, planned: {} }),
+  CompleteRestore: () => ({ waitSeconds: 0, restored: restoreSummary }),
   ReleaseLease: () => ({ released: true }),
   PublishOutcome: () => ({ detailType: 'Backup completed' }),
   RecordFailure: ({ failure }) => ({

@@ -5,7 +5,6 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 
 /** Clients of AWS services with the Region, the role and the endpoints of the process; a bundle holds only those that it uses. */
-/** @public */
 export const openEc2 = (): EC2Client => new EC2Client({});
 export const openEcs = (): ECSClient => new ECSClient({});
 export const openEventBridge = (): EventBridgeClient => new EventBridgeClient({});

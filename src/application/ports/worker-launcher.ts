@@ -1,4 +1,5 @@
 import type { VolumeFilesystem } from '../../domain/run.ts';
+import type { TargetVolume } from '../../domain/volume-target.ts';
 
 /** A new volume that a worker gets when it is launched, mounted where its definition says; on AWS. */
 export interface WorkerVolume {
@@ -14,6 +15,14 @@ export interface WorkerVolume {
   readonly keep: boolean;
   /** What it is found again by. */
   readonly tags: Readonly<Record<string, string>>;
+  /** In which task and volume are made; left out: any of the stage's. A volume never leaves the zone of it. */
+  readonly subnet?: string;
+  /** Left out: a gp3 with what every gp3 has. */
+  readonly performance?: Pick<TargetVolume, 'type' | 'iops' | 'throughput'>;
+  /** Left out: as the snapshot is encrypted. Null: encrypted with the account's own key for EBS. */
+  readonly kmsKey?: string | null;
+  /** MiB/s that the blocks of a snapshot are loaded with; left out: when they are first read. */
+  readonly initializationRate?: number;
 }
 
 export interface WorkerLaunch {

@@ -7,16 +7,25 @@ import { type RestorePlan, restorePlanSchema } from '../../domain/run-documents.
 import type { Outcome } from '../../domain/run.ts';
 import { type Timestamp, timestampToDate } from '../../domain/timestamp.ts';
 import { stepSchema } from '../bind.ts';
+import { describeVolumeSteps } from '../../engine/recover/volume-steps.ts';
 import { readDocument } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
 import { decideOutcome, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
+import { type Attachment, handOverVolume, recordVolume } from '../hand-over-volume.ts';
 import { manifestUri, shownWarnings } from '../run-summary.ts';
 import { type SettleDeps, settleRun } from '../settle-run.ts';
 
 export const completeRestoreInput = stepSchema.extend({ fence: z.int().min(1) });
 
-/** What the execution ends with. */
 export interface CompleteRestoreOutput {
+  /** Seconds until the next look at a volume that is to be attached and that its task still holds; 0 when all is done. */
+  readonly waitSeconds: number;
+  readonly restored: CompletedRestore;
+}
+
+/** What the execution ends with. */
+interface CompletedRestore {
+  readonly status: 'completed';
   /** Whose backup it is. */
   readonly deployment: string;
   readonly backupId: string;
@@ -31,10 +40,19 @@ export interface CompleteRestoreOutput {
   readonly durationSeconds: number;
   /** URI of the backup's manifest: `s3://bucket/key`. */
   readonly manifest: string;
-  /** What differs from the source, for people: the first of them. */
+  /** What differs from the source, or was not done as asked, for people: the first of them. */
   readonly warnings: readonly string[];
+  /** The volume that was made; null where the target is none. */
+  readonly volume: RestoredVolume | null;
   /** What remains for whoever takes the target over; nothing of a running server. */
   readonly steps: readonly string[];
+}
+
+interface RestoredVolume {
+  readonly id: string;
+  readonly zone: string;
+  /** Null where nobody asked to attach it. */
+  readonly attachment: Attachment | null;
 }
 
 /**
@@ -52,36 +70,55 @@ export async function completeRestore(
     await refuseWhenCancelled(deps.state, runId);
     await requireHeldLease(deps.state, plan, fence);
   }
-  const results = await readResults(plan, deps);
+  const results: RestoreResult[] = [];
+  for (const result of await readResults(plan, deps)) results.push(await recordVolume(plan, result, deps));
   const outcome = await decideOutcome(deps.state, runId, makeOutcome('complete', 'completed', deps.clock.now()));
   if (outcome.status !== 'completed') {
     throw new HoldfastError('Cancelled', `the run is over: its outcome is ${outcome.status}`);
   }
   await settleRun(runId, outcome, deps);
-  return summarise(plan, results, outcome, await manifestUri(runId, plan, deps));
+  const { waitSeconds, attachment } = await handOverVolume(plan, results[0], outcome, deps);
+  const restored = summarise(plan, { results, outcome, attachment, manifest: await manifestUri(runId, plan, deps) });
+  return { waitSeconds, restored };
 }
 
-function summarise(
-  plan: RestorePlan,
-  results: readonly RestoreResult[],
-  outcome: Outcome,
-  manifest: string,
-): CompleteRestoreOutput {
+interface Ended {
+  readonly results: readonly RestoreResult[];
+  readonly outcome: Outcome;
+  readonly attachment: Attachment | null;
+  readonly manifest: string;
+}
+
+function summarise(plan: RestorePlan, { results, outcome, attachment, manifest }: Ended): CompletedRestore {
   const restoreTime = results[0]?.restoreTime ?? null;
+  const made = results[0]?.volume;
+  const problem = attachment?.problem ?? null;
   const sum = (field: 'documents' | 'rawBytes'): number => results.reduce((total, result) => total + result[field], 0);
   return {
+    status: 'completed',
     deployment: plan.deployment,
     backupId: plan.backupId,
-    target: plan.targetDescription,
+    target: made?.id ?? plan.targetDescription,
     restoreTime,
     restoreTimeWall: restoreTime === null ? null : timestampToDate(restoreTime).toISOString(),
     documents: sum('documents'),
     rawBytes: sum('rawBytes'),
     durationSeconds: Math.max(0, (Date.parse(outcome.at) - Date.parse(plan.createdAt)) / 1000),
     manifest,
-    warnings: shownWarnings(results.flatMap((result) => result.warnings)),
-    steps: results.flatMap((result) => result.steps ?? []),
+    warnings: shownWarnings([...(problem === null ? [] : [problem]), ...results.flatMap((result) => result.warnings)]),
+    volume: made ? { ...made, attachment } : null,
+    steps: results.flatMap((result) => stepsOf(plan, result, attachment)),
   };
+}
+
+function stepsOf(
+  { volume: planned }: RestorePlan,
+  result: RestoreResult,
+  attachment: Attachment | null,
+): readonly string[] {
+  const { volume, steps = [], files } = result;
+  if (planned === undefined || volume === undefined || files === undefined) return steps;
+  return describeVolumeSteps({ planned, id: volume.id, attached: attachment?.attached === true, files });
 }
 
 /** A worker writes a part's result once it has verified the target. @throws ObjectNotFound */

@@ -2,13 +2,14 @@ import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import { resourceTags, stateKeys, temporaryVolume } from '../../domain/names.ts';
 import { volumeFilesystemSchema } from '../../domain/run.ts';
-import { memberSnapshotSchema, type WorkerTask, workerTaskSchema } from '../../domain/run-documents.ts';
+import { memberSnapshotSchema, type Plan, type WorkerTask, workerTaskSchema } from '../../domain/run-documents.ts';
 import { snapshotFacts } from '../../domain/snapshot-facts.ts';
+import type { TargetVolume } from '../../domain/volume-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createDocument, readDocument } from '../documents.ts';
 import { readPlan, requireHeldLease } from '../leases.ts';
 import type { WorkerLauncher, WorkerVolume } from '../ports/worker-launcher.ts';
-import { deploymentOf, readBackupPlan, readConfig, refuseWhenCancelled } from '../run-folder.ts';
+import { deploymentOf, readConfig, refuseWhenCancelled } from '../run-folder.ts';
 
 export const launchWorkerInput = stepSchema.extend({
   command: z.enum(['dump', 'copy-files', 'restore']),
@@ -33,21 +34,31 @@ export async function launchWorker(
 ): Promise<{ readonly attempt: number }> {
   const { runId, taskToken } = input;
   await refuseWhenCancelled(deps.state, runId);
-  const lease = await requireHeldLease(deps.state, await readPlan(deps.state, runId));
+  const plan = await readPlan(deps.state, runId);
+  const lease = await requireHeldLease(deps.state, plan);
   const { taskKey, attempt } = await writeTask(input, lease.fence, deps);
   const earlier = Array.from({ length: attempt - 1 }, (_, index) => attemptName(input, index + 1));
   if (earlier.length > 0) await deps.launcher.stopAll(runId, earlier);
-  await deps.launcher.launch({ runId, taskKey, taskToken, volume: await volumeFor(input, deps) });
+  await deps.launcher.launch({ runId, taskKey, taskToken, volume: await volumeFor(input, attempt, plan, deps) });
   return { attempt };
 }
 
-/** What a worker that copies files reads: on AWS a volume made from the snapshot. */
+/** What a worker that copies files reads, on AWS a volume made from the snapshot; or the volume that it restores to. */
 async function volumeFor(
   { runId, part, command }: z.output<typeof launchWorkerInput>,
+  attempt: number,
+  plan: Plan,
   { state, volumeTags = {} }: LaunchWorkerDeps,
 ): Promise<WorkerVolume | undefined> {
+  const tags = {
+    ...volumeTags,
+    [resourceTags.deployment]: plan.deployment,
+    [resourceTags.run]: runId,
+    [resourceTags.part]: part,
+  };
+  if (plan.kind === 'restore')
+    return plan.volume && volumeToKeep(plan.volume, { ...tags, [resourceTags.attempt]: String(attempt) });
   if (command !== 'copy-files') return undefined;
-  const plan = await readBackupPlan(state, runId);
   const known = await readDocument(state, stateKeys.snapshot(runId, part), memberSnapshotSchema);
   const { type, snapshots, filesystem } = snapshotFacts(known);
   if (type !== 'ebs') return undefined;
@@ -59,13 +70,21 @@ async function volumeFor(
   return {
     ...{ mongodbVersion, snapshotId: snapshot.id, sizeGiB: null, keep: false },
     filesystem: volumeFilesystemSchema.parse(filesystem),
-    tags: {
-      ...volumeTags,
-      [resourceTags.deployment]: plan.deployment,
-      [resourceTags.run]: runId,
-      [resourceTags.part]: part,
-      [resourceTags.purpose]: temporaryVolume,
-    },
+    tags: { ...tags, [resourceTags.purpose]: temporaryVolume },
+  };
+}
+
+/** Each worker gets one of its own: ECS attaches no volume that is there already. All but the last are deleted at the end. */
+function volumeToKeep(volume: TargetVolume, tags: Readonly<Record<string, string>>): WorkerVolume {
+  const { mongodbVersion, snapshot, sizeGiB, filesystem, subnet, type, iops, throughput, kmsKey, initialization } =
+    volume;
+  return {
+    ...{ mongodbVersion, snapshotId: snapshot, sizeGiB, filesystem, subnet, keep: true },
+    performance: { type, iops, throughput },
+    // A snapshot's volume keeps its key unless another was asked for.
+    ...(kmsKey === null && snapshot !== null ? {} : { kmsKey }),
+    ...(typeof initialization === 'object' && { initializationRate: initialization.rate }),
+    tags: { ...tags, [resourceTags.unfinished]: 'true' },
   };
 }
 

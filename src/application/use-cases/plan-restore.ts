@@ -4,7 +4,9 @@ import type { Manifest, Method } from '../../domain/manifest.ts';
 import { isFilesPart, partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
 import { selectionOf } from '../../domain/namespace-selection.ts';
 import { stateKeys } from '../../domain/names.ts';
-import { isDirectoryTarget } from '../../domain/restore-place.ts';
+import { makeOutcome } from '../../domain/outcome.ts';
+import { isDirectoryTarget, isVolumeTarget } from '../../domain/restore-place.ts';
+import type { RestoreEstimate } from '../../domain/restore-estimate.ts';
 import { type RestoreRequest, restoreRequestSchema } from '../../domain/run.ts';
 import {
   type RestorePlan,
@@ -12,15 +14,18 @@ import {
   restoreRunSchema,
   type RestoreSlices,
 } from '../../domain/run-documents.ts';
-import type { Timestamp } from '../../domain/timestamp.ts';
+import { type Timestamp, timestampToDate } from '../../domain/timestamp.ts';
+import type { TargetVolume } from '../../domain/volume-target.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { checkTarget } from '../../engine/restore/check-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { chooseRestore } from '../choose-restore.ts';
 import { createDocument, createOrReadDocument, findDocument, sha256Hex } from '../documents.ts';
-import { holdForRun } from '../holds.ts';
+import { holdForRun, releaseHold } from '../holds.ts';
+import { planVolume, type VolumeTargets } from '../plan-volume.ts';
 import type { ArchivedSlice } from '../recovery-sources.ts';
-import { adoptConfig, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
+import { markSettled } from '../settle-run.ts';
+import { adoptConfig, decideOutcome, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
 import { requireStored } from '../stored-objects.ts';
 import {
   type DirectoryRequest,
@@ -43,11 +48,30 @@ export interface PlanRestoreDeps extends StepDeps {
   readonly openTarget: OpenTarget;
   /** Left out where the worker is on another machine. */
   readonly directories?: DirectoryTargets;
+  /** Left out where workers get no volume. */
+  readonly volumeTargets?: VolumeTargets;
+}
+
+/** What a dry run ends with. */
+export interface PlannedRestore {
+  readonly status: 'planned';
+  readonly deployment: string;
+  readonly backupId: string;
+  readonly target: string;
+  /** Null for a standalone's snapshot, which is of its own time. */
+  readonly restoreTime: Timestamp | null;
+  readonly restoreTimeWall: string | null;
+  /** Null where the target is no volume. */
+  readonly volume: TargetVolume | null;
+  readonly estimate: RestoreEstimate | null;
 }
 
 export interface PlanRestoreOutput {
   readonly backupId: string;
   readonly parts: readonly { readonly name: string }[];
+  /** Whether nothing more is wanted than this plan. */
+  readonly dryRun: boolean;
+  readonly planned: PlannedRestore;
 }
 
 /** Finds the backup, looks at the target, that every object of the backup is there; writes the plan and nothing else. */
@@ -69,7 +93,23 @@ export async function planRestore(
   const plan =
     (await findDocument(deps.state, stateKeys.plan(runId), restorePlanSchema)) ??
     (await makePlan(input, settings, deps, signal));
-  return { backupId: plan.backupId, parts: plan.parts.map(({ name }) => ({ name })) };
+  const dryRun = input.request.dryRun === true;
+  if (dryRun) await endDryRun(runId, deps);
+  const parts = plan.parts.map(({ name }) => ({ name }));
+  return { backupId: plan.backupId, parts, dryRun, planned: describePlan(plan) };
+}
+
+/** Nothing comes after its plan: in this order, so that no sweep finishes what was never begun. */
+async function endDryRun(runId: string, deps: PlanRestoreDeps): Promise<void> {
+  await releaseHold(deps.state, runId);
+  await markSettled(runId, 0, deps);
+  await decideOutcome(deps.state, runId, makeOutcome('complete', 'completed', deps.clock.now()));
+}
+
+function describePlan(plan: RestorePlan): PlannedRestore {
+  const { deployment, backupId, targetDescription: target, restoreTime = null, volume = null, estimate = null } = plan;
+  const restoreTimeWall = restoreTime && timestampToDate(restoreTime).toISOString();
+  return { status: 'planned', deployment, backupId, target, restoreTime, restoreTimeWall, volume, estimate };
 }
 
 /** Methods whose bases become a data directory, and by way of one are loaded into a running server. */
@@ -84,13 +124,21 @@ async function makePlan(
   signal?: AbortSignal,
 ): Promise<RestorePlan> {
   const toDirectory = isDirectoryTarget(request.to);
-  const methods = toDirectory || deps.directories ? recoverable : loadable;
+  const toVolume = isVolumeTarget(request.to);
+  requireVolumeTarget(request, deps);
+  const methods = toVolume || toDirectory || deps.directories ? recoverable : loadable;
   const { entry, manifest, restoreTime, slices } = await chooseRestore(request, methods, { ...deps, settings });
   requireDeployment(manifest, request.deployment);
   const part = onlyPart(manifest);
-  const target = toDirectory
-    ? await describeDirectory(request, { manifest, part: part.name, runId }, restoreTime, deps)
-    : await describeServer(manifest, { request, deployment: manifest.deployment, settings, runId, signal }, deps);
+  const made =
+    toVolume &&
+    deps.volumeTargets &&
+    (await planVolume({ request, runId, manifest, part, restoreTime, slices }, deps.volumeTargets));
+  const target: TargetDescription = made
+    ? made
+    : toDirectory
+      ? await describeDirectory(request, { manifest, part: part.name, runId }, restoreTime, deps)
+      : await describeServer(manifest, { request, deployment: manifest.deployment, settings, runId, signal }, deps);
   const held = [{ storage: entry.storageName, backupId: manifest.backupId }];
   if (slices.length > 0)
     await holdForRun(deps.state, { run: runId, at: deps.clock.now().toISOString(), backups: held }, slices);
@@ -109,6 +157,7 @@ async function makePlan(
     ...(restoreTime === null ? {} : { restoreTime }),
     requestedBy: request.requestedBy ?? 'unknown',
     request,
+    ...(made && { volume: made.volume, estimate: made.estimate }),
     parts: [{ name: part.name, ...(archived === undefined ? {} : { slices: archived }) }],
   });
 }
@@ -139,6 +188,22 @@ async function writeSlices(
 function requireDeployment({ backupId, deployment }: Manifest, named: string | undefined): void {
   if (named === undefined || named === deployment) return;
   throw new HoldfastError('UnknownBackup', `the backup ${backupId} is of ${deployment}, not of ${named}`);
+}
+
+/** @throws InvalidInput for a volume where none can be made, and for its options beside another target */
+function requireVolumeTarget({ to, volume }: RestoreRequest, { volumeTargets }: PlanRestoreDeps): void {
+  if (isVolumeTarget(to)) {
+    if (volumeTargets) return;
+    throw new HoldfastError('InvalidInput', 'a volume is a target on AWS only', {
+      details: { where: 'to', given: to },
+      next: 'Name a directory of this machine: --to ./data; a volume is made by the stage on AWS, which its API and its state machine restore start.',
+    });
+  }
+  if (volume === undefined) return;
+  throw new HoldfastError('InvalidInput', 'volume says what kind of volume is made; the target is none', {
+    details: { where: 'volume' },
+    next: 'Write "to": "volume", or leave volume out.',
+  });
 }
 
 interface TargetDescription {

@@ -1,6 +1,7 @@
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { parseMongoUri, redactUri } from '../../domain/mongodb-uri.ts';
 import { deploymentNamePattern } from '../../domain/names.ts';
+import { isVolumeTarget } from '../../domain/restore-place.ts';
 import type { RestoreRequest } from '../../domain/run.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { storageOf } from '../run-folder.ts';
@@ -39,6 +40,7 @@ export async function startRestore(
 }
 
 function requireTarget(to: string): void {
+  if (isVolumeTarget(to)) return;
   try {
     parseMongoUri(to);
   } catch (error) {

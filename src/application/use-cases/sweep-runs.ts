@@ -8,6 +8,7 @@ import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, isCancelRequested } from '../run-folder.ts';
 import { markSettled, requireObjectsOfRun, type SettleDeps, settleRun } from '../settle-run.ts';
+import { sweepVolumes } from '../settle-volumes.ts';
 import { publishOutcome, type PublishOutcomeDeps } from './publish-outcome.ts';
 import { releaseLeaseOf } from './release-lease.ts';
 
@@ -23,6 +24,8 @@ export interface SweepResult {
   /** Runs whose workflow had ended without settling them. */
   readonly settledRuns: readonly string[];
   readonly releasedLeases: readonly string[];
+  /** Volumes of restores that were over. */
+  readonly settledVolumes: readonly string[];
   /** What could not be swept now, and why; the next sweep tries again. */
   readonly problems: readonly string[];
 }
@@ -47,10 +50,11 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
     }
   }
   const releasedLeases = await releaseDeadLeases(deps, problems);
-  if (settledRuns.length + releasedLeases.length + problems.length > 0) {
-    deps.logger.warn('swept what earlier runs had left', { settledRuns, releasedLeases, problems });
+  const settledVolumes = await sweepDeadVolumes(deps, problems);
+  if (settledRuns.length + releasedLeases.length + settledVolumes.length + problems.length > 0) {
+    deps.logger.warn('swept what earlier runs had left', { settledRuns, releasedLeases, settledVolumes, problems });
   }
-  return { settledRuns, releasedLeases, problems };
+  return { settledRuns, releasedLeases, settledVolumes, problems };
 }
 
 async function unsettledRuns(deps: SweepDeps): Promise<string[]> {
@@ -93,6 +97,18 @@ export async function settleDeadRun(runId: string, deps: Omit<SweepDeps, 'execut
 function isTargetGone(error: unknown, outcome: Outcome, now: Date): boolean {
   const out = isHoldfastError(error, 'TargetUnreachable', 'AuthenticationFailed', 'CredentialsUnavailable');
   return out && now.getTime() - new Date(outcome.at).getTime() > targetGoneMs;
+}
+
+async function sweepDeadVolumes(deps: SweepDeps, problems: string[]): Promise<readonly string[]> {
+  const isRunning = (runId: string) => deps.executions.isRunning(runId);
+  try {
+    const swept = await sweepVolumes({ ...deps, isRunning });
+    problems.push(...swept.problems);
+    return swept.settledVolumes;
+  } catch (error) {
+    problems.push(`volumes of restores: ${isHoldfastError(error) ? error.message : String(error)}`);
+    return [];
+  }
 }
 
 async function releaseDeadLeases(deps: SweepDeps, problems: string[]): Promise<string[]> {

@@ -20,6 +20,10 @@ export interface DirectoryRestore {
   readonly directory: string;
   readonly overwrite?: string | undefined;
   readonly parallel: number;
+  /** The files of a snapshot are there already: the directory is on a volume that was made from it. */
+  readonly inPlace?: boolean;
+  /** Whether every block of a snapshot's files is read and compared with its checksum; default: true. */
+  readonly validate?: boolean;
 }
 
 /** Where the data directory of a kept snapshot is to be read. @throws MethodNotAvailable where it can't be read from here */

@@ -28,7 +28,7 @@ export async function fillFromFiles(input: FillFromFiles, deps: DirectoryRestore
   const mark = (state: 'recovering' | 'finishing') =>
     writeDirectoryMark(directory, { run: runId, state, at: clock.now().toISOString() });
   const from = performance.now();
-  await lay(input, deps, totals);
+  if (input.inPlace !== true) await lay(input, deps, totals);
   const load = (performance.now() - from) / 1000;
   const filled = { layout: await readLayout(directory), warnings: [] };
   if (restoreTime === null) {

@@ -9,6 +9,7 @@ import {
 } from '../../domain/manifest-parts.ts';
 import type { RestoreResult } from '../../domain/restore-result.ts';
 import { checkArtifacts } from '../restore/check-artifacts.ts';
+import { readLayout } from './data-directory-layout.ts';
 import { type DirectoryRestore, type DirectoryRestoreDeps, noProgress } from './directory-restore.ts';
 import { fillFromCollections } from './fill-from-collections.ts';
 import { fillFromFiles } from './fill-from-files.ts';
@@ -22,6 +23,8 @@ import {
   type DirectoryCheck,
   neededBytes,
   readDirectoryMark,
+  recoveryBytes,
+  requireSpace,
   untilFree,
   writeDirectoryMark,
 } from './target-directory.ts';
@@ -54,6 +57,18 @@ export async function checkDirectoryRestore(
   return part;
 }
 
+/** @throws UnknownBackup, InvalidInput, MongodUnavailable, RecoveryFailed (no data directory), TargetNotSuitable (no room) */
+async function checkInPlace(
+  input: DirectoryRestore,
+  { scratch }: Pick<DirectoryRestoreDeps, 'scratch'>,
+): Promise<LogicalPart | FilesPart> {
+  const part = findPart(input);
+  await scratch.find(input.manifest.serverVersion);
+  await readLayout(input.directory);
+  await requireSpace(input.directory, recoveryBytes(part, input.archived));
+  return part;
+}
+
 function directoryCheck(input: Omit<DirectoryRestore, 'parallel'>, part: LogicalPart | FilesPart): DirectoryCheck {
   const { directory, runId, overwrite, archived } = input;
   return { directory, runId, overwrite, bytes: neededBytes(part, archived) };
@@ -74,17 +89,21 @@ export async function restoreDirectory(input: DirectoryRestore, deps: DirectoryR
   if (done?.run === runId && done.result?.part === input.part) return done.result;
   await untilFree(directory, runId, deps.signal);
   const from = performance.now();
-  const of = await checkDirectoryRestore(input, deps);
+  const inPlace = input.inPlace === true;
+  const of = await (inPlace ? checkInPlace(input, deps) : checkDirectoryRestore(input, deps));
   await checkArtifacts(deps.store, of, deps.signal);
   const check = (performance.now() - from) / 1000;
-  await claimDirectory(directoryCheck(input, of), deps.clock.now());
+  const at = deps.clock.now();
+  if (inPlace) await writeDirectoryMark(directory, { run: runId, state: 'recovering', at: at.toISOString() });
+  else await claimDirectory(directoryCheck(input, of), at);
   const filled = await (isFilesPart(of)
     ? fillFromFiles({ ...input, of }, deps)
     : fillFromCollections({ ...input, of }, deps));
   const place = await scratchPlace({ directory, serverVersion: manifest.serverVersion }, deps);
   const verified = performance.now();
   deps.onProgress({ ...noProgress, phase: 'verify' });
-  const summary = await handOver(place, { keepsLocal: input.restoreTime === null, validate: isSnapshotPart(of) });
+  const validate = isSnapshotPart(of) && input.validate !== false;
+  const summary = await handOver(place, { keepsLocal: input.restoreTime === null, validate });
   const result: RestoreResult = {
     ...{ schemaVersion: 1, part: of.name, target: directory, restoreTime: input.restoreTime },
     ...{ collections: summary.collections, documents: summary.documents, rawBytes: of.base.rawBytes },

@@ -188,7 +188,18 @@ export async function claimDirectory({ directory, runId, bytes }: DirectoryCheck
 const constantBytes = 400 * 1024 * 1024;
 
 /** What files, oplog and recovery take on the disk, in bytes: the entries once in the oplog and once as what they do. */
-export function neededBytes(part: LogicalPart | FilesPart, archived: readonly SliceInStore[] = []): number {
+export function neededBytes(
+  part: LogicalPart | FilesPart,
+  archived: readonly { readonly slice: Pick<SliceInStore['slice'], 'rawBytes'> }[] = [],
+): number {
+  return part.base.rawBytes + recoveryBytes(part, archived);
+}
+
+/** The same without the files, where they are there already. */
+export function recoveryBytes(
+  part: LogicalPart | FilesPart,
+  archived: readonly { readonly slice: Pick<SliceInStore['slice'], 'rawBytes'> }[] = [],
+): number {
   const slices = [...(part.oplog?.slices ?? []), ...archived.map(({ slice }) => slice)];
-  return part.base.rawBytes + 2 * slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + constantBytes;
+  return 2 * slices.reduce((sum, { rawBytes }) => sum + rawBytes, 0) + constantBytes;
 }

@@ -96,7 +96,7 @@ describe('the mark of a restore', () => {
     // What is written to it since would be gone if it were loaded again.
     await orders().insertOne({ _id: 4 });
     expect(await work(task)).toEqual({ part: 'rs0', documents: 3 });
-    expect(await complete(task)).toMatchObject({ documents: 3 });
+    expect(await complete(task)).toMatchObject({ restored: { documents: 3 } });
     expect(await orders().countDocuments()).toBe(4);
     expect(await markOf(target.client(), 'run-1')).toBeNull();
   });

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { findMongod } from '../../../local/servers/find-mongod.ts';
 import { type MotoServer, startMoto } from '../../../local/servers/moto-server.ts';
 import type { Execution } from '../../../local/states-language/executions.ts';
 import { S3ObjectStore } from '../../../src/adapters/aws/s3-object-store.ts';
 import type { WorkflowName } from '../../../statemachines/manifest.ts';
 import { BundledFunction } from './bundled-function.ts';
 import { AwsError, FakeAws } from './fake-aws.ts';
+import { FakeEc2 } from './fake-ec2.ts';
 import { FakeHttpApi } from './fake-http-api.ts';
 import { FakeStepFunctions } from './fake-step-functions.ts';
 import { FakeTasks } from './fake-tasks.ts';
@@ -36,6 +38,7 @@ export interface AwsStageOptions {
  */
 export class AwsStage {
   readonly aws: FakeAws;
+  readonly ec2: FakeEc2;
   readonly template: Template;
   readonly published: { DetailType: string; Detail: string }[] = [];
   readonly logs = new Map<string, string>();
@@ -47,16 +50,18 @@ export class AwsStage {
   readonly #tasks: FakeTasks;
   #endpoint = '';
 
-  private constructor(options: AwsStageOptions, moto: MotoServer) {
+  private constructor(options: AwsStageOptions, moto: MotoServer, mongod: string) {
     this.#options = options;
     this.#moto = moto;
     this.aws = new FakeAws(moto.endpoint);
+    this.ec2 = new FakeEc2(this.aws, moto.endpoint);
     this.template = readTemplate(options.template);
     this.workflows = new FakeStepFunctions(this.aws, this.template, (arn, payload) =>
       this.invoke(arn.replace(/^.*:function:holdfast-test-/, ''), payload),
     );
     this.api = new FakeHttpApi(this.template, (folder, payload) => this.invoke(folder, payload));
     this.#tasks = new FakeTasks(this.aws, this.template, {
+      ...{ ec2: this.ec2, mongod },
       bundle: join(dirname(options.template), 'built', 'image', 'worker', 'index.mjs'),
       environment: () => this.#awsEnvironment('worker'),
       onLog: (stream) => {
@@ -78,7 +83,7 @@ export class AwsStage {
   }
 
   static async start(options: AwsStageOptions): Promise<AwsStage> {
-    const stage = new AwsStage(options, await startMoto());
+    const stage = new AwsStage(options, await startMoto(), (await findMongod()).path);
     stage.#endpoint = await stage.aws.listen();
     await stage.#makeBuckets();
     return stage;

@@ -27,13 +27,16 @@ const services: Readonly<Record<string, string>> = {
 };
 
 /**
- * AWS as a process sees it that has AWS_ENDPOINT_URL: every request is recorded with who sent it; S3's go on to a real S3
- * server, the other services' are answered by the test. The SDK in the bundle is the real one, so that the shapes are, too.
+ * AWS as a process sees it that has AWS_ENDPOINT_URL: every request is recorded with who sent it; S3's and EC2's go on to
+ * moto, the other services' are answered by the test. The SDK in the bundle is the real one, so that the shapes are, too.
  */
 export class FakeAws {
   readonly calls: AwsCall[] = [];
   /** By action. */
   readonly answers = new Map<string, AwsAnswer>();
+  /** What IAM is asked about a request to EC2, whose resources have tags. */
+  ec2Requests: (action: string, parameters: URLSearchParams) => Promise<readonly AuthorizedRequest[]> = () =>
+    Promise.resolve([]);
   readonly #s3: URL;
   readonly #server: Server;
 
@@ -59,17 +62,41 @@ export class FakeAws {
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const caller = /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1] ?? 'nobody';
     const target = incoming.headers['x-amz-target'];
+    if (incoming.headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true) {
+      await this.#serveQuery(incoming, outgoing, caller);
+      return;
+    }
     if (typeof target !== 'string') {
       this.#forward(incoming, outgoing, caller);
       return;
     }
     const [service = '', operation = ''] = target.split('.');
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
+    const body = JSON.parse((await bodyOf(incoming)).toString('utf8')) as Record<string, unknown>;
     const action = `${services[service] ?? service}:${operation}`;
     this.calls.push(...authorizedRequests(action, body).map((request) => ({ caller, ...request, body })));
     await this.#answer(action, body, caller, outgoing);
+  }
+
+  /** EC2, which takes forms and answers in XML: what the test answers, and else moto. */
+  async #serveQuery(incoming: IncomingMessage, outgoing: ServerResponse, caller: string): Promise<void> {
+    const body = await bodyOf(incoming);
+    const parameters = new URLSearchParams(body.toString('utf8'));
+    const action = `ec2:${parameters.get('Action') ?? ''}`;
+    const requests = await this.ec2Requests(action, parameters);
+    this.calls.push(...requests.map((one) => ({ caller, ...one, body: Object.fromEntries(parameters) })));
+    const answer = this.answers.get(action);
+    if (answer !== undefined) {
+      outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(await answer(Object.fromEntries(parameters), caller));
+      return;
+    }
+    const { hostname, port } = this.#s3;
+    const { method = 'POST', url = '/', headers } = incoming;
+    const onward = request({ hostname, port, method, path: url, headers }, (reply) => {
+      outgoing.writeHead(reply.statusCode ?? 500, reply.headers);
+      reply.pipe(outgoing);
+    });
+    onward.on('error', () => outgoing.destroy());
+    onward.end(body);
   }
 
   async #answer(
@@ -123,6 +150,12 @@ export class FakeAws {
       }
     });
   }
+}
+
+async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
 
 function bucketCall(place: URL): { action: string; resource: string } {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { AwsError, type FakeAws } from './fake-aws.ts';
+import type { FakeEc2 } from './fake-ec2.ts';
 import { account, arnOf, region, resolve, resourcesOf, type Template } from './template.ts';
 
 interface FakeTask {
@@ -9,9 +10,15 @@ interface FakeTask {
   readonly overrides: unknown;
   readonly process: ChildProcess;
   lastStatus: 'RUNNING' | 'STOPPED';
+  readonly volume?: { readonly id: string; readonly wanted: ManagedVolume } | undefined;
 }
 
+type ManagedVolume = Parameters<FakeEc2['makeTaskVolume']>[0];
+
 export interface FakeTasksOptions {
+  readonly ec2: FakeEc2;
+  /** In the images that have one. */
+  readonly mongod: string;
   /** The file that the image runs. */
   readonly bundle: string;
   /** What Fargate adds to a container's environment. */
@@ -27,15 +34,16 @@ type Body = Readonly<Record<string, unknown>>;
 export class FakeTasks {
   readonly #tasks = new Map<string, FakeTask>();
   readonly #template: Template;
+  #started = 0;
   readonly #options: FakeTasksOptions;
 
   constructor(aws: FakeAws, template: Template, options: FakeTasksOptions) {
     this.#template = template;
     this.#options = options;
-    aws.answers.set('ecs:RunTask', (body, caller) => {
+    aws.answers.set('ecs:RunTask', async (body, caller) => {
       this.#passRoles(aws, body, caller);
       const clientToken = String(body['clientToken']);
-      const task = this.#tasks.get(clientToken) ?? this.#start(body);
+      const task = this.#tasks.get(clientToken) ?? (await this.#start(body));
       this.#tasks.set(clientToken, task);
       return { tasks: [{ taskArn: task.taskArn, lastStatus: 'PROVISIONING' }], failures: [] };
     });
@@ -77,15 +85,22 @@ export class FakeTasks {
     return [...this.#tasks.values()];
   }
 
-  #start(body: Body): FakeTask {
+  async #start(body: Body): Promise<FakeTask> {
     const own = this.#overridesFor(body);
+    const taskArn = `arn:aws:ecs:${region}:${account}:task/holdfast-test-worker/${String(++this.#started).padStart(32, '0')}`;
+    const volume = await this.#makeVolume(body, taskArn);
     const child = spawn(process.execPath, [this.#options.bundle], {
-      env: { ...this.#options.environment(), ...this.#definedVariables(body), ...own },
+      env: {
+        ...this.#options.environment(),
+        ...this.#definedVariables(body),
+        ...own,
+        ...this.#volumeVariables(volume),
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#options.onLog(child.stderr);
     const task: FakeTask = {
-      taskArn: `arn:aws:ecs:${region}:${account}:task/holdfast-test-worker/${String(this.#tasks.size + 1).padStart(32, '0')}`,
+      ...{ taskArn, volume },
       startedBy: String(body['startedBy']),
       overrides: body['overrides'],
       process: child,
@@ -95,12 +110,35 @@ export class FakeTasks {
     return task;
   }
 
+  /** One for each definition that leaves its volume to the launch, and for no other. */
+  async #makeVolume(body: Body, taskArn: string): Promise<FakeTask['volume']> {
+    const volumes = (this.#definition(body)['Volumes'] ?? []) as { ConfiguredAtLaunch?: boolean }[];
+    const wanted = (body['volumeConfigurations'] as { managedEBSVolume: ManagedVolume }[] | undefined)?.[0]
+      ?.managedEBSVolume;
+    const configured = volumes.some(({ ConfiguredAtLaunch }) => ConfiguredAtLaunch === true);
+    if (configured !== (wanted !== undefined)) throw new AwsError('InvalidParameterException', 'volumeConfigurations');
+    if (wanted === undefined) return undefined;
+    const { awsvpcConfiguration } = body['networkConfiguration'] as { awsvpcConfiguration: { subnets: string[] } };
+    const id = await this.#options.ec2.makeTaskVolume(wanted, awsvpcConfiguration.subnets[0] ?? '', taskArn);
+    return { id, wanted };
+  }
+
+  /** Here the volume is a folder, and mongod is where this machine has it. */
+  #volumeVariables(volume: FakeTask['volume']): Record<string, string> {
+    if (volume === undefined) return {};
+    return { VOLUME_PATH: this.#options.ec2.folderOf(volume.id), HOLDFAST_MONGOD: this.#options.mongod };
+  }
+
   /** ECS takes on the roles of the definition in the name of who starts the task. */
   #passRoles(aws: FakeAws, body: Body, caller: string): void {
     const { TaskRoleArn, ExecutionRoleArn } = this.#definition(body);
     const passed = [TaskRoleArn, ExecutionRoleArn].map((role) => resolve(this.#template, role) as string);
     const context = { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' };
     aws.calls.push(...passed.map((resource) => ({ caller, action: 'iam:PassRole', resource, context, body: {} })));
+    for (const { managedEBSVolume } of (body['volumeConfigurations'] ?? []) as { managedEBSVolume: ManagedVolume }[]) {
+      const toEcs = { 'iam:PassedToService': 'ecs.amazonaws.com' };
+      aws.calls.push({ caller, action: 'iam:PassRole', resource: managedEBSVolume.roleArn, context: toEcs, body: {} });
+    }
   }
 
   #definition(body: Body): Body {
@@ -130,6 +168,7 @@ export class FakeTasks {
 
   async #noticeEnd(task: FakeTask): Promise<void> {
     const [exitCode] = (await once(task.process, 'exit')) as [number | null];
+    if (task.volume) await this.#options.ec2.endTaskVolume(task.volume.id, task.volume.wanted);
     task.lastStatus = 'STOPPED';
     await this.#options.onStopped({
       lastStatus: 'STOPPED',

@@ -49,7 +49,7 @@ function holds(
   keys: Readonly<Record<string, unknown>>,
   context: AuthorizedRequest['context'],
 ): boolean {
-  if (!['StringEquals', 'ArnEquals', 'ArnLike', 'StringLike'].includes(operator)) {
+  if (!['StringEquals', 'ArnEquals', 'ArnLike', 'StringLike', 'ForAllValues:StringEquals'].includes(operator)) {
     throw new Error(`the condition ${operator} is unknown here`);
   }
   return Object.entries(keys).every(([key, wanted]) => {

@@ -212,7 +212,12 @@ test('however complete, failure, cancel and sweeps meet and die, one outcome sta
       } else {
         expect(left).toEqual([]);
       }
-      expect(await sweepRuns(shared.deps)).toEqual({ settledRuns: [], releasedLeases: [], problems: [] });
+      expect(await sweepRuns(shared.deps)).toEqual({
+        settledRuns: [],
+        releasedLeases: [],
+        settledVolumes: [],
+        problems: [],
+      });
     }),
     { numRuns: 150 },
   );

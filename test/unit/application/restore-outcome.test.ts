@@ -62,8 +62,9 @@ describe('Complete Restore', () => {
       world.marked.delete(runId);
     });
     const first = await complete(looking, 'run-1', fence);
-    expect(first).toEqual({
-      steps: [],
+    expect(first.waitSeconds).toBe(0);
+    expect(first.restored).toEqual({
+      ...{ status: 'completed', steps: [], volume: null },
       ...{ deployment: 'orders', backupId: 'b', target: 'target', documents: 3, rawBytes: 30, durationSeconds: 0 },
       ...{ restoreTime: { t: 9, i: 1 }, restoreTimeWall: '1970-01-01T00:00:09.000Z', warnings: [] },
       manifest: 'file:///storage/orders/backups/b/manifest.json',

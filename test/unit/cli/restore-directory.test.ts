@@ -18,6 +18,19 @@ describe('holdfast restore to a directory', () => {
     expect((await runFake(['restore', backupId, '--to', to])).code).toBe(2);
   });
 
+  it('asks for no confirmation of what it only tries, and prints what would be restored', async () => {
+    const output = { status: 'planned', backupId, target: '/data', restoreTime: { t: 9, i: 7 } };
+    const client = fakeClient({ waitForRun: () => Promise.resolve(makeRun({ workflow: 'restore', output })) });
+    const command = ['restore', backupId, '--to', '/data', '--overwrite', '/data', '--dry-run'];
+    const { code, stdout } = await runFake(command, { client });
+    expect(code).toBe(0);
+    expect(client.asked).toContainEqual([
+      'startRestore',
+      expect.objectContaining({ dryRun: true, overwrite: '/data' }),
+    ]);
+    expect(stdout).toMatch(/target\s+\/data[\s\S]*would restore to[\s\S]*Nothing was\./);
+  });
+
   it('prints what remains to be done with a directory', async () => {
     const output = { backupId, restoreTime: { t: 9, i: 7 }, documents: 1, steps: ['Start it', 'Add the others'] };
     const client = fakeClient({ waitForRun: () => Promise.resolve(makeRun({ workflow: 'restore', output })) });

@@ -56,7 +56,7 @@ describe('a policy', () => {
   });
 
   it('has the endpoints that the stack makes, in each zone, and each secret once', () => {
-    expect(ask().policy).toMatchObject({ zones: 2, endpoints: 7, secrets: 2 });
+    expect(ask().policy).toMatchObject({ zones: 2, endpoints: 8, secrets: 2 });
     const { policy, assumptions } = ask({}, { ...stageSettings, network: { ...network(), createEndpoints: false } });
     expect(policy.endpoints).toBe(0);
     expect(assumptions.at(-1)).toMatch(/NAT/);

@@ -97,6 +97,28 @@ describe('EcsWorkerLauncher', () => {
     expect(configuration?.managedEBSVolume).not.toHaveProperty('snapshotId');
   });
 
+  it('gives a worker the volume that was asked for, in the zone of one subnet', async () => {
+    ecs.on(RunTaskCommand).resolves({ tasks: [{ taskArn: 'arn:t1' }], failures: [] });
+    const bought = { performance: { type: 'io2', iops: 5_000, throughput: null }, kmsKey: 'arn:key' } as const;
+    const snapshot = { mongodbVersion: '6.0.5', snapshotId: 'snap-1', sizeGiB: 20, keep: true, tags: {} } as const;
+    const launch = { runId: 'run-1', taskKey: 'k', taskToken: 't' };
+    const volume = { ...snapshot, ...bought, filesystem: 'xfs', subnet: 'subnet-b', initializationRate: 250 } as const;
+    await launcher().launch({ ...launch, volume });
+    await launcher().launch({
+      ...launch,
+      volume: { ...volume, performance: { type: 'gp3', iops: 4_000, throughput: 500 }, kmsKey: null },
+    });
+    const inputs = ecs.commandCalls(RunTaskCommand).map(({ args }) => args[0].input);
+    expect(inputs[0]?.networkConfiguration?.awsvpcConfiguration?.subnets).toEqual(['subnet-b']);
+    const [first, second] = inputs.map((input) => input.volumeConfigurations?.[0]?.managedEBSVolume);
+    expect(first).toMatchObject({
+      ...{ volumeType: 'io2', iops: 5_000, encrypted: true, kmsKeyId: 'arn:key', volumeInitializationRate: 250 },
+    });
+    expect(first).not.toHaveProperty('throughput');
+    expect(second).toMatchObject({ volumeType: 'gp3', iops: 4_000, throughput: 500, encrypted: true });
+    expect(second).not.toHaveProperty('kmsKeyId');
+  });
+
   it('says which version of MongoDB has no worker', async () => {
     const volume = { snapshotId: 'snap-1', sizeGiB: null, filesystem: 'xfs', keep: false, tags: {} } as const;
     const launched = launcher().launch({

@@ -1,0 +1,239 @@
+import { HoldfastError } from '../domain/errors.ts';
+import type { Manifest, ManifestPart } from '../domain/manifest.ts';
+import { isLogicalPart, isPhysicalPart, requireReachable } from '../domain/manifest-parts.ts';
+import { resourceTags } from '../domain/names.ts';
+import { selectionOf } from '../domain/namespace-selection.ts';
+import { estimateRestore, type RestoreEstimate } from '../domain/restore-estimate.ts';
+import type { RestoreRequest } from '../domain/run.ts';
+import { chooseMongod } from '../domain/server-version.ts';
+import type { Timestamp } from '../domain/timestamp.ts';
+import {
+  chooseZone,
+  deviceKey,
+  performanceOf,
+  sameDevice,
+  sizeOfVolume,
+  type TargetVolume,
+  type VolumeRequest,
+} from '../domain/volume-target.ts';
+import { neededBytes } from '../engine/recover/target-directory.ts';
+import { sha256Hex } from './documents.ts';
+import type { RestoreVolumes, SnapshotLook } from './ports/restore-volumes.ts';
+import type { ArchivedSlice } from './recovery-sources.ts';
+
+/** Volumes as targets of restores, where the workers get one: on AWS. */
+export interface VolumeTargets {
+  readonly volumes: RestoreVolumes;
+  readonly stage: string;
+  /** In which the stage starts workers. */
+  readonly subnets: readonly string[];
+  /** Of the mongods that there are images of. */
+  readonly mongodbVersions: readonly string[];
+}
+
+export interface VolumeToPlan {
+  readonly request: RestoreRequest;
+  readonly runId: string;
+  readonly manifest: Manifest;
+  readonly part: ManifestPart;
+  /** Null for a standalone's snapshot, which is of its own time. */
+  readonly restoreTime: Timestamp | null;
+  /** Of the archive, after the backup's own. */
+  readonly slices: readonly ArchivedSlice[];
+}
+
+export interface PlannedTarget {
+  /** What the lease on the target is named after. */
+  readonly digest: string;
+  readonly description: string;
+  readonly volume: TargetVolume;
+  readonly estimate: RestoreEstimate;
+}
+
+/**
+ * Everything that can be known beforehand of a volume as the target of a part: which one is made, where, with which mongod,
+ * how long that takes and what it costs. Makes nothing.
+ * @throws InvalidInput, MongodUnavailable, ObjectNotFound (a snapshot that is gone or of no use), TargetNotSuitable,
+ *   TargetUnreachable
+ */
+export async function planVolume(plan: VolumeToPlan, targets: VolumeTargets): Promise<PlannedTarget> {
+  const { request, runId, manifest, part, restoreTime, slices } = plan;
+  refuseServerOptions(request);
+  requireReachable(part, restoreTime, manifest.backupId);
+  const wanted = request.volume ?? {};
+  const mongodbVersion = chooseMongod(targets.mongodbVersions, manifest.serverVersion);
+  const source = await lookAtSource(part, wanted, targets.volumes);
+  const { zone, subnet } = await placeVolume(part, wanted, targets);
+  const bytes = bytesNeeded(part, slices);
+  const sizeGiB = sizeOfVolume(wanted, { bytes, snapshotGiB: source.look?.sizeGiB ?? null });
+  const volume: TargetVolume = {
+    ...{ zone, subnet, sizeGiB, mongodbVersion, ...performanceOf(wanted, sizeGiB) },
+    filesystem: source.filesystem,
+    kmsKey: wanted.kmsKey ?? null,
+    snapshot: source.snapshot,
+    initialization: wanted.initialization ?? 'lazy',
+    dataPath: source.dataPath,
+    attach: wanted.attach ?? null,
+  };
+  const oplog = [...(part.oplog?.slices ?? []), ...slices];
+  const estimate = estimateRestore({
+    volume,
+    rawBytes: part.base.rawBytes,
+    snapshotBytes: source.look?.storedBytes ?? sizeGiB * 2 ** 30,
+    entries: oplog.reduce((sum, { entries }) => sum + entries, 0),
+  });
+  const { attach } = volume;
+  const to = attach === null ? `run\n${runId}` : `device\n${deviceKey(attach)}`;
+  const kind = `${volume.sizeGiB} GiB ${volume.type} in ${zone}`;
+  const description = attach === null ? `a new volume, ${kind}` : `a new volume, ${kind}, for ${attach.instance}`;
+  return { digest: sha256Hex(`volume\n${to}`), description, volume, estimate };
+}
+
+/** A volume is a copy of the whole, and nothing runs on it that anyone could log in to. */
+function refuseServerOptions(request: RestoreRequest): void {
+  const refuse = (where: string, message: string) =>
+    new HoldfastError('InvalidInput', message, { details: { where }, next: `Leave ${where} out.` });
+  if (request.credentials !== undefined) throw refuse('credentials', 'a volume wants no credentials');
+  if (request.overwrite !== undefined)
+    throw refuse('overwrite', 'a volume is always a new one: there is nothing to overwrite');
+  if (request.keepExpired === true)
+    throw refuse('keepExpired', 'on a volume nothing expires before a mongod is started on it');
+  if (selectionOf(request) || Array.isArray(request.users))
+    throw new HoldfastError('InvalidInput', 'a volume is a copy of the whole, users and roles included', {
+      next: 'Leave namespaces, renames and users out; restore to a server to choose among them.',
+    });
+}
+
+interface Source {
+  /** Null for an empty volume. */
+  readonly snapshot: string | null;
+  readonly look: SnapshotLook | null;
+  readonly filesystem: TargetVolume['filesystem'];
+  readonly dataPath: string;
+}
+
+async function lookAtSource(
+  { name, base }: ManifestPart,
+  wanted: VolumeRequest,
+  volumes: RestoreVolumes,
+): Promise<Source> {
+  if (base.method !== 'snapshot') {
+    if (wanted.initialization !== undefined)
+      throw new HoldfastError(
+        'InvalidInput',
+        `the part ${name} is a ${base.method} base: there are no blocks of a snapshot to load`,
+        {
+          details: { where: 'volume.initialization', given: wanted.initialization },
+          next: 'Leave initialization out.',
+        },
+      );
+    // Where the source has it in its own volume, so that the new one can take its place.
+    const dataPath = base.method === 'physical' && base.snapshot.type === 'ebs' ? base.snapshot.dataPath : '';
+    return { snapshot: null, look: null, filesystem: wanted.filesystem ?? 'xfs', dataPath: within(dataPath) };
+  }
+  const { type, snapshots, filesystem, dataPath } = base.snapshot;
+  if (type !== 'ebs')
+    throw unsuitable(
+      `The snapshot of ${name} is a copy in a directory, not a snapshot of EBS.`,
+      'Restore it on the machine that keeps it.',
+    );
+  const [only, ...others] = snapshots;
+  if (only === undefined || others.length > 0)
+    throw severalVolumes(
+      name,
+      snapshots.map(({ id }) => id),
+    );
+  if (filesystem !== 'xfs' && filesystem !== 'ext4' && filesystem !== 'ext3')
+    throw unsuitable(
+      `The volume of ${name} has the file system ${filesystem ?? 'of which nothing is known'}: a task mounts xfs, ext4 and ext3.`,
+      `Make a volume of it yourself: aws ec2 create-volume --snapshot-id ${only.id} --availability-zone ZONE`,
+    );
+  if (wanted.filesystem !== undefined && wanted.filesystem !== filesystem)
+    throw new HoldfastError('InvalidInput', `the snapshot of ${name} has the file system ${filesystem}`, {
+      details: { where: 'volume.filesystem', given: wanted.filesystem },
+      next: 'Leave filesystem out.',
+    });
+  const look = requireUsable(only.id, await volumes.findSnapshot(only.id));
+  return { snapshot: only.id, look, filesystem, dataPath: within(dataPath) };
+}
+
+function requireUsable(id: string, look: SnapshotLook | undefined): SnapshotLook {
+  if (look?.state === 'completed') return look;
+  throw new HoldfastError(
+    'ObjectNotFound',
+    look === undefined
+      ? `The snapshot ${id} of the backup is gone.`
+      : `The snapshot ${id} of the backup can't be used: EBS calls it ${look.state}.`,
+    {
+      details: { key: id },
+      next:
+        look === undefined
+          ? 'Look for it in the Recycle Bin of the region; else restore from another backup.'
+          : `Look at it: aws ec2 describe-snapshots --snapshot-ids ${id}. A pending one is usable once it is completed.`,
+    },
+  );
+}
+
+function severalVolumes(name: string, ids: readonly string[]): HoldfastError {
+  return unsuitable(
+    `The data of ${name} lies on ${ids.length} volumes (${ids.join(', ')}): a task gets one.`,
+    'Restore from a physical or logical backup; or make a volume of each yourself (aws ec2 create-volume --snapshot-id ID --availability-zone ZONE), all in one zone, and mount them as at the source.',
+  );
+}
+
+const unsuitable = (message: string, next: string) => new HoldfastError('TargetNotSuitable', message, { next });
+
+/** @throws TargetNotSuitable for a path that leads out of the volume */
+function within(dataPath: string): string {
+  if (!dataPath.split('/').includes('..') && !dataPath.startsWith('/')) return dataPath;
+  throw unsuitable(`The data directory ${dataPath} lies outside of its volume.`, 'Restore from another backup.');
+}
+
+function bytesNeeded(part: ManifestPart, slices: readonly ArchivedSlice[]): number {
+  const archived = slices.map((slice) => ({ slice }));
+  // A snapshot's files have their room; whether the oplog has, only the volume itself can say.
+  return isLogicalPart(part) || isPhysicalPart(part) ? neededBytes(part, archived) : 0;
+}
+
+async function placeVolume(part: ManifestPart, wanted: VolumeRequest, { volumes, subnets, stage }: VolumeTargets) {
+  const [zones, ofInstance, ofSource] = await Promise.all([
+    volumes.zonesOf(subnets),
+    requireInstance(wanted, volumes, stage),
+    zoneOfSource(part, volumes),
+  ]);
+  return chooseZone(wanted, { subnets: zones, ofInstance, ofSource });
+}
+
+async function zoneOfSource({ base }: ManifestPart, volumes: RestoreVolumes): Promise<string | undefined> {
+  if (base.method === 'logical' || base.snapshot.type !== 'ebs') return undefined;
+  const [first] = base.snapshot.snapshots;
+  return first && volumes.zoneOfVolume(first.volume);
+}
+
+/** @returns its zone; undefined where nothing is to be attached */
+async function requireInstance(
+  { attach }: VolumeRequest,
+  volumes: RestoreVolumes,
+  stage: string,
+): Promise<string | undefined> {
+  if (attach === undefined) return undefined;
+  const { instance, device } = attach;
+  const found = await volumes.findInstance(instance);
+  if (found === undefined)
+    throw unsuitable(
+      `There is no instance ${instance} in this region.`,
+      'Correct attach.instance, or leave attach out.',
+    );
+  if (!found.ofStage)
+    throw unsuitable(
+      `The instance ${instance} is not tagged as one that this stage may attach volumes to.`,
+      `Tag it: aws ec2 create-tags --resources ${instance} --tags Key=${resourceTags.stage},Value=${stage}; or leave attach out.`,
+    );
+  if (found.state !== 'running' && found.state !== 'stopped')
+    throw unsuitable(`The instance ${instance} is ${found.state}.`, 'Start it, name another, or leave attach out.');
+  if (!found.devices.some((used) => sameDevice(used, device))) return found.zone;
+  throw unsuitable(
+    `The device ${device} of ${instance} is in use; in use are ${found.devices.join(', ')}.`,
+    'Name a device that is free, or leave attach out and attach the volume yourself.',
+  );
+}

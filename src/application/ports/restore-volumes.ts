@@ -1,0 +1,55 @@
+/** A kept snapshot, as it is now. */
+export interface SnapshotLook {
+  readonly state: string;
+  readonly sizeGiB: number;
+  /** What it really holds; null where EBS doesn't say. */
+  readonly storedBytes: number | null;
+  /** ARN of the key that it is encrypted with; null for none. */
+  readonly kmsKey: string | null;
+}
+
+/** An instance that a volume is to be attached to. */
+export interface InstanceLook {
+  readonly zone: string;
+  /** `running`, `stopped`, … */
+  readonly state: string;
+  /** Names of devices that are in use. */
+  readonly devices: readonly string[];
+  /** Whether it is tagged as one of this stage's: only then something may be attached to it. */
+  readonly ofStage: boolean;
+}
+
+/** A volume that a restore made. */
+export interface MadeVolume {
+  readonly id: string;
+  readonly runId: string;
+  readonly part: string;
+  /** Of the worker that it was made for. */
+  readonly attempt: number;
+  readonly zone: string;
+  /** `creating`, `available`, `in-use`, `deleting`, `error`. */
+  readonly state: string;
+  readonly attachedTo: { readonly instance: string; readonly device: string } | null;
+  /** Whether it was made with everything of its snapshot on it. */
+  readonly fastRestored: boolean;
+  /** Whether its run has yet to say what becomes of it: only then it can be deleted. */
+  readonly unfinished: boolean;
+}
+
+/** Volumes that restores make and leave (AWS: EBS); ECS makes them, with their tasks. All fail with TargetUnreachable. */
+export interface RestoreVolumes {
+  /** Subnets by the availability zone that they are in. */
+  zonesOf(subnets: readonly string[]): Promise<Readonly<Record<string, string>>>;
+  /** @returns undefined when the volume is gone */
+  zoneOfVolume(id: string): Promise<string | undefined>;
+  findSnapshot(id: string): Promise<SnapshotLook | undefined>;
+  findInstance(id: string): Promise<InstanceLook | undefined>;
+  /** Volumes of this stage: of one run, or all whose runs have yet to say what becomes of them. */
+  list(runId?: string): Promise<readonly MadeVolume[]>;
+  /** Deletes a volume that nothing has attached; one that is attached stays. Nothing there is no fault. */
+  delete(id: string): Promise<void>;
+  /** Lets a volume go: it is whole, and whoever asked for it has it. It can't be deleted by the stage any more. */
+  release(id: string): Promise<void>;
+  /** @throws TargetNotSuitable when EC2 refuses it */
+  attach(id: string, to: { readonly instance: string; readonly device: string }): Promise<void>;
+}
