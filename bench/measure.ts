@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -11,6 +12,8 @@ export interface Measured {
   readonly cpuSeconds: number;
   readonly serverCpuSeconds: number;
   readonly peakMiB: number;
+  /** Of the run's process and of every process that it started and waited for. */
+  readonly treeCpuSeconds?: number;
   /** Further numbers that the run itself reports. */
   readonly [name: string]: unknown;
 }
@@ -36,13 +39,19 @@ export async function measureNode(
   args: readonly string[],
   serverPid: number,
 ): Promise<Measured> {
-  const before = await cpuSeconds(serverPid);
+  const [before, children] = [await cpuSeconds(serverPid), await cpuSeconds('self', [16, 17])];
   const child = spawn(program, [...flags, join(import.meta.dirname, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const ended = once(child, 'exit');
   const output = await text(child.stdout);
+  await ended;
   if (output === '') throw new HoldfastError('Internal', `${script} ${args.join(' ')} failed`);
-  return { ...(JSON.parse(output) as Measured), serverCpuSeconds: (await cpuSeconds(serverPid)) - before };
+  return {
+    ...(JSON.parse(output) as Measured),
+    serverCpuSeconds: (await cpuSeconds(serverPid)) - before,
+    treeCpuSeconds: (await cpuSeconds('self', [16, 17])) - children,
+  };
 }
 
 /** Peak resident set of a process and its children, in MiB; 0 when it is gone. */

@@ -17,6 +17,17 @@ async function findLogged(logPath: string, id: number): Promise<Record<string, u
   return found === undefined ? undefined : (JSON.parse(found) as { attr?: Record<string, unknown> }).attr;
 }
 
+const gigabyte = 1024 ** 3;
+
+/**
+ * A quarter of the memory that is left to this process, also in a container: recovery keeps what it changes in the cache,
+ * and one that is full makes its threads write instead. It is taken as it is needed. Less than 1 GB is too little for
+ * large transactions (mongod-process.ts).
+ */
+function cacheGigabytes(): number {
+  return Math.max(1, Math.floor(process.availableMemory() / 4 / gigabyte));
+}
+
 class LocalScratchServer implements ScratchServer {
   readonly password: string;
   readonly #server: MongodProcess;
@@ -74,7 +85,8 @@ export class LocalScratchServers implements ScratchServers {
       const password = randomBytes(96).toString('base64');
       await writeFile(keyFile, password, { mode: 0o600 });
       const server = await startMongod({
-        ...{ mongod, dbPath, args, keyFile, logPath, signal },
+        ...{ mongod, dbPath, keyFile, logPath, signal },
+        args: [`--wiredTigerCacheSizeGB=${cacheGigabytes()}`, ...args],
         ...(port !== undefined && { port }),
       });
       return new LocalScratchServer(server, folder, password);

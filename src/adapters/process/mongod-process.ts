@@ -85,15 +85,19 @@ async function explain(logPath: string, offset: number): Promise<string> {
   return (errors.length > 0 ? errors.slice(-3) : lines.slice(-1)).join('\n');
 }
 
+/** `--option`, or `--setParameter=name`. */
+function optionName(arg: string): string {
+  const [option = '', name = ''] = arg.split('=');
+  return option === '--setParameter' ? `${option}=${name}` : option;
+}
+
 function launch(options: MongodOptions, port: number, logPath: string): Running {
   const { mongod, dbPath, keyFile, args = [] } = options;
   const place = [`--dbpath=${dbPath}`, `--port=${port}`, '--bind_ip=127.0.0.1', '--nounixsocket'];
   const log = [`--logpath=${logPath}`, '--logappend'];
   const auth = keyFile === undefined ? [] : [`--keyFile=${keyFile}`];
-  // A parameter may be given once only: the caller's value wins.
-  const own = lean.filter(
-    (option) => !args.some((arg) => arg.split('=', 2).join('=') === option.split('=', 2).join('=')),
-  );
+  // An option or a parameter may be given once only: the caller's value wins.
+  const own = lean.filter((option) => !args.some((arg) => optionName(arg) === optionName(option)));
   const child = spawn(mongod, [...place, ...log, ...own, ...auth, ...args], { detached: true, stdio: 'ignore' });
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   ended.catch(() => undefined);

@@ -99,6 +99,22 @@ export function readOplogEntry(raw: Buffer): OplogEntry {
   };
 }
 
+/**
+ * Only when the entry was written: a sixth of the work of {@link readOplogEntry}, where nothing else is looked at.
+ * @throws CorruptSource when the bytes are no BSON document with `ts`
+ */
+export function readEntryOpTime(raw: Buffer): OpTime {
+  let ts: OpTime['ts'] | undefined;
+  let term: number | undefined;
+  for (const element of elements(raw)) {
+    if (element.name === 'ts') ts = readTimestamp(raw, element);
+    else if (element.name === 't') term = readNumber(raw, element);
+    if (ts && term !== undefined) break;
+  }
+  if (!ts) throw new HoldfastError('CorruptSource', 'An oplog entry has no ts.');
+  return { ts, t: term ?? -1 };
+}
+
 /** Consistency rules 6, 7 and 10. */
 export function transactionRole(entry: OplogEntry): TransactionRole | undefined {
   if (entry.op !== 'c' || entry.lsid === undefined || entry.txnNumber === undefined) return undefined;

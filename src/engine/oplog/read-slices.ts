@@ -1,7 +1,7 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
-import { readOplogEntry } from './oplog-entry.ts';
+import { readEntryOpTime } from './oplog-entry.ts';
 import type { CapturedSlice } from './read-chain.ts';
 import { decodeSlice, type Slice, type SliceHeader, verifySlice } from './slice-format.ts';
 
@@ -92,7 +92,7 @@ export function readSlices(store: ObjectStore, slices: readonly CapturedSlice[])
 /** @returns undefined when no entry is exactly that one */
 function positionOf(opTime: OpTime, entries: readonly Buffer[]): number | undefined {
   for (const [n, raw] of entries.entries()) {
-    const found = readOplogEntry(raw).opTime;
+    const found = readEntryOpTime(raw);
     if (compareTimestamps(found.ts, opTime.ts) >= 0) return sameOpTime(found, opTime) ? n : undefined;
   }
   return undefined;

@@ -6,7 +6,7 @@ import { type OpTime, opTimeSchema, sameOpTime } from '../../domain/timestamp.ts
 import { maxBsonSize } from '../bson/raw-document.ts';
 import { splitDocuments } from '../bson/raw-values.ts';
 import { compressZstdFrame, decompressZstdFrame, zstdFrameLength } from '../packs/zstd-frames.ts';
-import { readOplogEntry } from './oplog-entry.ts';
+import { readEntryOpTime } from './oplog-entry.ts';
 
 /**
  * A slice is one object: a zstd frame with the header document, then zstd frames with whole oplog entries, raw. Stock
@@ -127,7 +127,7 @@ async function* entryFrames(key: string, stored: Buffer, offset: number, rawByte
 }
 
 function requireOpTime(key: string, which: string, entry: Buffer | undefined, expected: OpTime): void {
-  if (!entry || !sameOpTime(readOplogEntry(entry).opTime, expected)) throw damaged(key, `its ${which} entry differs`);
+  if (!entry || !sameOpTime(readEntryOpTime(entry), expected)) throw damaged(key, `its ${which} entry differs`);
 }
 
 /**

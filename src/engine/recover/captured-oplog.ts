@@ -7,7 +7,7 @@ import {
   sameOpTime,
   type Timestamp,
 } from '../../domain/timestamp.ts';
-import { readOplogEntry } from '../oplog/oplog-entry.ts';
+import { readEntryOpTime } from '../oplog/oplog-entry.ts';
 import { readSliceStream, type SliceInStore } from '../oplog/read-slices.ts';
 
 /** What was found on the way; complete once the last piece was read. */
@@ -40,7 +40,7 @@ export async function* missingEntries(input: MissingInput, facts: OplogFacts): A
   for await (const piece of readSliceStream(slices)) {
     const missing: Buffer[] = [];
     for (const raw of piece) {
-      const { opTime } = readOplogEntry(raw);
+      const opTime = readEntryOpTime(raw);
       if (facts.end && compareTimestamps(facts.end.ts, opTime.ts) >= 0) throw outOfOrder(facts.end, opTime);
       if (compareTimestamps(opTime.ts, restoreTime) > 0) {
         if (missing.length > 0) yield missing;

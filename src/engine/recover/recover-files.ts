@@ -2,6 +2,7 @@ import type { Logger } from '../../application/ports/logger.ts';
 import type { ScratchServers } from '../../application/ports/scratch-servers.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { OpTime, Timestamp } from '../../domain/timestamp.ts';
+import { readAhead } from '../oplog/read-ahead.ts';
 import type { SliceInStore } from '../oplog/read-slices.ts';
 import { insertDocuments } from '../restore/insert-documents.ts';
 import { missingEntries, type OplogFacts } from './captured-oplog.ts';
@@ -91,10 +92,12 @@ async function append(
   );
   const facts: OplogFacts = { end: undefined, count: 0 };
   const target = { client, host: undefined, signal };
-  for await (const entries of missingEntries({ slices, restoreTime, safe }, facts)) {
+  let appended = 0;
+  for await (const entries of readAhead(missingEntries({ slices, restoreTime, safe }, facts))) {
     signal.throwIfAborted();
     await insertDocuments(target, 'local.oplog.rs', Buffer.concat(entries));
-    onAppended(facts.count);
+    appended += entries.length;
+    onAppended(appended);
   }
   if (!facts.end) throw new HoldfastError('Internal', 'the captured oplog was read without an end');
   await truncateOplogAfter(client, restoreTime);

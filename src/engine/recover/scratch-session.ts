@@ -23,9 +23,15 @@ interface ScratchStart {
   readonly port?: number;
 }
 
+/**
+ * Entries that recovery applies side by side before it reads the next; by default 5,000. After each batch its threads
+ * wait for the slowest, and nothing is read meanwhile. What a batch may hold in bytes (100 MB) stays as it is.
+ */
+const largeBatches = ['replBatchLimitOperations=50000'];
+
 /** Applies the oplog at the start, is read-only, and leaves at its end what was applied. */
 export const asRecovery: ScratchStart = {
-  parameters: ['recoverFromOplogAsStandalone=true', 'takeUnstableCheckpointOnShutdown=true'],
+  parameters: ['recoverFromOplogAsStandalone=true', 'takeUnstableCheckpointOnShutdown=true', ...largeBatches],
 };
 
 /** Nothing but what is asked for may write: no refresh of sessions, no deletion of what has expired. */
