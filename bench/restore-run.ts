@@ -45,8 +45,7 @@ async function insertMany(client: MongoClient, { manifest, folder }: BenchBackup
     const { db, coll } = splitNamespace(namespace.ns);
     if (db !== 'bench' || coll.startsWith('system.') || namespace.type !== 'collection') continue;
     const collection = client.db(db).collection(coll);
-    const frames = index.frames.filter(({ ns }) => ns === namespace.ns);
-    for (const run of joinFrames(frames, 8 * 1024 * 1024))
+    for (const run of joinFrames(index.frames.of(namespace.ns), 8 * 1024 * 1024))
       for await (const { raw } of readFrames({ store, codec: index.codec, keyOf }, run)) {
         const decoded: Document[] = [];
         for (const document of splitDocuments(raw)) decoded.push(BSON.deserialize(document));

@@ -2,10 +2,10 @@ import * as z from 'zod';
 import { isDataPath } from './data-files.ts';
 
 /**
- * Decoded, an index of this size describes a million frames, 4 TB: more is refused by the dump that would write it, and
- * is a damaged or hostile object to whoever reads it.
+ * Decoded, an index of this size describes four million frames, 16 TB: more is refused by the dump that would write it,
+ * and is a damaged or hostile object to whoever reads it. It is never in memory as a whole.
  */
-export const maxIndexBytes = 256 * 1024 * 1024;
+export const maxIndexBytes = 1024 * 1024 * 1024;
 
 /** The lines of `index.ndjson.zst`: what is in the packs of one part (docs/developer-guide/formats.md). */
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);

@@ -63,7 +63,7 @@ describe('every codec', () => {
     expect(findDifferences(source, await readDeploymentState(target.client()))).toEqual([]);
 
     const { base } = onlyPart(manifest);
-    const { frames } = await readIndex(store, base.index);
+    const frames = [...(await readIndex(store, base.index)).frames];
     const ofFrames = frames.filter(({ ns }) => ns === 'shop.frames');
     expect(ofFrames.length, 'a collection of several frames').toBeGreaterThan(1);
     expect(frames.find(({ ns }) => ns === 'shop.largest')?.rawLength).toBe(16 * 1024 * 1024);

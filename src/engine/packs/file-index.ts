@@ -7,6 +7,7 @@ import {
   type IndexPack,
   type IndexPiece,
 } from '../../domain/backup-index.ts';
+import { FrameTable } from './frame-table.ts';
 import { damagedIndex, type ExpectedIndex, readIndexLines } from './read-index-lines.ts';
 
 /** What is in the packs of a physical base. */
@@ -18,11 +19,13 @@ export interface FileIndex {
   /** Each after the one that it lies in. */
   readonly directories: readonly IndexDirectory[];
   readonly files: readonly IndexedFile[];
+  /** In the order of the files; of each from its first byte to its last, without a gap. */
+  readonly pieces: FrameTable<IndexPiece>;
 }
 
 export interface IndexedFile extends IndexFile {
-  /** From the file's first byte to its last, without a gap. */
-  readonly pieces: readonly IndexPiece[];
+  /** How many pieces it has. */
+  readonly pieces: number;
 }
 
 /** No piece is larger, stored or raw. */
@@ -47,14 +50,12 @@ function checkPaths(key: string, { directories, files }: FileIndex): void {
 }
 
 /** The pieces of a file are its bytes, in order, each in a pack that is listed. */
-function checkPieces(key: string, packs: ReadonlyMap<string, IndexPack>, { file, size, pieces }: IndexedFile): void {
+function checkPieces(key: string, { packs, pieces }: FileIndex, { file, size }: IndexedFile): void {
   let at = 0;
-  for (const { pack: name, offset, length, rawLength, fileOffset } of pieces) {
+  for (const { pack: name, offset, length, rawLength, fileOffset } of pieces.of(file)) {
     const pack = packs.get(name);
     if (!pack) throw damagedIndex(key, `a piece of ${file} names the pack ${name}, which is not listed`);
     if (offset + length > pack.size) throw damagedIndex(key, `a piece of ${file} ends after its pack`);
-    if (Math.max(length, rawLength) > maxPieceBytes)
-      throw damagedIndex(key, `a piece of ${file} claims to be too large`);
     if (fileOffset !== at || rawLength === 0) throw damagedIndex(key, `the pieces of ${file} do not follow each other`);
     at += rawLength;
   }
@@ -70,19 +71,23 @@ export async function readFileIndex(store: ObjectStore, expected: ExpectedIndex)
   const { key } = expected;
   const packs = new Map<string, IndexPack>();
   const directories: IndexDirectory[] = [];
-  const files: (IndexFile & { readonly pieces: IndexPiece[] })[] = [];
+  const files: (IndexFile & { pieces: number })[] = [];
+  const pieces = new FrameTable<IndexPiece>('piece');
   const { backupId, part, codec } = await readIndexLines(store, expected, fileIndexLineSchema, (line) => {
     if (line.kind === 'pack') packs.set(line.pack, line);
     else if (line.kind === 'directory') directories.push(line);
-    else if (line.kind === 'file') files.push({ ...line, pieces: [] });
+    else if (line.kind === 'file') files.push({ ...line, pieces: 0 });
     else {
       const file = files.at(-1);
       if (file?.file !== line.file) throw damagedIndex(key, `a piece of ${line.file} does not follow its file`);
-      file.pieces.push(line);
+      if (Math.max(line.length, line.rawLength) > maxPieceBytes)
+        throw damagedIndex(key, `a piece of ${line.file} claims to be too large`);
+      pieces.add(line);
+      file.pieces += 1;
     }
   });
-  const index = { backupId, part, codec, packs, directories, files };
+  const index = { backupId, part, codec, packs, directories, files, pieces };
   checkPaths(key, index);
-  for (const file of files) checkPieces(key, packs, file);
+  for (const file of files) checkPieces(key, index, file);
   return index;
 }

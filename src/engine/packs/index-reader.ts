@@ -6,6 +6,7 @@ import {
   type IndexNamespace,
   type IndexPack,
 } from '../../domain/backup-index.ts';
+import { FrameTable } from './frame-table.ts';
 import { damagedIndex as damaged, type ExpectedIndex, readIndexLines } from './read-index-lines.ts';
 
 /** What is in the packs of one part, as `index.ndjson.zst` says. */
@@ -16,7 +17,7 @@ export interface BackupIndex {
   readonly namespaces: readonly IndexNamespace[];
   readonly packs: ReadonlyMap<string, IndexPack>;
   /** In the order of the index: that of the scan within a namespace. */
-  readonly frames: readonly IndexFrame[];
+  readonly frames: FrameTable<IndexFrame>;
 }
 
 /** No frame is larger, stored or raw: one document at most when it is larger than the frames that are aimed at. */
@@ -49,7 +50,6 @@ function checkReferences(key: string, { namespaces, packs, frames }: BackupIndex
     const pack = packs.get(name);
     if (!pack) throw damaged(key, `a frame of ${ns} names the pack ${name}, which is not listed`);
     if (offset + length > pack.size) throw damaged(key, `a frame of ${ns} ends after its pack`);
-    if (Math.max(length, rawLength) > maxFrameBytes) throw damaged(key, `a frame of ${ns} claims to be too large`);
     const promised = byName.get(ns);
     if (!promised) throw damaged(key, `a frame belongs to ${ns}, which is not listed`);
     promised.documents += documents;
@@ -71,11 +71,15 @@ export async function readIndex(store: ObjectStore, expected: ExpectedIndex): Pr
   const { key } = expected;
   const namespaces: IndexNamespace[] = [];
   const packs = new Map<string, IndexPack>();
-  const frames: IndexFrame[] = [];
+  const frames = new FrameTable<IndexFrame>('frame');
   const header = await readIndexLines(store, expected, indexLineSchema, (line) => {
     if (line.kind === 'namespace') namespaces.push(line);
     else if (line.kind === 'pack') packs.set(line.pack, line);
-    else frames.push(line);
+    else {
+      if (Math.max(line.length, line.rawLength) > maxFrameBytes)
+        throw damaged(key, `a frame of ${line.ns} claims to be too large`);
+      frames.add(line);
+    }
   });
   const index = { backupId: header.backupId, part: header.part, codec: header.codec, namespaces, packs, frames };
   checkReferences(key, index);

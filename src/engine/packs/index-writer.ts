@@ -21,7 +21,7 @@ function* inChunks(lines: Iterable<IndexLine | FileIndexLine>, maxBytes: number)
       throw new HoldfastError(
         'MethodNotAvailable',
         `The base has too many frames for one index, which is ${maxBytes} bytes at most.`,
-        { next: 'Split the data over several replica sets: a base holds about 4 TB.' },
+        { next: 'Split the data over several replica sets: a base holds about 16 TB.' },
       );
     text = '';
     return bytes;

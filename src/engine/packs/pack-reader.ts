@@ -2,9 +2,10 @@ import { hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { Codec, IndexFrame, IndexPiece } from '../../domain/backup-index.ts';
+import type { Codec, IndexFrame } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { documentLength } from '../bson/raw-document.ts';
+import type { Stored } from './frame-table.ts';
 import { freeBytes } from './free-bytes.ts';
 import { decompressZstdFrame } from './zstd-frames.ts';
 
@@ -12,9 +13,6 @@ import { decompressZstdFrame } from './zstd-frames.ts';
 const maxRawLength = 64 * 1024 * 1024;
 
 const inflate = promisify(gunzip);
-
-/** What lies in a pack: documents of a namespace, or bytes of a file. */
-type Stored = IndexFrame | IndexPiece;
 
 /** Frames of one pack that lie next to each other and are read by one request. */
 export interface FrameRun<F extends Stored = IndexFrame> {
@@ -34,24 +32,25 @@ function damaged(key: string, frame: Stored, what: string, cause?: unknown): Hol
 }
 
 /**
- * Joins neighbouring frames to runs, in the order given: ten thousand small collections are few requests.
+ * Joins neighbouring frames to runs, in the order given: ten thousand small collections are few requests. A run is made
+ * when it is asked for.
  * @param maxBytes of stored and of raw bytes in one run; a larger frame is a run of its own
  */
-export function joinFrames<F extends Stored>(frames: readonly F[], maxBytes: number): FrameRun<F>[] {
-  const runs: { pack: string; offset: number; length: number; raw: number; frames: F[] }[] = [];
+export function* joinFrames<F extends Stored>(frames: Iterable<F>, maxBytes: number): Generator<FrameRun<F>> {
+  let run: { pack: string; offset: number; length: number; raw: number; frames: F[] } | undefined;
   for (const frame of frames) {
-    const run = runs.at(-1);
     const follows = run !== undefined && run.pack === frame.pack && run.offset + run.length === frame.offset;
-    if (follows && Math.max(run.length + frame.length, run.raw + frame.rawLength) <= maxBytes) {
+    if (run && follows && Math.max(run.length + frame.length, run.raw + frame.rawLength) <= maxBytes) {
       run.frames.push(frame);
       run.length += frame.length;
       run.raw += frame.rawLength;
     } else {
+      if (run) yield run;
       const { pack, offset, length, rawLength } = frame;
-      runs.push({ pack, offset, length, raw: rawLength, frames: [frame] });
+      run = { pack, offset, length, raw: rawLength, frames: [frame] };
     }
   }
-  return runs;
+  if (run) yield run;
 }
 
 async function decompress(stored: Buffer, codec: Codec, rawLength: number): Promise<Buffer> {

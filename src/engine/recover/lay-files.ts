@@ -34,7 +34,7 @@ class OpenFiles {
 
   constructor(directory: string, files: readonly IndexedFile[]) {
     this.#directory = directory;
-    for (const file of files) this.#left.set(file.file, { file, pieces: file.pieces.length });
+    for (const file of files) this.#left.set(file.file, { file, pieces: file.pieces });
   }
 
   async write({ file: name, fileOffset }: IndexPiece, raw: Buffer): Promise<void> {
@@ -74,13 +74,6 @@ class OpenFiles {
   }
 }
 
-/** In the order of the packs: each is read once, from its start to its end. */
-function divide(files: readonly IndexedFile[]): FrameRun<IndexPiece>[] {
-  const pieces = files.flatMap((file) => file.pieces);
-  pieces.sort((a, b) => (a.pack < b.pack ? -1 : a.pack > b.pack ? 1 : a.offset - b.offset));
-  return joinFrames(pieces, maxRunBytes);
-}
-
 const memoryOf = ({ length, frames }: FrameRun<IndexPiece>): number =>
   length + frames.reduce((most, { rawLength }) => Math.max(most, rawLength), 0);
 
@@ -98,8 +91,8 @@ export async function layFiles({ directory, index, packs, parallel }: LayInput, 
   const budget = new ByteBudget(layBytes);
   let laid = 0;
   try {
-    for (const file of index.files) if (file.pieces.length === 0) await open.createEmpty(file);
-    await runParallel(divide(index.files), parallel, async (run) => {
+    for (const file of index.files) if (file.pieces === 0) await open.createEmpty(file);
+    await runParallel(joinFrames(index.pieces.inPackOrder(), maxRunBytes), parallel, async (run) => {
       deps.signal.throwIfAborted();
       const release = await budget.acquire(memoryOf(run));
       try {

@@ -12,8 +12,7 @@ const maxRunBytes = 1024 * 1024;
 const currentSchema = 5;
 
 async function schemaOfBackup(index: BackupIndex, packs: PackSource): Promise<number> {
-  const frames = index.frames.filter(({ ns }) => ns === versionNs);
-  for (const run of joinFrames(frames, maxRunBytes))
+  for (const run of joinFrames(index.frames.of(versionNs), maxRunBytes))
     for await (const { raw } of readFrames(packs, run))
       for (const document of splitDocuments(raw)) {
         const { _id, currentVersion } = BSON.deserialize(document) as { _id: unknown; currentVersion?: number };

@@ -1,4 +1,4 @@
-import type { IndexFrame, IndexNamespace } from '../../domain/backup-index.ts';
+import type { IndexNamespace } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { findElement } from '../bson/raw-document.ts';
 import { readFlag, splitDocuments } from '../bson/raw-values.ts';
@@ -111,30 +111,24 @@ async function loadRuns(runs: Iterable<FrameRun>, insert: Insert, budget: ByteBu
 
 interface Work {
   /** Runs in any order, by any connection, in the order of the packs. */
-  readonly runs: readonly FrameRun[];
+  readonly runs: Iterable<FrameRun>;
   /** Per capped collection: one connection, natural order. */
-  readonly ordered: readonly (readonly FrameRun[])[];
-  readonly views: readonly { readonly ns: string; readonly uuid: string; readonly runs: readonly FrameRun[] }[];
+  readonly ordered: readonly Iterable<FrameRun>[];
+  readonly views: readonly { readonly ns: string; readonly uuid: string; readonly runs: Iterable<FrameRun> }[];
 }
 
-function divideWork(index: BackupIndex, carried: readonly CarriedCollection[]): Work {
-  const framesOf = new Map<string, IndexFrame[]>();
-  for (const frame of index.frames) {
-    const frames = framesOf.get(frame.ns);
-    if (frames) frames.push(frame);
-    else framesOf.set(frame.ns, [frame]);
-  }
-  const any: IndexFrame[] = [];
-  const ordered: FrameRun[][] = [];
-  const views: { ns: string; uuid: string; runs: FrameRun[] }[] = [];
+/** Runs are made when they are asked for: of terabytes there are too many to have them all. */
+function divideWork({ frames }: BackupIndex, carried: readonly CarriedCollection[]): Work {
+  const any = new Set<string>();
+  const ordered: Iterable<FrameRun>[] = [];
+  const views: { ns: string; uuid: string; runs: Iterable<FrameRun> }[] = [];
   for (const { ns, uuid, capped } of carried) {
-    const frames = framesOf.get(ns) ?? [];
-    if (ns.endsWith('.system.views')) views.push({ ns, uuid, runs: joinFrames(frames, maxRunBytes) });
-    else if (capped) ordered.push(joinFrames(frames, maxRunBytes));
-    else for (const frame of frames) any.push(frame);
+    if (ns.endsWith('.system.views')) views.push({ ns, uuid, runs: joinFrames(frames.of(ns), maxRunBytes) });
+    else if (capped) ordered.push(joinFrames(frames.of(ns), maxRunBytes));
+    else any.add(ns);
   }
-  any.sort((a, b) => (a.pack < b.pack ? -1 : a.pack > b.pack ? 1 : a.offset - b.offset));
-  return { runs: joinFrames(any, maxRunBytes), ordered, views };
+  const inPackOrder = frames.inPackOrder((ns) => any.has(ns));
+  return { runs: joinFrames(inPackOrder, maxRunBytes), ordered, views };
 }
 
 /**

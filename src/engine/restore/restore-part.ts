@@ -71,7 +71,10 @@ class Restore {
     const map = selected ? new FinalNames(selected.collections) : new CollectionMap();
     this.#finish = { client, signal, map, catalog: new CollectionCatalog() };
     const loaded = new Set(carriedCollections(index, input.users, selected?.collections).map(({ ns }) => ns));
-    const totalBytes = index.frames.reduce((sum, { ns, rawLength }) => sum + (loaded.has(ns) ? rawLength : 0), 0);
+    const totalBytes = [...index.frames.rawBytesByName()].reduce(
+      (sum, [ns, raw]) => sum + (loaded.has(ns) ? raw : 0),
+      0,
+    );
     const totals = { totalBytes, totalEntries: prepared.scan.entries };
     this.#progress = { phase: 'load', documents: 0, rawBytes: 0, entries: 0, ...totals };
   }

@@ -23,7 +23,7 @@ const bucketsPrefix = 'system.buckets.';
 /** The rows of system.views that the base holds. @throws CorruptObject, ObjectNotFound */
 export async function readBaseViews(index: BackupIndex, packs: PackSource): Promise<BaseView[]> {
   const uuids = new Map(index.namespaces.map(({ ns, uuid }) => [ns, uuid]));
-  const frames = index.frames.filter(({ ns }) => ns.endsWith('.system.views'));
+  const frames = index.frames.inPackOrder((ns) => ns.endsWith('.system.views'));
   const found: BaseView[] = [];
   for (const run of joinFrames(frames, maxRunBytes))
     for await (const { frame, raw } of readFrames(packs, run))

@@ -71,9 +71,9 @@ async function stored({ index: written }: Awaited<ReturnType<typeof copy>>): Pro
   const index = await readFileIndex(store, written);
   const keyOf = (pack: string) => `orders/backups/b/rs0/packs/${pack}.pack`;
   const found: Record<string, string> = {};
-  for (const { file, pieces } of index.files) {
+  for (const { file } of index.files) {
     const bytes: Buffer[] = [];
-    for (const run of joinFrames(pieces, 8 * MiB))
+    for (const run of joinFrames(index.pieces.of(file), 8 * MiB))
       for await (const { raw } of readFrames({ store, codec: index.codec, keyOf }, run)) bytes.push(raw);
     found[file] = hash('sha256', Buffer.concat(bytes));
   }

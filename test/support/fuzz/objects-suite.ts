@@ -60,7 +60,7 @@ function describeIndex(budget: FuzzBudget): void {
     .split('\n')
     .map((line) => JSON.parse(line) as Json);
   const total = (index: Awaited<ReturnType<typeof read>>) =>
-    index.frames.reduce((sum, { documents }) => sum + documents, 0);
+    [...index.frames].reduce((sum, { documents }) => sum + documents, 0);
 
   describe('index', () => {
     it('reads the seed', async () => {

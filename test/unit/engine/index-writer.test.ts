@@ -71,7 +71,7 @@ describe('writeIndex', () => {
         expect(await store.checksum(key)).toBe(written.crc32);
         const index = await readIndex(store, written);
         expect(index.namespaces).toEqual(namespaces);
-        expect(index.frames).toEqual(frames);
+        expect([...index.frames]).toEqual(frames);
         expect([...index.packs.values()]).toEqual(packs);
       }),
       { numRuns: 60 },
