@@ -56,7 +56,7 @@ async function copy(
     throw new HoldfastError('Internal', `the snapshot of ${part} of run ${runId} cannot be copied`);
   }
   const startedAt = clock.now().toISOString();
-  const progress = new ProgressFile({ state, clock, logger, runId, part });
+  const progress = new ProgressFile({ state, clock, logger, runId, part, interval: deps.progressInterval });
   try {
     const copied = await copyFiles(
       {

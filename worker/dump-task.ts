@@ -51,7 +51,8 @@ async function dump(
   const settings = await readConfig(state, plan.runId);
   const input = await describeDump(task, plan, deps);
   const store = deps.openStorage(storageOf(settings, plan.storage));
-  const progress = new ProgressFile({ state, clock, logger, runId: plan.runId, part: task.part });
+  const shown = { runId: plan.runId, part: task.part, interval: deps.progressInterval };
+  const progress = new ProgressFile({ state, clock, logger, ...shown });
   const deployment = deploymentOf(settings, plan.deployment);
   const onChange = (state: string | null): void => {
     progress.showBrake(state);

@@ -6,9 +6,6 @@ import { stateKeys } from '../src/domain/names.ts';
 import { addSample, bytesPerSecond, etaSeconds, type ProgressSample } from '../src/domain/progress.ts';
 import type { Progress } from '../src/domain/run.ts';
 
-/** How often progress is written, in milliseconds. */
-const interval = 1000;
-
 export type WorkDone = Pick<Progress, 'phase' | 'documents' | 'rawBytes' | 'storedBytes' | 'totalBytes'>;
 
 export interface ProgressFileOptions {
@@ -17,9 +14,11 @@ export interface ProgressFileOptions {
   readonly logger: Logger;
   readonly runId: string;
   readonly part: string;
+  /** Milliseconds between two writes, a new phase apart. */
+  readonly interval: number;
 }
 
-/** Writes `progress.json` about once a second, however often it is told; one write at a time. */
+/** Writes `progress.json` once in an interval, however often it is told; one write at a time. */
 export class ProgressFile {
   readonly #options: ProgressFileOptions;
   #samples: readonly ProgressSample[] = [];
@@ -38,7 +37,7 @@ export class ProgressFile {
     const now = this.#options.clock.now().getTime();
     // Each phase has a rate of its own.
     if (work.phase !== this.#phase) this.#samples = [];
-    const due = now - this.#written >= interval || work.phase !== this.#phase;
+    const due = now - this.#written >= this.#options.interval || work.phase !== this.#phase;
     if (!due || this.#writing !== undefined) return;
     this.#phase = work.phase;
     this.#written = now;

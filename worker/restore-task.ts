@@ -63,7 +63,7 @@ async function restore(
   const key = artifactKeys.manifest(deployment, backupId);
   const manifest = await readManifest({ storage: store, storageName: plan.storage, deployment, backupId, key });
   const restoreTime = plan.restoreTime ?? manifest.restoreTime;
-  const progress = new ProgressFile({ state, clock, logger, runId, part });
+  const progress = new ProgressFile({ state, clock, logger, runId, part, interval: deps.progressInterval });
   const onProgress: RestorePartDeps['onProgress'] = ({ phase, documents, rawBytes, totalBytes }) => {
     progress.report({ phase, documents, rawBytes, storedBytes: 0, totalBytes });
   };

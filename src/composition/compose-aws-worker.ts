@@ -4,6 +4,7 @@ import { LocalScratchServers } from '../adapters/process/local-scratch-servers.t
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { progressIntervals } from '../domain/progress.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
 import type { ComposedWorker } from './compose-worker.ts';
 import { makeOpenReadMember } from './open-member.ts';
@@ -26,6 +27,7 @@ export function composeFargateWorker(
       clock,
       logger,
       toolVersion: packageJson.version,
+      progressInterval: progressIntervals.fargate,
       openMember: makeOpenReadMember({ readSecret }),
       openTarget: makeOpenTarget({ readSecret }),
       snapshotRoot: ({ dataPath }) => {

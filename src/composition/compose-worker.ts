@@ -12,6 +12,7 @@ import type { MakeTemporaryFolder } from '../application/ports/temporary-folder.
 import type { OpenTarget } from '../application/restore-target.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { SnapshotFacts } from '../domain/base.ts';
+import { progressIntervals } from '../domain/progress.ts';
 import { LocalStorages } from './local-storages.ts';
 import { makeOpenReadMember, type ReadMemberConnection } from './open-member.ts';
 import { localSnapshotRoot } from './snapshot-root.ts';
@@ -25,6 +26,8 @@ export interface WorkerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly toolVersion: string;
+  /** Milliseconds between two writes of the progress. */
+  readonly progressInterval: number;
   readonly openMember: (member: ReadMemberConnection) => Promise<MongoClient>;
   readonly openTarget: OpenTarget;
   readonly scratch: ScratchServers;
@@ -58,6 +61,7 @@ export function composeWorker(
   return {
     deps: {
       ...{ state, openStorage, clock, logger, toolVersion: packageJson.version, openMember, openTarget },
+      progressInterval: progressIntervals.local,
       ...{ snapshotRoot: localSnapshotRoot, scratch: new LocalScratchServers(), makeTemporaryFolder },
     },
     close: async () => {

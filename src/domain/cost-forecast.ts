@@ -1,5 +1,6 @@
 import { awsCaptureWait, nextCaptureWait } from './capture-wait.ts';
 import { type Price, prices, pricesDate, pricesRegion } from './prices.ts';
+import { progressIntervals } from './progress.ts';
 import { sweepEveryMinutes, workerTaskSize } from './stage-sizes.ts';
 
 /** What a deployment's policy costs on AWS by the month. Pure: sizes and counts in, items out. */
@@ -98,8 +99,8 @@ function storage({ backupsPerMonth, backupsKept, rawBytes, storedBytes, storedOn
   const { packBytes, uploadBytes, runWrites, runReads } = costAssumptions;
   const packs = Math.ceil(storedBytes / packBytes);
   const uploads = Math.ceil(storedBytes / uploadBytes) + 2 * packs;
-  // Beside each pack a record of the checkpoint; and the progress, once a second.
-  const writes = runWrites + packs + dumpSeconds + (storedOnAws ? uploads : 0);
+  // Beside each pack a record of the checkpoint; and the progress.
+  const writes = runWrites + packs + (dumpSeconds * 1000) / progressIntervals.fargate + (storedOnAws ? uploads : 0);
   // Cancel, fence and later attempts are looked for before each pack, a cancel every second; each pack is checked at the end.
   const reads = runReads + dumpSeconds + 3 * packs + (storedOnAws ? 2 * packs : 0);
   const used = rawBytes === 0 ? 0 : backupsPerMonth;

@@ -178,7 +178,7 @@ export const leaseSchema = z.strictObject({
 });
 export type Lease = z.infer<typeof leaseSchema>;
 
-/** What `holdfast status` shows: written by the worker every second or so. */
+/** What `holdfast status` shows: written by the worker every second, on Fargate every ten. */
 export const progressSchema = z.strictObject({
   schemaVersion: z.literal(1),
   part: z.string(),

@@ -67,7 +67,8 @@ async function begin(runId: string): Promise<WorkerTask> {
 function work(task: WorkerTask) {
   const unused = () => Promise.reject(new ProcessDied('not used'));
   const unusable = { scratch: { find: unused, start: unused }, makeTemporaryFolder: unused, snapshotRoot: () => '' };
-  return runRestoreTask(task, { ...world.deps, openMember: unused, ...unusable }, new AbortController().signal);
+  const deps = { ...world.deps, openMember: unused, progressInterval: 1000, ...unusable };
+  return runRestoreTask(task, deps, new AbortController().signal);
 }
 
 /** The process dies before it writes that key; another one lives on. */

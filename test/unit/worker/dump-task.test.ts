@@ -24,6 +24,7 @@ test('a worker that finds the base of an earlier one complete reads nothing agai
     makeTemporaryFolder: openMember,
     snapshotRoot: () => '',
   };
-  const output = await runDumpTask(task, { ...world.deps, openMember, ...unusable }, new AbortController().signal);
+  const deps = { ...world.deps, openMember, progressInterval: 1000, ...unusable };
+  const output = await runDumpTask(task, deps, new AbortController().signal);
   expect(output).toEqual({ part: 'rs0', attempt: 1, documents: 5, storedBytes: 6 });
 });

@@ -24,7 +24,7 @@ test('progress is written about once a second however often it is told, with rat
     return put(...args);
   };
   const clock = new VirtualClock();
-  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0' });
+  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0', interval: 1000 });
   for (let tick = 0; tick <= 50; tick += 1) {
     file.report(work(tick * 100));
     await clock.advance(100);
@@ -36,10 +36,27 @@ test('progress is written about once a second however often it is told, with rat
   expect(progress.bytesPerSecond).toBeCloseTo(980, -1);
 });
 
+test('a longer interval writes as much less often', async () => {
+  const state = new MemoryObjectStore();
+  let writes = 0;
+  const put = state.put.bind(state);
+  state.put = (...args) => {
+    writes += 1;
+    return put(...args);
+  };
+  const clock = new VirtualClock();
+  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0', interval: 10_000 });
+  for (let second = 0; second <= 60; second += 1) {
+    file.report(work(second * 100));
+    await clock.advance(1000);
+  }
+  expect(writes).toBe(7);
+});
+
 test('a new phase is shown at once, and its rate is its own', async () => {
   const state = new MemoryObjectStore();
   const clock = new VirtualClock();
-  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0' });
+  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0', interval: 1000 });
   file.report(work(9000, 'load'));
   await clock.advance(100);
   file.report(work(9000, 'replay'));
@@ -53,7 +70,7 @@ test('a new phase is shown at once, and its rate is its own', async () => {
 test('what holds the work back is shown while nothing else is reported, and gone when it is over', async () => {
   const state = new MemoryObjectStore();
   const clock = new VirtualClock();
-  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0' });
+  const file = new ProgressFile({ state, clock, logger: noLogger, runId: 'run-1', part: 'rs0', interval: 1000 });
   const shown = () => readDocument(state, stateKeys.progress('run-1'), progressSchema);
   file.report(work(9000));
   await clock.advance(1000);
@@ -69,7 +86,14 @@ test('what holds the work back is shown while nothing else is reported, and gone
 test('progress that cannot be written stops no work', async () => {
   const state = new MemoryObjectStore();
   state.put = () => Promise.reject(new TypeError('no disk'));
-  const file = new ProgressFile({ state, clock: new VirtualClock(), logger: noLogger, runId: 'run-1', part: 'rs0' });
+  const file = new ProgressFile({
+    state,
+    clock: new VirtualClock(),
+    logger: noLogger,
+    runId: 'run-1',
+    part: 'rs0',
+    interval: 1000,
+  });
   file.report(work(1));
   await expect(file.flush()).resolves.toBeUndefined();
 });
