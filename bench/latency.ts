@@ -4,7 +4,7 @@
  * collections, by files under a lock, or not at all: in turn, medians of the runs' percentiles, and their ratios.
  * HOLDFAST_BENCH_SCALE (1 = 1.85 GB, default 0.3), HOLDFAST_BENCH_RUNS (default 3).
  */
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -60,6 +60,16 @@ function openProduct({ uri, hidden }: ReplicaSetServers): Promise<HoldfastClient
   return openEmbedded({ settings });
 }
 
+/** What the one before left to do is no part of the next: the locked member catches up, the disk writes what it was given. */
+async function settled(): Promise<void> {
+  await set
+    .client()
+    .db('application')
+    .collection('settled')
+    .insertOne({}, { writeConcern: { w: 3 } });
+  spawnSync('sync');
+}
+
 /** @returns seconds for which the member was locked; 0 when it was not */
 async function backUp(client: HoldfastClient, method: Method): Promise<number> {
   const { runId } = await client.startBackup({ deployment: 'bench', method, requestedBy: 'bench' });
@@ -83,7 +93,7 @@ try {
     // The first round only warms caches and code.
     for (let run = 0; run <= runs; run++)
       for (const variant of variants) {
-        await set.healthy();
+        await settled();
         application.send('begin');
         const start = performance.now();
         const lockSeconds = variant === 'no backup' ? await delay(quietMs, 0) : await backUp(client, variant);

@@ -13,8 +13,8 @@ import { dataLayoutSchema } from '../../domain/data-layout.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { PlannedVolume } from '../../domain/run.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
-import { copyTree, syncTree } from '../../engine/copy/copy-tree.ts';
-import { readDataLayout, scanDataDirectory } from '../../engine/copy/scan-data-directory.ts';
+import { cloneFile, copyTree, syncTree } from '../../engine/copy/copy-tree.ts';
+import { readDataLayout, scanDataDirectory, type ScannedDirectory } from '../../engine/copy/scan-data-directory.ts';
 
 /** Room that is left free beside a copy, in bytes. */
 const spare = 256 * 1024 * 1024;
@@ -62,7 +62,7 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
     try {
       const scanned = await scanDataDirectory({ root, member, followLinks: true });
       await mkdir(join(place, 'data'), { recursive: true, mode: 0o700 });
-      await this.#requireRoom(scanned.bytes, member);
+      if (!(await isShared(scanned, root, place))) await this.#requireRoom(scanned.bytes, member);
       await copyTree(scanned, root, join(place, 'data'), { signal });
       const taken: TakenSnapshot = {
         ...({ type: 'directory', filesystem: null, dataPath: '' } as const),
@@ -128,4 +128,13 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
       throw error;
     }
   }
+}
+
+/** Whether the copy takes no room. What is behind links may lie on another disk, which shares nothing. */
+async function isShared({ links }: ScannedDirectory, root: string, place: string): Promise<boolean> {
+  if (links.length > 0) return false;
+  const probe = join(place, 'probe');
+  const shared = await cloneFile(join(root, 'WiredTiger.turtle'), probe);
+  await rm(probe, { force: true });
+  return shared;
 }
