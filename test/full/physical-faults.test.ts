@@ -4,7 +4,10 @@ import { open, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { seedShop } from '../../local/demo/seed-shop.ts';
+import { startShopWriter } from '../../local/demo/shop-writer.ts';
 import { openEmbedded } from '../../local/embedded.ts';
+import { copyWitness, freezeAt } from '../../local/servers/frozen-source.ts';
 import { until } from '../../local/servers/poll.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
@@ -13,6 +16,7 @@ import { memberLockSchema } from '../../src/domain/member-lock.ts';
 import { stateKeys } from '../../src/domain/names.ts';
 import type { Settings } from '../../src/domain/settings.ts';
 import { copyDirectory } from '../support/copied-files.ts';
+import { findDifferences, readDeploymentState } from '../support/deployment-hashes.ts';
 import { isAlive, leaseIsHeld, storageFiles, untilProgress, workerPid } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
 import { frozenSnapshots, isLocked, leftovers, physicalSettings } from '../support/physical-set.ts';
@@ -37,13 +41,13 @@ beforeEach(() => {
 });
 
 const hidden = () => set.clientFor(set.hidden);
-const orders = () => set.client().db('shop').collection<{ _id: number }>('orders');
+const written = () => set.client().db('shop').collection<{ _id: number }>('written');
 const inserted = { next: 0 };
 
 /** Acknowledged by both members, and in their journals. */
 async function insert(documents: number): Promise<void> {
   const batch = Array.from({ length: documents }, () => ({ _id: inserted.next++, text: 'x'.repeat(200) }));
-  await orders().insertMany(batch, { writeConcern: { w: 2, journal: true } });
+  await written().insertMany(batch, { writeConcern: { w: 2, journal: true } });
 }
 
 async function completed(client: HoldfastClient, request: Parameters<HoldfastClient['startBackup']>[0]) {
@@ -53,9 +57,9 @@ async function completed(client: HoldfastClient, request: Parameters<HoldfastCli
   return client.describeBackup(newest?.backupId ?? '');
 }
 
-const countOf = (place: string) => lookAt(place, (copy) => copy.db('shop').collection('orders').countDocuments());
+const countOf = (place: string) => lookAt(place, (copy) => copy.db('shop').collection('written').countDocuments());
 
-test('a crash-consistent copy loses documents when it is simply started, and none when it is restored', async () => {
+test('a crash-consistent copy loses documents when it is simply started; restored, it is the source at the restore time', async () => {
   const settings = physicalSettings(set, root, false);
   let naive = '';
   const frozen = frozenSnapshots(settings, set.hidden);
@@ -71,9 +75,22 @@ test('a crash-consistent copy loses documents when it is simply started, and non
     },
   };
   await insert(1000);
+  await seedShop(set.client(), {
+    orders: 500,
+    customers: 100,
+    products: 100,
+    measurements: 100,
+    events: 100,
+    accounts: 50,
+  });
+  // It writes all the while, and moves money between collections by transactions.
+  const writer = startShopWriter(set.client(), { lanes: 2, restMs: 5 });
+  const witness = await copyWitness(set, await set.primary());
   const client = await openEmbedded({ settings, logger: noLogger, volumes });
   try {
     const manifest = await completed(client, { method: 'physical' });
+    await writer.stop();
+    expect(writer.counters.transactions).toBeGreaterThan(0);
     expect(manifest.parts[0]?.base).toMatchObject({ snapshot: { consistency: 'crash', lockSeconds: null } });
     expect(await countOf(naive)).toBeLessThan(inserted.next);
 
@@ -81,7 +98,12 @@ test('a crash-consistent copy loses documents when it is simply started, and non
     const { runId } = await client.startRestore({ backup: manifest.backupId, to });
     expect(await client.waitForRun(runId)).toMatchObject({ status: 'succeeded', error: null });
     expect(await countOf(to)).toBe(inserted.next);
+    const frozen = await freezeAt(witness, manifest.restoreTime ?? { t: 0, i: 0 });
+    const expected = await readDeploymentState(frozen.client()).finally(() => frozen.stop());
+    expect(findDifferences(expected, await lookAt(to, readDeploymentState))).toEqual([]);
   } finally {
+    await writer.stop().catch(() => undefined);
+    await witness.discard();
     await client.close();
   }
 });
