@@ -174,7 +174,7 @@ function describeRange({ from, to }: TimeRange): string {
 const shownRanges = 3;
 
 /** Why a time that lies beyond what a set's ranges hold can't be restored to. */
-function whyNot(candidates: readonly Candidate[], time: Timestamp): string | undefined {
+function whyNot(candidates: readonly Candidate[], time: Timestamp): string {
   for (const { sources, reaches } of candidates) {
     const { ranges, holes } = recoveryWindow(reaches, sources.gaps);
     const hole = holes.find(({ from, to }) => isBefore(from, time) && isBefore(time, to));
@@ -184,7 +184,7 @@ function whyNot(candidates: readonly Candidate[], time: Timestamp): string | und
     const after = last && sources.gaps.filter(({ before }) => isBefore(last, before.ts));
     if (after?.length) return `${describeGaps(after)}; there is no base since`;
   }
-  return undefined;
+  return 'no captured oplog leads that far';
 }
 
 function notRestorable(candidates: readonly Candidate[], time: Timestamp, backup: string): HoldfastError {
@@ -195,9 +195,8 @@ function notRestorable(candidates: readonly Candidate[], time: Timestamp, backup
   const distance = ({ from, to }: TimeRange) => Math.min(Math.abs(from.t - time.t), Math.abs(to.t - time.t));
   const nearest = ranges.toSorted((a, b) => distance(a) - distance(b)).slice(0, shownRanges);
   const wanted = `${formatTimestamp(time)} (${timestampToDate(time).toISOString().slice(0, 19)}Z)`;
-  const why = whyNot(candidates, time);
   return new HoldfastError(
     'TimeNotRestorable',
-    `${backup} can't be restored to ${wanted}${why === undefined ? '' : `: ${why}`}; nearest to it: ${nearest.map(describeRange).join(', ')}.`,
+    `${backup} can't be restored to ${wanted}: ${whyNot(candidates, time)}; nearest to it: ${nearest.map(describeRange).join(', ')}.`,
   );
 }

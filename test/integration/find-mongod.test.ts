@@ -4,11 +4,12 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findMongod, type FindMongodOptions } from '../../local/servers/find-mongod.ts';
 import { findFreePort } from '../../local/servers/free-port.ts';
 import { cachedMongod } from '../../local/servers/mongod-cache.ts';
+import { findInstalledMongod } from '../../src/adapters/process/installed-mongod.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 
 const script = (version: string) => `#!/bin/sh\necho "db version v${version}"\n`;
@@ -63,6 +64,20 @@ describe('finding a mongod', () => {
     const nowhere = `http://127.0.0.1:${await findFreePort()}`;
     return findMongod({ officialBase: nowhere, fetchWheel: noWheel, patienceMs: 300, log, ...options, env });
   }
+
+  test('files are opened by a mongod of their release, not older than what wrote them; else what is needed is named', async () => {
+    const make = (version: string) => place(join(directory, version, 'mongod'), script(version));
+    const paths = await Promise.all(['7.0.1', '6.0.4', '6.0.9'].map(make));
+    const env = { PATH: paths.map((path) => dirname(path)).join(delimiter), HOLDFAST_CACHE: join(directory, 'cache') };
+    expect(await findInstalledMongod('6.0.5', env)).toEqual({ path: paths[2], version: '6.0.9' });
+    await expect(findInstalledMongod('6.0.5', { ...env, HOLDFAST_MONGOD: paths[0] ?? '' })).rejects.toMatchObject({
+      name: 'MongodUnavailable',
+      message: `Files of MongoDB 6.0.5 need a mongod of 6.0, 6.0.5 or later, on this machine: ${paths[0] ?? ''} is 7.0.1.`,
+    });
+    await expect(findInstalledMongod('6.0.10', env)).rejects.toMatchObject({
+      message: expect.stringMatching(/6\.0\.10 or later.*is 6\.0\.4;.*is 6\.0\.9/) as string,
+    });
+  });
 
   test('an explicit path wins, by option or by HOLDFAST_MONGOD, and is not replaced by another when it is unusable', async () => {
     const path = await place(join(directory, 'mine'), script('7.0.1'));

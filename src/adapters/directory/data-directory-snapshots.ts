@@ -64,9 +64,11 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
       await mkdir(join(place, 'data'), { recursive: true, mode: 0o700 });
       if (!(await isShared(scanned, root, place))) await this.#requireRoom(scanned.bytes, member);
       await copyTree(scanned, root, join(place, 'data'), { signal });
+      // Not of the original: what has nothing to do with the data, such as a log, goes on growing there.
+      const copied = await scanDataDirectory({ root: join(place, 'data'), member, followLinks: false });
       const taken: TakenSnapshot = {
         ...({ type: 'directory', filesystem: null, dataPath: '' } as const),
-        snapshots: [{ id: join(place, 'data'), volume: root, bytes: scanned.bytes }],
+        snapshots: [{ id: join(place, 'data'), volume: root, bytes: copied.bytes }],
         takenAt,
       };
       const layout = await readDataLayout({ root: join(place, 'data'), member }, scanned);

@@ -9,6 +9,7 @@ import { laySnapshot } from './kept-snapshot.ts';
 import { layFiles } from './lay-files.ts';
 import { recoverFiles } from './recover-files.ts';
 import { writeDirectoryMark } from './target-directory.ts';
+import { describeUnfinished } from './unfinished-indexes.ts';
 
 type FillFromFiles = FillInput<FilesPart>;
 
@@ -30,13 +31,13 @@ export async function fillFromFiles(input: FillFromFiles, deps: DirectoryRestore
   const from = performance.now();
   if (input.inPlace !== true) await lay(input, deps, totals);
   const load = (performance.now() - from) / 1000;
-  const filled = { layout: await readLayout(directory), warnings: [] };
+  const layout = await readLayout(directory);
   if (restoreTime === null) {
     await mark('finishing');
-    return { ...filled, oplog: { entries: 0, applied: 0, skipped: 0 }, seconds: { load } };
+    return { layout, warnings: [], oplog: { entries: 0, applied: 0, skipped: 0 }, seconds: { load } };
   }
   await mark('recovering');
-  const { appended, applied, seconds } = await recoverFiles(
+  const { appended, applied, unfinished, seconds } = await recoverFiles(
     { directory, restoreTime, slices, serverVersion: input.manifest.serverVersion },
     {
       ...deps,
@@ -46,7 +47,8 @@ export async function fillFromFiles(input: FillFromFiles, deps: DirectoryRestore
     },
   );
   await mark('finishing');
-  return { ...filled, oplog: { entries: appended, applied, skipped: 0 }, seconds: { load, ...seconds } };
+  const oplog = { entries: appended, applied, skipped: 0 };
+  return { layout, oplog, warnings: describeUnfinished(unfinished), seconds: { load, ...seconds } };
 }
 
 async function lay(input: FillFromFiles, deps: DirectoryRestoreDeps, totals: RestoreProgress): Promise<void> {

@@ -1,6 +1,7 @@
 import type { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { type ScratchPlace, withScratchServer } from './scratch-session.ts';
+import { dropUnfinishedIndexes } from './unfinished-indexes.ts';
 
 /** What recovered files hold, by a server that was started on them. */
 export interface FilesSummary {
@@ -10,6 +11,8 @@ export interface FilesSummary {
   readonly indexes: number;
   readonly users: number;
   readonly roles: number;
+  /** Indexes that were being built, and are left out. */
+  readonly unfinished: readonly string[];
 }
 
 /**
@@ -18,10 +21,15 @@ export interface FilesSummary {
  */
 const sessionCollections = ['transactions', 'image_collection'] as const;
 
-/** Takes away what makes the files a member's of the source: its set's config, its oplog, its sessions' memory. */
-async function stripIdentity(client: MongoClient): Promise<void> {
+/**
+ * Takes away what makes the files a member's of the source: its set's config, its oplog, its sessions' memory.
+ * @returns indexes that were being built: without the oplog nobody decides about them
+ */
+async function stripIdentity(client: MongoClient): Promise<string[]> {
+  const unfinished = await dropUnfinishedIndexes(client);
   for (const name of sessionCollections) await client.db('config').collection(name).deleteMany({});
   await client.db('local').dropDatabase();
+  return unfinished;
 }
 
 const namesOf = async (client: MongoClient): Promise<string[]> => {
@@ -45,7 +53,7 @@ async function requireValid(client: MongoClient, db: string, collection: string)
 }
 
 /** Opens every collection and index: what is damaged is found here, not by the first who reads it. */
-async function summarise(client: MongoClient, validate: boolean): Promise<FilesSummary> {
+async function summarise(client: MongoClient, validate: boolean): Promise<Omit<FilesSummary, 'unfinished'>> {
   const total = { collections: 0, documents: 0, indexes: 0 };
   for (const name of await namesOf(client)) {
     const db = client.db(name);
@@ -81,6 +89,7 @@ export async function handOver(
   place: ScratchPlace,
   { keepsLocal = false, validate = false }: HandOverOptions = {},
 ): Promise<FilesSummary> {
-  if (!keepsLocal) await withScratchServer(place, {}, ({ client }) => stripIdentity(client));
-  return withScratchServer(place, {}, ({ client }) => summarise(client, validate));
+  const unfinished = keepsLocal ? [] : await withScratchServer(place, {}, ({ client }) => stripIdentity(client));
+  const summary = await withScratchServer(place, {}, ({ client }) => summarise(client, validate));
+  return { ...summary, unfinished };
 }

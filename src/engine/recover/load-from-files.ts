@@ -24,6 +24,7 @@ import { setName, withNewSet, withOnlyMember } from './only-member.ts';
 import { scratchPlace } from './recover-files.ts';
 import type { ScratchSession } from './scratch-session.ts';
 import { claimDirectory, neededBytes } from './target-directory.ts';
+import { describeUnfinished } from './unfinished-indexes.ts';
 
 export interface LoadFromFilesDeps extends RestorePartDeps {
   readonly scratch: ScratchServers;
@@ -73,7 +74,10 @@ async function load(
   const place = await scratchPlace({ directory, serverVersion: manifest.serverVersion }, deps);
   const from = performance.now();
   const serve = of.oplog === null ? withNewSet : withOnlyMember;
-  const served = await serve(place, (session) => readCollections(session, input, store, deps));
+  const { served, unfinished } = await serve(place, async (session, dropped) => ({
+    served: await readCollections(session, input, store, deps),
+    unfinished: describeUnfinished(dropped),
+  }));
   const dump = (performance.now() - from) / 1000;
   // Nothing was written since the files were recovered: its own restore time is as good as ours.
   const { restoreTime } = served;
@@ -81,7 +85,7 @@ async function load(
     { ...input, manifest: served.manifest, archived: [], restoreTime },
     { ...deps, store },
   );
-  return asOfFiles(result, input, filled, dump);
+  return asOfFiles(result, input, { ...filled, warnings: [...filled.warnings, ...unfinished] }, dump);
 }
 
 function asOfFiles(

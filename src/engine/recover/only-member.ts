@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Document, Long, type MongoClient, ObjectId } from 'mongodb';
 import { type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
+import { dropUnfinishedIndexes } from './unfinished-indexes.ts';
 
 export const setName = 'holdfast-recovery';
 
@@ -13,8 +14,15 @@ const setDocuments = [
   'system.replset',
 ] as const;
 
-/** @returns the port that the config names */
-async function makeOnlyMember({ server, client }: ScratchSession): Promise<number> {
+interface MadeMember {
+  /** That the config names. */
+  readonly port: number;
+  /** Indexes that were being built: it would go on with them. */
+  readonly unfinished: readonly string[];
+}
+
+async function makeOnlyMember({ server, client }: ScratchSession): Promise<MadeMember> {
+  const unfinished = await dropUnfinishedIndexes(client);
   const local = client.db('local');
   for (const name of setDocuments) await local.collection(name).deleteMany({});
   await local.collection<Document & { _id: string }>('system.replset').insertOne({
@@ -25,7 +33,7 @@ async function makeOnlyMember({ server, client }: ScratchSession): Promise<numbe
     protocolVersion: Long.ONE,
     settings: { replicaSetId: new ObjectId() },
   });
-  return server.port;
+  return { port: server.port, unfinished };
 }
 
 async function untilPrimary(client: MongoClient, signal: AbortSignal): Promise<void> {
@@ -38,28 +46,31 @@ async function untilPrimary(client: MongoClient, signal: AbortSignal): Promise<v
 
 /**
  * Runs work against the files as those of the only member of a new set, and its primary: what a standalone can't do, it
- * can. The files keep their oplog.
+ * can. The files keep their oplog, and lose indexes that were being built, which work is told.
  * @throws what {@link withScratchServer} throws
  */
 export async function withOnlyMember<T>(
   place: ScratchPlace,
-  work: (session: ScratchSession) => Promise<T>,
+  work: (session: ScratchSession, unfinished: MadeMember['unfinished']) => Promise<T>,
 ): Promise<T> {
-  const port = await withScratchServer(place, {}, makeOnlyMember);
+  const { port, unfinished } = await withScratchServer(place, {}, makeOnlyMember);
   return withScratchServer(place, { args: [`--replSet=${setName}`], port }, async (session) => {
     await untilPrimary(session.client, place.signal);
-    return work(session);
+    return work(session, unfinished);
   });
 }
 
 /** The same of a standalone's files: what they have of a set is of one that they left, and there is no oplog yet. */
-export async function withNewSet<T>(place: ScratchPlace, work: (session: ScratchSession) => Promise<T>): Promise<T> {
+export async function withNewSet<T>(
+  place: ScratchPlace,
+  work: (session: ScratchSession, unfinished: MadeMember['unfinished']) => Promise<T>,
+): Promise<T> {
   await withScratchServer(place, {}, ({ client }) => client.db('local').dropDatabase());
   return withScratchServer(place, { args: [`--replSet=${setName}`] }, async (session) => {
     const { client, server } = session;
     const config = { _id: setName, members: [{ _id: 0, host: server.host }] };
     await client.db('admin').command({ replSetInitiate: config });
     await untilPrimary(client, place.signal);
-    return work(session);
+    return work(session, []);
   });
 }

@@ -93,20 +93,23 @@ async function decide(
  * Consistency rule 12: commits or aborts in the files what recovery left prepared. Only a member of a set brings such
  * transactions back to life, so that the files become those of a set of one for this; what it then has in its oplog
  * only is recovered once more.
+ * @returns indexes that were being built, which the files lose by it
  * @throws RecoveryFailed, RestoreRejected, ScratchServerFailed, the signal's reason
  */
 export async function decidePrepared(
   place: ScratchPlace,
   prepared: readonly PreparedInFiles[],
   decisions: ReadonlyMap<string, Decision>,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { signal } = place;
-  await withOnlyMember(place, async ({ client }) => {
+  const unfinished = await withOnlyMember(place, async ({ client }, dropped) => {
     for (const one of prepared) await decide(client, one, decisions.get(one.key) ?? 'abort', signal);
+    return dropped;
   });
   await withScratchServer(place, asRecovery, async ({ client }) => {
     const left = await readPrepared(client, signal);
     if (left.length > 0)
       throw new HoldfastError('RecoveryFailed', `${left.length} transactions are still prepared in the files.`);
   });
+  return unfinished;
 }

@@ -39,6 +39,8 @@ export interface Recovered {
   readonly applied: number;
   /** Transactions that were prepared at the restore time, and then committed or aborted as they were at the source. */
   readonly prepared: number;
+  /** Indexes that were being built, and were left out to decide those. */
+  readonly unfinished: readonly string[];
   readonly seconds: { readonly append: number; readonly replay: number };
 }
 
@@ -74,9 +76,11 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
   }));
   const replaying = seconds(from);
   deps.logger.info('Files recovered', { operations: applied, seconds: replaying });
-  if (prepared.length > 0) await decidePrepared(place, prepared, await findDecisions(prepared, input));
+  const unfinished =
+    prepared.length > 0 ? await decidePrepared(place, prepared, await findDecisions(prepared, input)) : [];
   const { end, added: appended } = expected;
-  return { end, appended, applied, prepared: prepared.length, seconds: { append: appending, replay: replaying } };
+  const spent = { append: appending, replay: replaying };
+  return { end, appended, applied, prepared: prepared.length, unfinished, seconds: spent };
 }
 
 async function append(

@@ -28,6 +28,7 @@ import {
   untilFree,
   writeDirectoryMark,
 } from './target-directory.ts';
+import { describeUnfinished } from './unfinished-indexes.ts';
 
 function findPart({ manifest, part: name, restoreTime }: Omit<DirectoryRestore, 'parallel'>): LogicalPart | FilesPart {
   const part = manifest.parts.find((one) => one.name === name);
@@ -113,7 +114,7 @@ export async function restoreDirectory(input: DirectoryRestore, deps: DirectoryR
     uuidsKept: true,
     keepExpired: true,
     seconds: { check, ...filled.seconds, verify: (performance.now() - verified) / 1000 },
-    warnings: [...filled.warnings],
+    warnings: [...filled.warnings, ...describeUnfinished(summary.unfinished)],
     steps: describeSteps(directory, manifest, filled.layout),
   };
   await writeDirectoryMark(directory, { run: runId, state: 'restored', at: deps.clock.now().toISOString(), result });
