@@ -64,11 +64,9 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
       await mkdir(join(place, 'data'), { recursive: true, mode: 0o700 });
       if (!(await isShared(scanned, root, place))) await this.#requireRoom(scanned.bytes, member);
       await copyTree(scanned, root, join(place, 'data'), { signal });
-      // Not of the original: what has nothing to do with the data, such as a log, goes on growing there.
-      const copied = await scanDataDirectory({ root: join(place, 'data'), member, followLinks: false });
       const taken: TakenSnapshot = {
         ...({ type: 'directory', filesystem: null, dataPath: '' } as const),
-        snapshots: [{ id: join(place, 'data'), volume: root, bytes: copied.bytes }],
+        snapshots: [{ id: join(place, 'data'), volume: root, bytes: scanned.bytes }],
         takenAt,
       };
       const layout = await readDataLayout({ root: join(place, 'data'), member }, scanned);
@@ -99,7 +97,9 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
     const data = join(this.#place(owner), 'data');
     const scanned = await scanDataDirectory({ root: data, member: owner.part, followLinks: false });
     await syncTree(scanned, data);
-    return { state: 'completed', percent: 100, layout: mark.layout, snapshots: mark.taken.snapshots };
+    // Not the original's bytes: what has nothing to do with the data, such as a log, goes on growing there.
+    const snapshots = mark.taken.snapshots.map((snapshot) => ({ ...snapshot, bytes: scanned.bytes }));
+    return { state: 'completed', percent: 100, layout: mark.layout, snapshots };
   }
 
   async delete(owner: SnapshotOwner): Promise<void> {
