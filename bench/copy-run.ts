@@ -15,7 +15,7 @@ const clock = new SystemClock();
 
 await measureSelf(
   async () => {
-    const { files, rawBytes, storedBytes } = await copyFiles(
+    const { files, rawBytes, storedBytes, index } = await copyFiles(
       {
         ...{ backupId: 'bench', part: 'rs0', partPrefix: artifactKeys.part('bench', 'bench', 'rs0'), attempt: 1 },
         ...{ codec: 'zstd', level: 1, parallel: 4, root, snapshot: root, member: 'bench' },
@@ -27,7 +27,7 @@ await measureSelf(
         onProgress: () => undefined,
       },
     );
-    return { files, rawBytes, storedBytes };
+    return { files, rawBytes, storedBytes, index };
   },
   async () => {
     await directory?.close();
