@@ -102,7 +102,7 @@ class CheckpointReader {
   readonly #catalog: CatalogEntry[] = [];
   readonly #packs = new Map<string, WrittenPack>();
   /** By UUID, by ordinal. */
-  readonly #frames = new Map<string, (CheckpointFrame | undefined)[]>();
+  readonly #frames = new Map<string, (ScannedFrame | undefined)[]>();
   readonly #scanned = new Map<string, CatalogIndexes & { readonly frames: number }>();
 
   constructor(partPrefix: string) {
@@ -149,7 +149,7 @@ class CheckpointReader {
     this.#frames.set(uuid, []);
   }
 
-  #framesOf(key: string, uuid: string): (CheckpointFrame | undefined)[] {
+  #framesOf(key: string, uuid: string): (ScannedFrame | undefined)[] {
     const frames = this.#frames.get(uuid);
     if (!frames) throw damaged(key, `it names the UUID ${uuid}, which is not in its catalog`);
     return frames;
@@ -162,7 +162,7 @@ class CheckpointReader {
     const frames = this.#framesOf(key, uuid);
     if (ordinal > frames.length + maxAhead) throw damaged(key, `frame ${ordinal} of ${uuid} comes too early`);
     while (frames.length < ordinal) frames.push(undefined);
-    frames[ordinal] = frame;
+    frames[ordinal] = scannedFrame(frame, pack.name);
   }
 
   finish(key: string): Omit<Checkpoint, 'began' | 'records'> {
@@ -171,11 +171,12 @@ class CheckpointReader {
     const collections = new Map<string, SavedCollection>();
     for (const [uuid, all] of this.#frames) {
       const gap = all.indexOf(undefined);
-      const whole = (gap < 0 ? all : all.slice(0, gap)) as CheckpointFrame[];
+      const whole = (gap < 0 ? all : all.slice(0, gap)) as ScannedFrame[];
       const scanned = this.#scanned.get(uuid);
       const isScanned = scanned?.frames === whole.length;
       collections.set(uuid, {
-        frames: whole.map((frame) => scannedFrame(frame, !isScanned)),
+        // Nobody goes on within what was read to its end.
+        frames: isScanned ? whole.map(({ frame }) => ({ frame, position: undefined })) : whole,
         // Also when only its end is recorded, and its frames were lost with their pack: taken back, or a later attempt
         // that records as many of other frames would pass for the whole.
         named: all.length > 0 || scanned !== undefined,
@@ -186,11 +187,12 @@ class CheckpointReader {
   }
 }
 
-function scannedFrame(line: CheckpointFrame, withPosition: boolean): ScannedFrame {
-  const { pack, offset, length, rawLength, documents, sha256, position } = line;
+/** @param pack its name, the same string for all of its frames */
+function scannedFrame(line: CheckpointFrame, pack: string): ScannedFrame {
+  const { offset, length, rawLength, documents, sha256, position } = line;
   return {
     frame: { pack, offset, length, rawLength, documents, sha256 },
-    position: withPosition && position !== null ? Buffer.from(position, 'base64') : undefined,
+    position: position === null ? undefined : Buffer.from(position, 'base64'),
   };
 }
 
