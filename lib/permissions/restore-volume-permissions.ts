@@ -16,7 +16,13 @@ const ofStage = (stage: string) => ({ [`aws:ResourceTag/${resourceTags.stage}`]:
 /** Looks at what a restore to a volume needs: the snapshot, zones, the instance to attach to. */
 export function grantPlanVolumes(role: iam.Role): void {
   grant(role, {
-    actions: ['ec2:DescribeVolumes', 'ec2:DescribeSnapshots', 'ec2:DescribeSubnets', 'ec2:DescribeInstances'],
+    actions: [
+      'ec2:DescribeVolumes',
+      'ec2:DescribeSnapshots',
+      'ec2:DescribeFastSnapshotRestores',
+      'ec2:DescribeSubnets',
+      'ec2:DescribeInstances',
+    ],
     resources: ['*'],
     purpose: 'Looks at the snapshot, the zones and the instance of a restore to a volume',
     because: 'EC2 offers no resources for what only describes.',

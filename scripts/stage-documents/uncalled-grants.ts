@@ -78,7 +78,7 @@ export const uncalledGrants: readonly UncalledGrant[] = [
   },
   {
     roles: ['plan-restore'],
-    actions: ['ec2:DescribeSnapshots', 'ec2:DescribeVolumes'],
+    actions: ['ec2:DescribeSnapshots', 'ec2:DescribeVolumes', 'ec2:DescribeFastSnapshotRestores'],
     reason: 'Only for backups whose files were on a volume of EBS',
   },
   {

@@ -22,7 +22,7 @@ export interface HandOverDeps extends StepDeps {
 }
 
 /** Seconds between looks at a volume that its task still holds, and how long it is waited for. */
-const waitSeconds = 5;
+const waitSeconds = 3;
 const patienceMs = 30 * 60_000;
 
 function requireVolumes({ restoreVolumes }: HandOverDeps): RestoreVolumes {
@@ -84,10 +84,11 @@ export async function handOverVolume(
   const volumes = requireVolumes(deps);
   const now = (await volumes.list(runId)).find((volume) => volume.id === id);
   if (isAttached(now, attach)) return handed(attach, null);
-  if (now?.state === 'available') return handed(attach, await tryToAttach(id, attach, volumes));
-  if (deps.clock.now().getTime() - Date.parse(outcome.at) < patienceMs)
-    return { waitSeconds, attachment: { ...attach, attached: false, problem: null } };
-  return handed(attach, `The volume ${id} is ${now?.state ?? 'gone'}, half an hour after it was ready.`);
+  if (deps.clock.now().getTime() - Date.parse(outcome.at) > patienceMs)
+    return handed(attach, `The volume ${id} is ${now?.state ?? 'gone'}, half an hour after it was ready.`);
+  const problem = now?.state === 'available' ? await tryToAttach(id, attach, volumes) : null;
+  if (problem !== null) return handed(attach, problem);
+  return { waitSeconds, attachment: { ...attach, attached: false, problem: null } };
 }
 
 type Place = NonNullable<TargetVolume['attach']>;
@@ -99,10 +100,10 @@ const handed = (attach: Place, problem: string | null): HandedOver => ({
 
 function isAttached(volume: MadeVolume | undefined, { instance, device }: Place): boolean {
   const at = volume?.attachedTo;
-  return at?.instance === instance && sameDevice(at.device, device);
+  return at?.attached === true && at.instance === instance && sameDevice(at.device, device);
 }
 
-/** @returns why not; null when it is attached. @throws TargetUnreachable */
+/** @returns why not; null when EC2 has begun: the next look tells whether it came about. @throws TargetUnreachable */
 async function tryToAttach(id: string, attach: Place, volumes: RestoreVolumes): Promise<string | null> {
   try {
     await volumes.attach(id, attach);

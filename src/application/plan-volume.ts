@@ -76,17 +76,42 @@ export async function planVolume(plan: VolumeToPlan, targets: VolumeTargets): Pr
     attach: wanted.attach ?? null,
   };
   const oplog = [...(part.oplog?.slices ?? []), ...slices];
-  const estimate = estimateRestore({
+  const note = await fastRestoreNote(volume, request.dryRun === true, targets.volumes);
+  const estimated = estimateRestore({
     volume,
     rawBytes: part.base.rawBytes,
     snapshotBytes: source.look?.storedBytes ?? sizeGiB * 2 ** 30,
     entries: oplog.reduce((sum, { entries }) => sum + entries, 0),
   });
+  const estimate = { ...estimated, assumptions: [...estimated.assumptions, ...note] };
   const { attach } = volume;
   const to = attach === null ? `run\n${runId}` : `device\n${deviceKey(attach)}`;
   const kind = `${volume.sizeGiB} GiB ${volume.type} in ${zone}`;
   const description = attach === null ? `a new volume, ${kind}` : `a new volume, ${kind}, for ${attach.instance}`;
   return { digest: sha256Hex(`volume\n${to}`), description, volume, estimate };
+}
+
+/**
+ * Fast snapshot restore is switched on by whoever pays for it, by the hour: a run that dies could leave it on.
+ * @returns what has to be done first, for a dry run
+ * @throws TargetNotSuitable where it is not on
+ */
+async function fastRestoreNote(
+  { initialization, snapshot, zone }: TargetVolume,
+  dryRun: boolean,
+  volumes: RestoreVolumes,
+): Promise<readonly string[]> {
+  if (initialization !== 'fast' || snapshot === null) return [];
+  const state = await volumes.fastRestore(snapshot, zone);
+  if (state === 'enabled') return [];
+  const at = `--availability-zones ${zone} --source-snapshot-ids ${snapshot}`;
+  const message = `Fast snapshot restore of ${snapshot} is ${state ?? 'off'} in ${zone}.`;
+  const next =
+    state === 'enabling' || state === 'optimizing'
+      ? `Wait until it is enabled: aws ec2 describe-fast-snapshot-restores --filters Name=snapshot-id,Values=${snapshot}`
+      : `Switch it on first: aws ec2 enable-fast-snapshot-restores ${at}; and off after the restore: it is billed by the hour.`;
+  if (dryRun) return [`${message} ${next}`];
+  throw unsuitable(message, next);
 }
 
 /** A volume is a copy of the whole, and nothing runs on it that anyone could log in to. */

@@ -95,7 +95,7 @@ function choiceOf(initialization: Initialization, { volume: { sizeGiB }, snapsho
     const hours = secondsBefore / 3600 + work / 3600;
     const usd = Math.max(estimateAssumptions.fastLeastHours, hours) * prices.fastSnapshotRestore.usd;
     const note =
-      'Fast snapshot restore of the snapshot in this zone, switched off again at the end; everything is loaded before the volume is made.';
+      'Fast snapshot restore of the snapshot in this zone, which you switch on before and off after; everything is loaded before the volume is made.';
     return { initialization, secondsBefore, secondsUntilLoaded: secondsBefore, usd, note };
   }
   const { rate } = initialization;

@@ -32,6 +32,7 @@ import {
   physicalSettings,
 } from '../support/physical-set.ts';
 import { lookAt } from '../support/recovered-files.ts';
+import { standaloneOnVolume, testRecoveryInPlace } from '../support/recovery-in-place.ts';
 
 const sizes = { orders: 500, customers: 100, products: 100, measurements: 100, events: 100, accounts: 50 };
 const layoutOptions = ['--directoryperdb', '--wiredTigerDirectoryForIndexes'];
@@ -190,6 +191,8 @@ describe('files of a locked member, copied while a writer never stops', () => {
     expect(findDifferences(expected, await lookAt(to, readDeploymentState, layoutOptions))).toEqual([]);
   });
 
+  testRecoveryInPlace(() => ({ settings, manifest, expected, directory, layoutOptions }));
+
   test('are loaded into a running server as of a later time, which the archive in another storage serves', async () => {
     const at = formatTimestamp(later.time);
     const { replicaSets } = await client.recoveryWindow({ deployment: 'orders', at });
@@ -272,11 +275,8 @@ test('a standalone is backed up by a snapshot that is kept, and restored as of t
   await withClient(settingsSchema.parse({ ...settings, deployments: { orders } }), async (client) => {
     const manifest = await backUp(client);
     expect(manifest).toMatchObject({ kind: 'standalone', method: 'snapshot', restoreTime: null });
-    const [part] = manifest.parts;
-    expect(part).toMatchObject({
-      point: null,
-      oplog: null,
-      base: { method: 'snapshot', layout: { directoryPerDb: false } },
+    expect(manifest.parts[0]).toMatchObject({
+      ...{ point: null, oplog: null, base: { method: 'snapshot', layout: { directoryPerDb: false } } },
     });
     expect(await leftovers(settings)).toContain('snapshots/WiredTiger.turtle');
     expect(await isLocked(server.client())).toBe(false);
@@ -293,6 +293,7 @@ test('a standalone is backed up by a snapshot that is kept, and restored as of t
       },
     });
     expect(await lookAt(to, counted)).toBe(documents);
+    expect(await lookAt(await standaloneOnVolume(manifest, root), counted)).toBe(documents);
     const earlier = await client.startRestore({ backup: 'orders', to: `${to}-2`, at: '2026-01-01T00:00:00Z' });
     expect((await client.waitForRun(earlier.runId)).error).toMatchObject({ name: 'TimeNotRestorable' });
   });

@@ -15,6 +15,8 @@ export class FakeRestoreVolumes implements RestoreVolumes {
   /** Zones of volumes that were backed up. */
   zones: Record<string, string> = {};
   subnets: Readonly<Record<string, string>> = subnetsByZone;
+  /** Of fast snapshot restore, by `snapshot zone`. */
+  fast: Record<string, string> = {};
   readonly deleted: string[] = [];
   readonly released: string[] = [];
   readonly attached: string[] = [];
@@ -22,6 +24,7 @@ export class FakeRestoreVolumes implements RestoreVolumes {
   zonesOf = () => Promise.resolve(this.subnets);
   zoneOfVolume = (id: string) => Promise.resolve(this.zones[id]);
   findSnapshot = (id: string) => Promise.resolve(this.snapshots[id]);
+  fastRestore = (snapshot: string, zone: string) => Promise.resolve(this.fast[`${snapshot} ${zone}`]);
   findInstance = (id: string) => Promise.resolve(this.instances[id]);
 
   list(runId?: string): Promise<readonly MadeVolume[]> {

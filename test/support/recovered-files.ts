@@ -12,6 +12,8 @@ import type { Manifest } from '../../src/domain/manifest.ts';
 import type { RestoreResult } from '../../src/domain/restore-result.ts';
 import type { DirectoryRestore } from '../../src/engine/recover/directory-restore.ts';
 import { restoreDirectory } from '../../src/engine/recover/restore-directory.ts';
+import { restoreVolume } from '../../src/engine/recover/restore-volume.ts';
+import type { TargetVolume } from '../../src/domain/volume-target.ts';
 import { localSnapshotRoot } from '../../src/composition/snapshot-root.ts';
 import { onlyPart, silentLogger, systemClock } from './take-backup.ts';
 
@@ -75,6 +77,27 @@ export function restoreToDirectory(
       directory,
       parallel: 2,
       ...input,
+    },
+    { ...recoverDeps(store), snapshotRoot: localSnapshotRoot, clock: systemClock, onProgress: () => {} },
+  );
+}
+
+/** The only part of a backup, to a volume that is mounted there, as its worker restores it. */
+export function restoreToVolume(
+  store: ObjectStore,
+  manifest: Manifest,
+  mountPoint: string,
+  volume: Partial<TargetVolume> = {},
+): Promise<RestoreResult> {
+  return restoreVolume(
+    {
+      ...{ runId: 'restore-1', manifest, part: manifest.parts[0]?.name ?? '', parallel: 2, attempt: 1, mountPoint },
+      restoreTime: manifest.restoreTime,
+      volume: {
+        ...{ zone: 'z', subnet: 's', type: 'gp3', sizeGiB: 1, iops: 3_000, throughput: 125, filesystem: 'xfs' },
+        ...{ kmsKey: null, snapshot: 'snap-1', initialization: 'lazy', dataPath: '', mongodbVersion: '6.0.5' },
+        ...{ attach: null, ...volume },
+      },
     },
     { ...recoverDeps(store), snapshotRoot: localSnapshotRoot, clock: systemClock, onProgress: () => {} },
   );

@@ -2,6 +2,7 @@ import {
   AttachVolumeCommand,
   DeleteTagsCommand,
   DeleteVolumeCommand,
+  DescribeFastSnapshotRestoresCommand,
   DescribeInstancesCommand,
   DescribeSnapshotsCommand,
   DescribeSubnetsCommand,
@@ -65,6 +66,15 @@ export class Ec2RestoreVolumes implements RestoreVolumes {
       storedBytes: FullSnapshotSizeInBytes ?? null,
       kmsKey: KmsKeyId ?? null,
     };
+  }
+
+  async fastRestore(snapshot: string, zone: string): Promise<string | undefined> {
+    const filters: Filter[] = [
+      { Name: 'snapshot-id', Values: [snapshot] },
+      { Name: 'availability-zone', Values: [zone] },
+    ];
+    const found = await asked(this.#client.send(new DescribeFastSnapshotRestoresCommand({ Filters: filters })));
+    return found.FastSnapshotRestores?.[0]?.State;
   }
 
   async findInstance(id: string): Promise<InstanceLook | undefined> {
@@ -148,7 +158,9 @@ function madeVolume({
   const at = Attachments?.find((one) => one.State !== 'detached');
   return {
     ...{ id: VolumeId, runId, part, attempt: Number(attempt), zone: AvailabilityZone ?? '', state: State ?? 'unknown' },
-    attachedTo: at ? { instance: at.InstanceId ?? '', device: at.Device ?? '' } : null,
+    attachedTo: at
+      ? { instance: at.InstanceId ?? '', device: at.Device ?? '', attached: at.State === 'attached' }
+      : null,
     fastRestored: FastRestored === true,
     unfinished: valueOf(Tags, resourceTags.unfinished) !== undefined,
   };

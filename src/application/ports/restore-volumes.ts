@@ -29,7 +29,8 @@ export interface MadeVolume {
   readonly zone: string;
   /** `creating`, `available`, `in-use`, `deleting`, `error`. */
   readonly state: string;
-  readonly attachedTo: { readonly instance: string; readonly device: string } | null;
+  /** `attached`: the instance has it; before that, EC2 may still give it up (a key that can't be used). */
+  readonly attachedTo: { readonly instance: string; readonly device: string; readonly attached: boolean } | null;
   /** Whether it was made with everything of its snapshot on it. */
   readonly fastRestored: boolean;
   /** Whether its run has yet to say what becomes of it: only then it can be deleted. */
@@ -43,6 +44,8 @@ export interface RestoreVolumes {
   /** @returns undefined when the volume is gone */
   zoneOfVolume(id: string): Promise<string | undefined>;
   findSnapshot(id: string): Promise<SnapshotLook | undefined>;
+  /** How far fast snapshot restore of a snapshot is in a zone: `enabled`, `optimizing`, …; undefined where it is off. */
+  fastRestore(snapshot: string, zone: string): Promise<string | undefined>;
   findInstance(id: string): Promise<InstanceLook | undefined>;
   /** Volumes of this stage: of one run, or all whose runs have yet to say what becomes of them. */
   list(runId?: string): Promise<readonly MadeVolume[]>;

@@ -139,6 +139,21 @@ describe('a volume for a snapshot that is kept', () => {
     });
   });
 
+  test('by fast snapshot restore waits for whoever switches that on, and says how', async () => {
+    const fast = (dryRun = false) => planOf(kept, { volume: { initialization: 'fast' }, dryRun });
+    await expect(fast()).rejects.toMatchObject({
+      ...{ name: 'TargetNotSuitable', message: 'Fast snapshot restore of snap-1 is off in eu-central-1a.' },
+      next: expect.stringContaining(
+        'enable-fast-snapshot-restores --availability-zones eu-central-1a --source-snapshot-ids snap-1',
+      ) as string,
+    });
+    expect((await fast(true)).estimate.assumptions.at(-1)).toContain('Switch it on first');
+    volumes.fast['snap-1 eu-central-1a'] = 'optimizing';
+    await expect(fast()).rejects.toMatchObject({ next: expect.stringContaining('Wait until it is enabled') as string });
+    volumes.fast['snap-1 eu-central-1a'] = 'enabled';
+    expect((await fast()).volume.initialization).toBe('fast');
+  });
+
   test('keeps its file system', async () => {
     await expect(planOf(kept, { volume: { filesystem: 'xfs' } })).rejects.toMatchObject({ name: 'InvalidInput' });
   });

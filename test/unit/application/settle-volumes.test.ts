@@ -149,18 +149,22 @@ describe('a restore to a volume that is complete', () => {
   test('waits for the volume where it is to be attached, attaches it once, and says so', async () => {
     const fence = await begin({ attach });
     expect(await complete(fence)).toMatchObject({
-      waitSeconds: 5,
+      waitSeconds: 3,
       restored: { volume: { attachment: { attached: false, problem: null } } },
     });
     expect(volumes.attached).toEqual([]);
     volumes.change('vol-2', { state: 'available' });
+    expect(await complete(fence)).toMatchObject({ waitSeconds: 3 });
+    const attachedTo = { instance: 'i-00000001', device: '/dev/xvdf' };
+    volumes.change('vol-2', { state: 'in-use', attachedTo: { ...attachedTo, attached: false } });
+    expect(await complete(fence)).toMatchObject({ waitSeconds: 3 });
+    volumes.change('vol-2', { attachedTo: { ...attachedTo, attached: true } });
     const done = await complete(fence);
     expect(done).toMatchObject({
       waitSeconds: 0,
       restored: { volume: { attachment: { ...attach, attached: true, problem: null } } },
     });
     expect(done.restored.steps[0]).toMatch(/^Mount it/);
-    volumes.change('vol-2', { state: 'in-use', attachedTo: { instance: 'i-00000001', device: '/dev/xvdf' } });
     expect(await complete(fence)).toEqual(done);
     expect(volumes.attached).toEqual(['vol-2 i-00000001 /dev/sdf']);
   });
@@ -224,7 +228,10 @@ describe('a restore to a volume that failed', () => {
     await begin();
     volumes.made = [
       madeVolume('vol-1', { unfinished: false }),
-      madeVolume('vol-2', { state: 'in-use', attachedTo: { instance: 'i-00000001', device: '/dev/sdf' } }),
+      madeVolume('vol-2', {
+        state: 'in-use',
+        attachedTo: { instance: 'i-00000001', device: '/dev/sdf', attached: true },
+      }),
       madeVolume('vol-8', { runId: 'run-8' }),
     ];
     world.running.add('run-8');

@@ -2,6 +2,7 @@ import {
   AttachVolumeCommand,
   DeleteTagsCommand,
   DeleteVolumeCommand,
+  DescribeFastSnapshotRestoresCommand,
   DescribeInstancesCommand,
   DescribeSnapshotsCommand,
   DescribeSubnetsCommand,
@@ -47,7 +48,11 @@ describe('volumes of restores', () => {
     expect(await volumes.list('run-1')).toEqual([
       {
         ...{ id: 'vol-1', runId: 'run-1', part: 'rs0', attempt: 2, zone: 'eu-central-1a', state: 'in-use' },
-        ...{ attachedTo: { instance: 'i-1', device: '/dev/sdf' }, fastRestored: true, unfinished: true },
+        ...{
+          attachedTo: { instance: 'i-1', device: '/dev/sdf', attached: true },
+          fastRestored: true,
+          unfinished: true,
+        },
       },
       {
         ...{ id: 'vol-3', runId: 'run-1', part: 'rs0', attempt: 2, zone: 'b', state: 'available', attachedTo: null },
@@ -117,6 +122,19 @@ describe('what a plan looks at', () => {
     });
     ec2.on(DescribeSnapshotsCommand).rejects(refusal('InvalidSnapshot.NotFound'));
     expect(await volumes.findSnapshot('snap-1')).toBeUndefined();
+  });
+
+  test('whether fast snapshot restore is on', async () => {
+    ec2
+      .on(DescribeFastSnapshotRestoresCommand)
+      .resolvesOnce({ FastSnapshotRestores: [{ State: 'optimizing' }] })
+      .resolves({ FastSnapshotRestores: [] });
+    expect(await volumes.fastRestore('snap-1', 'a')).toBe('optimizing');
+    expect(await volumes.fastRestore('snap-1', 'a')).toBeUndefined();
+    expect(ec2.commandCalls(DescribeFastSnapshotRestoresCommand)[0]?.args[0].input.Filters).toEqual([
+      { Name: 'snapshot-id', Values: ['snap-1'] },
+      { Name: 'availability-zone', Values: ['a'] },
+    ]);
   });
 
   test('an instance, with its devices, and whether it is tagged as one of the stage’s', async () => {
