@@ -196,7 +196,12 @@ describe('a physical base', () => {
     const { status, output } = await restore({ backup: physical.backupId, to, at: formatTimestamp(later) });
     expect({ status, output }).toMatchObject({
       status: 'succeeded',
-      output: { warnings: [expect.stringContaining('The index extra.things: n_1 was being built')] },
+      // The writer may build one of its own just then.
+      output: {
+        warnings: expect.arrayContaining([
+          expect.stringContaining('The index extra.things: n_1 was being built'),
+        ]) as string[],
+      },
     });
     expect(findDifferences(stateAt(later), await lookAt(to, readDeploymentState))).toEqual([]);
   });
