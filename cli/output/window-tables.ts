@@ -32,6 +32,7 @@ function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string)
     ['lost if it broke now', rpoSeconds === null ? 'everything' : formatSeconds(rpoSeconds)],
     ['backups', formatCount(backups)],
     ['archive', `${formatCountOf(slices, 'slice')}, ${formatBytes(archivedBytes)}`],
+    ...set.unreadable.map(({ storage, key, reason }) => ['damaged', `${key} in ${storage}: ${reason}`] as const),
   ]);
   const serving = set.serving ? [renderServing(set.serving, timeZone)] : [];
   const ranges =

@@ -21,7 +21,10 @@ export function apiGrants(props: GrantsProps): Readonly<Record<keyof typeof apiF
     StartRestore: startOf('restore', props),
     ListBackups: readBackups,
     DescribeBackup: readBackups,
-    ShowRecoveryWindow: readBackups,
+    ShowRecoveryWindow: (role) => {
+      readBackups(role);
+      permissions.readState(role, ['archives']);
+    },
     ShowRuns: (role) => {
       lookAtRuns(role, props);
       grant(role, { actions: ['states:ListExecutions'], resources: machines, purpose: 'Lists the newest runs' });

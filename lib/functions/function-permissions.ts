@@ -49,7 +49,7 @@ function databaseGrants(
       permissions.writeArtifacts(role, '*/oplog/*');
     },
     PlanRestore: (role) => {
-      useState(role, permissions);
+      useState(role, permissions, 'archives');
       grantReadConfig(role, props);
       permissions.readArtifacts(role);
       permissions.readDatabaseUsers(role, 'restoreCredentials');
@@ -160,7 +160,11 @@ function completeRestores(role: iam.Role, { permissions, stage }: GrantsProps): 
 }
 
 /** Every run's folder, to read and to write in; other folders to read. */
-function useState(role: iam.Role, permissions: StagePermissions, ...more: readonly ('leases' | 'requests')[]): void {
+function useState(
+  role: iam.Role,
+  permissions: StagePermissions,
+  ...more: readonly ('leases' | 'requests' | 'archives')[]
+): void {
   permissions.readState(role, ['runs', ...more]);
   permissions.writeState(role, ['runs']);
 }

@@ -2,7 +2,14 @@ import { HoldfastError } from '../domain/errors.ts';
 import { describeGaps } from '../domain/gap-reasons.ts';
 import type { Manifest, Method } from '../domain/manifest.ts';
 import { backupIdPattern } from '../domain/names.ts';
-import { type BaseReach, reachOfBases, recoveryWindow, serveTime, type TimeRange } from '../domain/recovery-window.ts';
+import {
+  type BaseReach,
+  lastEntryServed,
+  reachOfBases,
+  recoveryWindow,
+  serveTime,
+  type TimeRange,
+} from '../domain/recovery-window.ts';
 import type { RestoreRequest } from '../domain/run.ts';
 import {
   compareTimestamps,
@@ -15,7 +22,14 @@ import { parseWantedTime } from '../domain/wanted-time.ts';
 import { findBeforeDrop } from '../engine/oplog/find-drop.ts';
 import { requireContinuation, type SliceInStore } from '../engine/oplog/read-slices.ts';
 import { type CatalogDeps, type CatalogEntry, findBackup, resolveBackup } from './catalog.ts';
-import { type ArchivedSlice, type FoundBase, readRecoverySources, type RecoverySources } from './recovery-sources.ts';
+import {
+  type ArchivedSlice,
+  type FoundBase,
+  readRecoverySources,
+  type RecoverySources,
+  type RecoverySourcesDeps,
+  unreadableError,
+} from './recovery-sources.ts';
 import { storageOf } from './run-folder.ts';
 
 /** What is to be restored: to which time, from which backup, by which slices of the archive after its own. */
@@ -41,7 +55,7 @@ interface Candidate {
 export async function chooseRestore(
   request: RestoreRequest,
   methods: ReadonlySet<Method>,
-  deps: CatalogDeps,
+  deps: RecoverySourcesDeps,
 ): Promise<ChosenRestore> {
   const { at, beforeDrop, backup, storage } = request;
   if (at === undefined && beforeDrop === undefined) {
@@ -64,7 +78,7 @@ export async function chooseRestore(
 async function findCandidates(
   backup: string,
   storage: string | undefined,
-  deps: CatalogDeps,
+  deps: RecoverySourcesDeps,
 ): Promise<readonly Candidate[]> {
   const isId = backupIdPattern.test(backup);
   const found = isId ? await findBackup(backup, storage, deps) : undefined;
@@ -95,12 +109,17 @@ async function chooseOwnTime(
 
 const isBefore = (a: Timestamp, b: Timestamp): boolean => compareTimestamps(a, b) < 0;
 
+/** @throws CorruptObject where slices that can't be read go on from there: an older state would pass for the latest */
 function latestOf(candidates: readonly Candidate[], backup: string): Timestamp {
   const [latest] = candidates
-    .flatMap(({ reaches }) => reaches.map(({ to }) => to))
-    .sort((a, b) => compareTimestamps(b, a));
-  if (latest) return latest;
-  throw new HoldfastError('TimeNotRestorable', `Nothing of ${backup} can be restored to any time.`);
+    .flatMap(({ reaches, sources }) => reaches.map(({ to }) => ({ to, sources })))
+    .sort((a, b) => compareTimestamps(b.to, a.to));
+  if (!latest) throw new HoldfastError('TimeNotRestorable', `Nothing of ${backup} can be restored to any time.`);
+  const { to, sources } = latest;
+  const beyond = sources.unreadable.find(({ from }) => compareTimestamps(from, to) >= 0);
+  if (!beyond) return to;
+  const next = `The latest time before it is ${showTime(to)}: give it with --at.`;
+  throw unreadableError(beyond, `The latest state of ${backup} needs an oplog slice that is damaged: `, next);
 }
 
 function inStore(slices: readonly ArchivedSlice[], { settings, openStorage }: CatalogDeps): SliceInStore[] {
@@ -122,6 +141,7 @@ async function timeBeforeDrop(
   for (const { sources } of candidates) {
     const slices = [...inStore(sources.slices, deps), ...sources.bases.flatMap(ownSlices)];
     const drop = await findBeforeDrop(slices, ns, until);
+    requireNoLaterDrop(sources, ns, { found: drop?.drop, until });
     if (drop) found.push(drop);
   }
   const [last] = found.sort((a, b) => compareTimestamps(b.drop, a.drop));
@@ -134,6 +154,22 @@ async function timeBeforeDrop(
       : `No captured oplog${upTo} holds a drop of ${ns}.`,
     { next: 'Check the name; or give the time yourself, with --at, from the ranges that `holdfast window` shows.' },
   );
+}
+
+/** @throws CorruptObject where a slice that can't be read may hold a later drop than the one that was found */
+function requireNoLaterDrop(
+  { unreadable, slices }: RecoverySources,
+  ns: string,
+  { found, until }: { readonly found: Timestamp | undefined; readonly until: Timestamp | undefined },
+): void {
+  const hiding = unreadable.find(({ from }) => {
+    if (until && compareTimestamps(until, from) < 0) return false;
+    const isBehind = (slice: ArchivedSlice) => compareTimestamps(slice.from.ts, from) > 0;
+    return !found || !slices.some((slice) => isBehind(slice) && compareTimestamps(slice.from.ts, found) < 0);
+  });
+  if (!hiding) return;
+  const next = 'Give the time yourself, with --at, from the ranges that `holdfast window` shows.';
+  throw unreadableError(hiding, `The last drop of ${ns} may be in an oplog slice that is damaged: `, next);
 }
 
 async function chooseBase(
@@ -151,7 +187,8 @@ async function chooseBase(
       const base = sources.bases.find((one) => one === served?.base);
       if (!served || !base) continue;
       await proveJoints(base, served.slices, deps);
-      return { entry: base.entry, manifest: base.manifest, restoreTime: time, slices: served.slices };
+      const restoreTime = lastEntryServed(served, time);
+      return { entry: base.entry, manifest: base.manifest, restoreTime, slices: served.slices };
     }
   throw notRestorable(candidates, time, backup);
 }
@@ -165,10 +202,8 @@ async function proveJoints(base: FoundBase, slices: readonly ArchivedSlice[], de
   }
 }
 
-function describeRange({ from, to }: TimeRange): string {
-  const show = (time: Timestamp) => `${formatTimestamp(time)} (${timestampToDate(time).toISOString().slice(0, 19)}Z)`;
-  return `${show(from)} to ${show(to)}`;
-}
+const showTime = (time: Timestamp): string =>
+  `${formatTimestamp(time)} (${timestampToDate(time).toISOString().slice(0, 19)}Z)`;
 
 /** As many ranges as a person reads in one message: the nearest. */
 const shownRanges = 3;
@@ -193,10 +228,17 @@ function notRestorable(candidates: readonly Candidate[], time: Timestamp, backup
     [],
   );
   const distance = ({ from, to }: TimeRange) => Math.min(Math.abs(from.t - time.t), Math.abs(to.t - time.t));
-  const nearest = ranges.toSorted((a, b) => distance(a) - distance(b)).slice(0, shownRanges);
-  const wanted = `${formatTimestamp(time)} (${timestampToDate(time).toISOString().slice(0, 19)}Z)`;
-  return new HoldfastError(
-    'TimeNotRestorable',
-    `${backup} can't be restored to ${wanted}: ${whyNot(candidates, time)}; nearest to it: ${nearest.map(describeRange).join(', ')}.`,
-  );
+  const nearest = ranges
+    .toSorted((a, b) => distance(a) - distance(b))
+    .slice(0, shownRanges)
+    .map(({ from, to }) => `${showTime(from)} to ${showTime(to)}`);
+  // Between the time and the range before it.
+  const [before] = ranges.filter(({ to }) => isBefore(to, time)).slice(-1);
+  const damaged = candidates
+    .flatMap(({ sources }) => sources.unreadable)
+    .find(({ from }) => before && !isBefore(from, before.to) && !isBefore(time, from));
+  const refuse = (why: string) =>
+    `${backup} can't be restored to ${showTime(time)}: ${why}; nearest to it: ${nearest.join(', ')}.`;
+  if (damaged) return unreadableError(damaged, `${refuse('a slice is damaged')} `);
+  return new HoldfastError('TimeNotRestorable', refuse(whyNot(candidates, time)));
 }

@@ -22,11 +22,24 @@ export interface WindowBase {
   readonly capturedTo: OpTime;
 }
 
+/**
+ * The source did nothing but empty entries after the last slice, up to an entry that the archiver has looked at: the state at
+ * every time between is that at the slice's end.
+ */
+export interface QuietEnd {
+  /** The last entry of the last slice. */
+  readonly since: OpTime;
+  /** The majority commit point that the archiver saw last. */
+  readonly until: OpTime;
+}
+
 export interface WindowInput<Slice extends WindowSlice = WindowSlice> {
   readonly bases: readonly WindowBase[];
   /** Of the archive, from any storages, in any order. */
   readonly slices: readonly Slice[];
   readonly gaps: readonly OplogGap[];
+  /** What the archiver knows beyond the slices; left out for nothing. */
+  readonly quiet?: QuietEnd | undefined;
 }
 
 /** Times, both ends included. */
@@ -50,7 +63,7 @@ export interface RecoveryWindow {
 /** How far a base can be rolled forward, and by which slices of the archive. */
 export interface BaseReach<Slice extends WindowSlice = WindowSlice> extends TimeRange {
   readonly base: WindowBase;
-  /** In order; each begins within the one before, or where that ends. */
+  /** In order; each begins within the one before, or where that ends. Times after the last one are those of a quiet end. */
   readonly slices: readonly Slice[];
 }
 
@@ -114,10 +127,25 @@ function ownBarrier({ point, capturedTo }: WindowBase, gaps: readonly OplogGap[]
     .reduce<Timestamp | undefined>((first, ts) => (first ? earlier(first, ts) : ts), undefined);
 }
 
+/**
+ * Whether a chain that ends with that entry, or a base's own slices do, leads into a quiet end: it is the entry since when
+ * nothing happened, or one of those empty ones. Of the latter nothing is stored that could prove it: an entry of the same
+ * term as the one that was looked at, and before it, is of the same history, because a term has one primary.
+ */
+function isQuietAfter(at: OpTime, { since, until }: QuietEnd): boolean {
+  if (sameOpTime(at, since)) return true;
+  return at.t === until.t && isBefore(since.ts, at.ts) && isBefore(at.ts, until.ts);
+}
+
+/** A transaction that nothing has decided yet may turn out to belong to every time since it was prepared. */
+function decidedUpTo(end: Timestamp, undecided: readonly Timestamp[]): Timestamp {
+  return undecided.reduce((first, ts) => earlier(first, previousTimestamp(ts)), end);
+}
+
 function reachOf<Slice extends WindowSlice>(
   base: WindowBase,
   segments: readonly ArchiveSegment<Slice>[],
-  gaps: readonly OplogGap[],
+  { gaps, slices: all, quiet }: WindowInput<Slice>,
 ): BaseReach<Slice> {
   const from = base.point.ts;
   const barrier = ownBarrier(base, gaps);
@@ -136,17 +164,18 @@ function reachOf<Slice extends WindowSlice>(
     slices.push(...next.slices.filter(({ to }) => isBefore(here.ts, to.ts)));
     at = next.to;
   }
-  const last = slices.at(-1);
-  // A transaction that nothing has decided yet may turn out to belong to every time since it was prepared.
-  const decided = last?.undecided.reduce((end, ts) => earlier(end, previousTimestamp(ts)), at.ts);
-  return { base, from, to: laterTimestamp(base.restoreTime, decided ?? base.restoreTime), slices };
+  const isQuiet = quiet !== undefined && isQuietAfter(at, quiet);
+  const last = slices.at(-1) ?? (isQuiet ? all.find(({ to }) => sameOpTime(to, quiet.since)) : undefined);
+  if (!last) return { base, from, to: base.restoreTime, slices };
+  const end = decidedUpTo(isQuiet ? quiet.until.ts : at.ts, last.undecided);
+  return { base, from, to: laterTimestamp(base.restoreTime, end), slices };
 }
 
 /** Every base with the times that it can be restored to, the newest point first. */
 export function reachOfBases<Slice extends WindowSlice>(input: WindowInput<Slice>): BaseReach<Slice>[] {
   const segments = archiveSegments(withoutCopies(input.slices), input.gaps);
   return input.bases
-    .map((base) => reachOf(base, segments, input.gaps))
+    .map((base) => reachOf(base, segments, input))
     .sort((a, b) => compareTimestamps(b.from, a.from) || (a.base.backupId < b.base.backupId ? 1 : -1));
 }
 
@@ -191,5 +220,12 @@ export function serveTime<Slice extends WindowSlice>(
   if (!isBefore(base.restoreTime, time)) return { base, slices: [] };
   const isEnough = ({ to, undecided }: Slice) => !isBefore(to.ts, time) && undecided.every((ts) => isBefore(time, ts));
   const last = slices.findIndex(isEnough);
-  return { base, slices: slices.slice(0, last + 1) };
+  // After the last slice nothing happened.
+  return { base, slices: last < 0 ? slices : slices.slice(0, last + 1) };
+}
+
+/** The last entry that a restore to the time applies, or the time itself where that comes first: the same state. */
+export function lastEntryServed({ base, slices }: ServedTime, time: Timestamp): Timestamp {
+  const end = slices.at(-1)?.to ?? base.capturedTo;
+  return earlier(time, laterTimestamp(end.ts, base.restoreTime));
 }

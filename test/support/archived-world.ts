@@ -1,6 +1,8 @@
 import { BSON, Long, Timestamp } from 'mongodb';
 import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
-import { artifactKeys } from '../../src/domain/names.ts';
+import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
+import { type ArchiveProgress, gapKey, type OplogGap } from '../../src/domain/oplog-archive.ts';
+import type { OpTime } from '../../src/domain/timestamp.ts';
 import { settingsSchema } from '../../src/domain/settings.ts';
 import { makeBackup } from './handmade-backup.ts';
 import { storeSlice } from './made-slices.ts';
@@ -35,8 +37,13 @@ const noop = (i: number) => rawEntry(i, { op: 'n', ns: '', o: {} });
 /** An entry of any second, as those of {@link range}. */
 export const entryAt = (t: number, i: number) =>
   Buffer.from(BSON.serialize({ ts: new Timestamp({ t, i }), t: Long.fromNumber(1), op: 'n', ns: '', o: {} }));
+export const opTimeAt = (t: number, i: number): OpTime => ({ ts: { t, i }, t: 1 });
 /** Entries of second 100. */
 export const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, k) => noop(from + k));
+
+interface NotedProgress extends Pick<ArchiveProgress, 'checkedTo' | 'wantsBase'> {
+  readonly last: Omit<ArchiveProgress['last'], 'size'>;
+}
 
 /** A deployment's catalog in two storages in memory: backups made by hand in `near`, its archive in `far`. */
 export function makeArchivedWorld() {
@@ -76,5 +83,23 @@ export function makeArchivedWorld() {
     await store.put(key, (await made.get(slice.key)).body);
     return key;
   }
-  return { near, far, state, clock, deps, addBackup, archive };
+
+  /** What the archiver notes of itself. */
+  async function note(progress: NotedProgress): Promise<void> {
+    const { last, ...rest } = progress;
+    const whole: ArchiveProgress = {
+      ...{ schemaVersion: 1, checkedAt: '2026-11-22T10:00:00Z', member: 'h:1', memberData: 'a/b', ...rest },
+      last: { size: 1, ...last },
+    };
+    const key = stateKeys.archiveProgress('orders', `rs0-${replicaSetId}`);
+    await state.put(key, Buffer.from(JSON.stringify(whole)));
+  }
+
+  async function record(gap: Pick<OplogGap, 'reason' | 'after' | 'before' | 'damaged'>): Promise<void> {
+    const whole: OplogGap = {
+      ...{ schemaVersion: 1, foundAt: '2026-11-22T10:00:00Z', member: 'h:1', explanation: 'made for a test', ...gap },
+    };
+    await far.put(gapKey(archivePrefix, whole), Buffer.from(JSON.stringify(whole)));
+  }
+  return { near, far, state, clock, deps, addBackup, archive, note, record };
 }

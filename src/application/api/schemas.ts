@@ -113,6 +113,9 @@ const windowSchema = z.strictObject({
       replicaSetId: z.string().nullable(),
       ranges: z.array(rangeSchema),
       holes: z.array(holeSchema),
+      unreadable: z
+        .array(z.strictObject({ storage: z.string(), key: z.string(), from: timestampSchema, reason: z.string() }))
+        .meta({ description: 'Slices that can’t be read, as long as no gap was recorded for them.' }),
       latest: timestampSchema.nullable(),
       rpoSeconds: z.number().nullable().meta({ description: 'What would be lost now.' }),
       backups: z.int(),

@@ -79,6 +79,13 @@ export interface ReplicaSetWindow {
   /** Times that can be restored to, both ends included. */
   readonly ranges: readonly { readonly from: Moment; readonly to: Moment }[];
   readonly holes: readonly WindowHoleReport[];
+  /** Slices that nobody can read, as long as no gap was recorded for them: chains end before them. */
+  readonly unreadable: readonly {
+    readonly storage: string;
+    readonly key: string;
+    readonly from: Moment;
+    readonly reason: string;
+  }[];
   readonly latest: Moment | null;
   /** What would be lost now, in seconds: how long ago the latest time is. */
   readonly rpoSeconds: number | null;

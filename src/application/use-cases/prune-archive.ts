@@ -4,15 +4,17 @@ import { reachOfBases } from '../../domain/recovery-window.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
 import type { Timestamp } from '../../domain/timestamp.ts';
 import { raiseTombstone, removeTombstone, wouldGo } from '../holds.ts';
-import type { CatalogDeps } from '../catalog.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PrunedArchive } from '../ports/holdfast-client.ts';
-import type { ObjectStore } from '../ports/object-store.ts';
-import { type ArchivedSlice, readRecoverySources, type RecoverySources } from '../recovery-sources.ts';
+import {
+  type ArchivedSlice,
+  readRecoverySources,
+  type RecoverySources,
+  type RecoverySourcesDeps,
+} from '../recovery-sources.ts';
 import { deploymentOf, storageOf } from '../run-folder.ts';
 
-export interface PruneArchiveDeps extends CatalogDeps {
-  readonly state: ObjectStore;
+export interface PruneArchiveDeps extends RecoverySourcesDeps {
   readonly clock: Clock;
 }
 

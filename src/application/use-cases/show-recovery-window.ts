@@ -8,7 +8,6 @@ import {
 } from '../../domain/recovery-window.ts';
 import { compareTimestamps, formatTimestamp, type Timestamp } from '../../domain/timestamp.ts';
 import { parseWantedTime } from '../../domain/wanted-time.ts';
-import type { CatalogDeps } from '../catalog.ts';
 import type { Clock } from '../ports/clock.ts';
 import type {
   RecoveryWindowReport,
@@ -16,10 +15,10 @@ import type {
   ServingReport,
   WindowHoleReport,
 } from '../ports/holdfast-client.ts';
-import { readRecoverySources, type RecoverySources } from '../recovery-sources.ts';
+import { readRecoverySources, type RecoverySources, type RecoverySourcesDeps } from '../recovery-sources.ts';
 import { deploymentOf } from '../run-folder.ts';
 
-export interface ShowRecoveryWindowDeps extends CatalogDeps {
+export interface ShowRecoveryWindowDeps extends RecoverySourcesDeps {
   readonly clock: Clock;
 }
 
@@ -54,7 +53,8 @@ function windowOf(sources: RecoverySources, now: Date, wanted: Timestamp | 'late
     replicaSet: sources.replicaSet,
     replicaSetId: sources.replicaSetId,
     ranges,
-    holes: holes.map(describeHole),
+    holes: holes.map((hole) => describeHole(hole, sources)),
+    unreadable: sources.unreadable.map(({ storage, key, from, reason }) => ({ storage, key, from, reason })),
     latest,
     rpoSeconds: latest === null ? null : Math.max(0, Math.floor(now.getTime() / 1000) - latest.t),
     backups: new Set(sources.bases.map(({ backupId }) => backupId)).size,
@@ -77,11 +77,14 @@ function serving(reaches: Parameters<typeof serveTime>[0], time: Timestamp): Ser
   return { time, backup: { backupId, storage, method, point: point.ts }, slices };
 }
 
-function describeHole({ from, to, gaps }: WindowHole & TimeRange): WindowHoleReport {
+function describeHole({ from, to, gaps }: WindowHole & TimeRange, { unreadable }: RecoverySources): WindowHoleReport {
+  const isWithin = (time: Timestamp) => compareTimestamps(from, time) <= 0 && compareTimestamps(time, to) < 0;
+  const damaged = unreadable.filter((slice) => isWithin(slice.from)).map(({ key }) => `${key} can't be read`);
+  const why = [...(gaps.length > 0 || damaged.length === 0 ? [describeGaps(gaps)] : []), ...damaged].join('; ');
   return {
     from,
     to,
-    reason: `${describeGaps(gaps)}; the next base is of ${formatTimestamp(to)}`,
+    reason: `${why}; the next base is of ${formatTimestamp(to)}`,
     gaps: gaps.map((gap) => ({
       reason: gap.reason,
       after: gap.after.ts,

@@ -3,7 +3,7 @@ import { makeRandom, type Random } from '../../../local/demo/random.ts';
 import { copyWitness, freezeAt, type Witness } from '../../../local/servers/frozen-source.ts';
 import type { ReplicaSetServers } from '../../../local/servers/replica-set.ts';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
-import type { CatalogDeps } from '../../../src/application/catalog.ts';
+import type { RecoverySourcesDeps } from '../../../src/application/recovery-sources.ts';
 import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { artifactKeys } from '../../../src/domain/names.ts';
 import { settingsSchema } from '../../../src/domain/settings.ts';
@@ -24,7 +24,7 @@ import { Workload } from './workload.ts';
 export interface ArchivedHistory {
   readonly bases: MemoryObjectStore;
   readonly archive: MemoryObjectStore;
-  readonly catalog: CatalogDeps;
+  readonly catalog: RecoverySourcesDeps;
   /** Of the newest backup's point and the oldest one's. */
   readonly points: readonly Timestamp[];
   readonly top: OpTime;
@@ -38,8 +38,9 @@ const settings = settingsSchema.parse({
   },
 });
 
-function makeCatalog(bases: MemoryObjectStore, archive: MemoryObjectStore): CatalogDeps {
-  return { settings, logger: silentLogger, openStorage: ({ name }) => (name === 'test' ? bases : archive) };
+function makeCatalog(bases: MemoryObjectStore, archive: MemoryObjectStore): RecoverySourcesDeps {
+  const state = new MemoryObjectStore('state');
+  return { settings, state, logger: silentLogger, openStorage: ({ name }) => (name === 'test' ? bases : archive) };
 }
 
 /** A set whose scans and listings wait for the workload, so that much happens while a base is taken. */

@@ -3,18 +3,20 @@ import type { MemoryObjectStore } from '../../../src/adapters/memory/memory-obje
 import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { showRecoveryWindow } from '../../../src/application/use-cases/show-recovery-window.ts';
 import { artifactKeys } from '../../../src/domain/names.ts';
-import { gapKey, type OplogGap } from '../../../src/domain/oplog-archive.ts';
-import { archivePrefix, entryAt, makeArchivedWorld, range, replicaSetId } from '../../support/archived-world.ts';
+import type { OplogGap } from '../../../src/domain/oplog-archive.ts';
+import { entryAt, makeArchivedWorld, opTimeAt, range, replicaSetId } from '../../support/archived-world.ts';
 import { at, rawEntry, ui } from '../../support/oplog-entries.ts';
 
 let near: MemoryObjectStore;
 let far: MemoryObjectStore;
 let addBackup: ReturnType<typeof makeArchivedWorld>['addBackup'];
 let archive: ReturnType<typeof makeArchivedWorld>['archive'];
+let note: ReturnType<typeof makeArchivedWorld>['note'];
+let record: ReturnType<typeof makeArchivedWorld>['record'];
 let deps: () => ReturnType<typeof makeArchivedWorld>['deps'];
 beforeEach(() => {
   const world = makeArchivedWorld();
-  ({ near, far, addBackup, archive } = world);
+  ({ near, far, addBackup, archive, note, record } = world);
   deps = () => world.deps;
 });
 const noop = (i: number) => rawEntry(i, { op: 'n', ns: '', o: {} });
@@ -25,13 +27,8 @@ const choose = async (backup: string, request: object, methods: readonly ['logic
   return { backupId: manifest.backupId, in: entry.storageName, restoreTime, slices: slices.map(({ key }) => key) };
 };
 
-async function recordGap(reason: OplogGap['reason'], after: number, before: number): Promise<void> {
-  const gap: OplogGap = {
-    ...{ schemaVersion: 1, reason, after: at(after), before: at(before) },
-    ...{ foundAt: '2026-11-22T10:00:00Z', member: 'h:1', explanation: 'as it is' },
-  };
-  await far.put(gapKey(archivePrefix, gap), Buffer.from(JSON.stringify(gap)));
-}
+const recordGap = (reason: OplogGap['reason'], after: number, before: number) =>
+  record({ reason, after: at(after), before: at(before) });
 
 describe('what a restore to a time reads', () => {
   test('is the newest base before it and the archive from there on, in whatever storages', async () => {
@@ -102,6 +99,52 @@ describe('what a restore to a time reads', () => {
     });
     for (const request of [{ beforeDrop: 'shop.other' }, { beforeDrop: 'shop.orders', at: '100:8' }])
       await expect(choose('orders', request)).rejects.toMatchObject({ name: 'TimeNotRestorable' });
+  });
+
+  test('is the state at the last slice for a time up to which the archiver saw nothing happen', async () => {
+    const id = await addBackup(1, 2, 4);
+    const slices = [await archive(range(3, 7)), await archive([...range(7, 9), entryAt(110, 2)])];
+    await note({ last: { key: slices[1] ?? '', from: at(7), to: opTimeAt(110, 2) }, checkedTo: opTimeAt(150, 1) });
+    const last = { backupId: id, in: 'near', restoreTime: { t: 110, i: 2 }, slices };
+    for (const time of ['130:1', '1970-01-01T00:02:29Z', 'latest'])
+      expect(await choose('orders', { at: time })).toEqual(last);
+    expect(await choose('orders', { at: '100:8' })).toMatchObject({ restoreTime: at(8).ts });
+    // Of its last second not every ordinal has been seen.
+    await expect(choose('orders', { at: '1970-01-01T00:02:30Z' })).rejects.toMatchObject({ name: 'TimeNotRestorable' });
+    const [set] = (await showRecoveryWindow({ deployment: 'orders', at: '130:1' }, deps())).replicaSets;
+    expect(set).toMatchObject({
+      latest: { t: 150, i: 1 },
+      rpoSeconds: 10,
+      serving: { slices: [{}, { key: slices[1] }] },
+    });
+  });
+
+  test('needs none of the slices that are damaged; what needs them is refused with their names', async () => {
+    const [first, second] = [await addBackup(1, 2, 4), await addBackup(2, 14, 15)];
+    const slices = [
+      await archive(range(3, 7)),
+      await archive(range(7, 12)),
+      await archive(range(12, 20)),
+      await archive(range(20, 22)),
+    ];
+    const damage = async (key: string) => far.put(key, Buffer.from('not a slice'));
+    await damage(slices[1] ?? '');
+    expect(await choose('orders', { at: '100:6' })).toMatchObject({ backupId: first, slices: slices.slice(0, 1) });
+    expect(await choose('orders', { at: 'latest' })).toMatchObject({ backupId: second, slices: slices.slice(2) });
+    const refusal = { name: 'CorruptObject', message: expect.stringContaining(slices[1] ?? '') as string };
+    await expect(choose('orders', { at: '100:10' })).rejects.toMatchObject(refusal);
+    await expect(choose('orders', { at: '100:1' })).rejects.toMatchObject({ name: 'TimeNotRestorable' });
+    await expect(choose('orders', { beforeDrop: 'shop.orders' })).rejects.toMatchObject(refusal);
+    const [set] = (await showRecoveryWindow({ deployment: 'orders' }, deps())).replicaSets;
+    expect(set).toMatchObject({ latest: at(22).ts, unreadable: [{ key: slices[1], storage: 'far', from: at(7).ts }] });
+    expect(set?.holes).toMatchObject([{ reason: expect.stringContaining(slices[1] ?? '') as string }]);
+    // An older state would pass for the latest one.
+    await damage(slices[3] ?? '');
+    await expect(choose('orders', { at: 'latest' })).rejects.toMatchObject({
+      ...{ name: 'CorruptObject', message: expect.stringContaining(slices[3] ?? '') as string },
+    });
+    await record({ reason: 'objectLost', after: at(20), before: at(22), damaged: [slices[3] ?? ''] });
+    expect(await choose('orders', { at: 'latest' })).toMatchObject({ restoreTime: at(20).ts });
   });
 
   test('is a base of another method where none that the target takes serves the time', async () => {

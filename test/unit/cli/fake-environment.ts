@@ -94,6 +94,7 @@ export function makeWindow(over: Partial<RecoveryWindowReport['replicaSets'][num
           backups: 2,
           slices: 12,
           archivedBytes: 5 << 20,
+          unreadable: [],
         },
         ranges: [
           { from: { t: t - 3600, i: 2 }, to: after },

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OplogGap } from '../../../src/domain/oplog-archive.ts';
 import {
+  lastEntryServed,
   reachOfBases,
   recoveryWindow,
   serveTime,
@@ -59,6 +60,42 @@ describe('the recovery window', () => {
     expect(rangesOf({ bases: [base(8, 12)], slices, gaps })).toEqual([[time(8), time(10)]]);
     expect(rangesOf({ bases: [base(12, 16)], slices, gaps })).toEqual([[time(12), time(12)]]);
     expect(rangesOf({ bases: [base(14, 16)], slices, gaps })).toEqual([[time(14), time(20)]]);
+  });
+
+  it('goes on over a quiet end: to where nothing happened since the last slice, or since a base that was taken in it', () => {
+    const quiet = { since: entry(20), until: entry(28) };
+    const slices = [slice(3, 10), slice(10, 20)];
+    expect(rangesOf({ bases: [base(4, 6)], slices, gaps: [], quiet })).toEqual([[time(4), time(28)]]);
+    expect(serve({ bases: [base(4, 6)], slices, gaps: [], quiet }, time(24))?.slices).toEqual(slices);
+    expect(serve({ bases: [base(4, 6)], slices, gaps: [], quiet }, time(29))).toBeUndefined();
+    expect(rangesOf({ bases: [base(22, 23, 24)], slices, gaps: [], quiet })).toEqual([[time(22), time(28)]]);
+    const served = serve({ bases: [base(22, 23, 24)], slices, gaps: [], quiet }, time(27));
+    expect(served?.slices).toEqual([]);
+    expect(served && lastEntryServed(served, time(27))).toEqual(time(24));
+    // Of another term, it may be of another history; one that ends later is not known of; nor is one before a gap.
+    const other = { ...base(22, 23), capturedTo: { ...entry(23), t: 1 } };
+    expect(rangesOf({ bases: [other], slices, gaps: [], quiet })).toEqual([[time(22), time(23)]]);
+    expect(rangesOf({ bases: [base(29, 30)], slices, gaps: [], quiet })).toEqual([[time(29), time(30)]]);
+    const damaged = { ...gap(10, 'objectLost', 20), damaged: [slice(10, 20).key] };
+    expect(rangesOf({ bases: [base(4, 6)], slices, gaps: [damaged], quiet })).toEqual([[time(4), time(10)]]);
+  });
+
+  it('ends in a quiet end before a transaction that was prepared and that nothing has decided', () => {
+    const quiet = { since: entry(20), until: entry(28) };
+    const slices = [slice(3, 20, [18])];
+    const before = { t: time(18).t, i: time(18).i - 1 };
+    expect(rangesOf({ bases: [base(4, 6)], slices, gaps: [], quiet })).toEqual([[time(4), before]]);
+  });
+
+  it('is the state at the last slice for every time of a quiet end, and the time itself where a slice holds it', () => {
+    const quiet = { since: entry(20), until: entry(28) };
+    const input = { bases: [base(4, 6)], slices: [slice(3, 10), slice(10, 20)], gaps: [], quiet };
+    fc.assert(
+      fc.property(fc.integer({ min: 4, max: 28 }), (n) => {
+        const served = serve(input, time(n));
+        expect(served && lastEntryServed(served, time(n))).toEqual(time(Math.min(n, 20)));
+      }),
+    );
   });
 
   it('is what the backups alone restore to, where nothing is archived', () => {
