@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
-import type { ArchiveProgress, OplogGap } from '../domain/oplog-archive.ts';
+import { type ArchiveProgress, isBaseDue, type OplogGap } from '../domain/oplog-archive.ts';
 import type { DeploymentSettings, OplogArchiveSettings, Settings } from '../domain/settings.ts';
 import { type OpTime, sameOpTime } from '../domain/timestamp.ts';
 import type { Source } from '../engine/source/member-state.ts';
@@ -88,6 +88,18 @@ export class ArchiveTurn {
     });
     const foundAt = this.deps.clock.now().toISOString();
     await recordGap(this.place, { schemaVersion: 1, foundAt, ...gap }, this.deps);
+  }
+
+  /** Whether the turn before has looked as far, from the same slice on: then nothing happened since. */
+  hasSeen(archivedTo: OpTime, majority: OpTime): boolean {
+    const { before } = this;
+    return before !== undefined && sameOpTime(before.last.to, archivedTo) && sameOpTime(before.checkedTo, majority);
+  }
+
+  /** As the turn before left it. */
+  isBaseDue(): boolean {
+    const wanted = this.before?.wantsBase;
+    return this.startsBases && wanted !== undefined && isBaseDue(wanted, this.deps.clock.now());
   }
 
   /** Whether a gap starts a backup. */

@@ -31,28 +31,24 @@ export async function missingAt(
   };
 }
 
+export type Explained = Pick<OplogGap, 'reason' | 'member' | 'explanation'>;
+
+/** @param upTo what the storage has; undefined for nothing */
+export function lostSlices({ last }: ArchiveProgress, upTo?: OpTime): Explained {
+  const has = upTo ? `those up to ${describeOpTime(upTo)}` : 'none of them';
+  const explanation = `Slices were archived up to ${describeOpTime(last.to)} (${last.key}), and the storage has ${has} now: they were deleted, or the archive was given another storage.`;
+  return { reason: 'objectLost', member: null, explanation };
+}
+
 /** Why no member goes on from the last archived entry (consistency rule 9). */
 export function explainGap(
   wanted: OpTime,
   missing: readonly MissingAtMember[],
   progress: ArchiveProgress | undefined,
-): Pick<OplogGap, 'reason' | 'member' | 'explanation'> {
+): Explained {
+  if (progress && compareTimestamps(wanted.ts, progress.last.to.ts) < 0) return lostSlices(progress, wanted);
   const reachingBack = missing.find(({ oldest }) => oldest && compareTimestamps(oldest.ts, wanted.ts) <= 0);
-  const [first] = missing;
-  const lookedAt = progress?.checkedTo ?? wanted;
-  const standstill = (first?.majority.ts.t ?? 0) - lookedAt.ts.t;
-  if (!reachingBack) {
-    const begins = missing
-      .map(({ member, oldest }) => `the oplog of ${member} begins at ${oldest ? describeOpTime(oldest) : 'nothing'}`)
-      .join('; ');
-    const paused = standstill > pausedSeconds;
-    const since = paused ? ` The archiver looked last at ${describeOpTime(lookedAt)}, ${standstill} s before.` : '';
-    return {
-      reason: paused ? 'archivePaused' : 'rolledOver',
-      member: first?.member ?? null,
-      explanation: `${describeOpTime(wanted)} was archived last; ${begins}.${since}`,
-    };
-  }
+  if (!reachingBack) return forgotten(wanted, missing, progress);
   const { member, memberData } = reachingBack;
   const known = progress?.member === member ? progress.memberData.split('/') : [];
   const now = memberData.split('/');
@@ -61,5 +57,26 @@ export function explainGap(
     reason: rolledBack ? 'rolledBack' : 'otherHistory',
     member,
     explanation: `${describeOpTime(wanted)} was archived last; the oplog of ${member} holds times before and after it, and not this entry.`,
+  };
+}
+
+/** No member's oplog reaches back to the entry. */
+function forgotten(
+  wanted: OpTime,
+  missing: readonly MissingAtMember[],
+  progress: ArchiveProgress | undefined,
+): Explained {
+  const [first] = missing;
+  const lookedAt = progress?.checkedTo ?? wanted;
+  const standstill = (first?.majority.ts.t ?? 0) - lookedAt.ts.t;
+  const paused = standstill > pausedSeconds;
+  const begins = missing
+    .map(({ member, oldest }) => `the oplog of ${member} begins at ${oldest ? describeOpTime(oldest) : 'nothing'}`)
+    .join('; ');
+  const since = paused ? ` The archiver looked last at ${describeOpTime(lookedAt)}, ${standstill} s before.` : '';
+  return {
+    reason: paused ? 'archivePaused' : 'rolledOver',
+    member: first?.member ?? null,
+    explanation: `${describeOpTime(wanted)} was archived last; ${begins}.${since}`,
   };
 }

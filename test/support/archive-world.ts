@@ -8,6 +8,7 @@ import type { ArchiveOplogDeps } from '../../src/application/archive-turn.ts';
 import { findDocument } from '../../src/application/documents.ts';
 import type { ObjectStore } from '../../src/application/ports/object-store.ts';
 import { archiveOplog, type ArchiveOplogOutput } from '../../src/application/use-cases/archive-oplog.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
 import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
 import {
   type ArchiveProgress,
@@ -30,7 +31,7 @@ export const archivePrefix = artifactKeys.archive('orders', 'rs0', setId);
 const progressKey = stateKeys.archiveProgress('orders', `rs0-${setId}`);
 
 export interface TurnOptions {
-  readonly members?: readonly MongodProcess[];
+  readonly members?: readonly Pick<MongodProcess, 'host'>[];
   readonly state?: ObjectStore;
   readonly store?: ObjectStore;
   readonly runId?: string;
@@ -76,7 +77,7 @@ export class ArchiveWorld {
       openStorage: () => store,
       withMember: (member, work, signal = new AbortController().signal) => {
         const server = this.set.members.find(({ host }) => host === member.host);
-        if (!server) throw new TypeError(`no member ${member.host}`);
+        if (!server) throw new HoldfastError('SourceUnreachable', `${member.host} does not answer.`);
         return work({ client: this.set.clientFor(server), member: member.host, signal });
       },
     };

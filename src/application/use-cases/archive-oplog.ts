@@ -1,15 +1,16 @@
 import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
-import { type ArchiveProgress, isBaseDue, type OplogGap } from '../../domain/oplog-archive.ts';
-import { compareTimestamps, describeOpTime, formatTimestamp, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { isBaseDue, type OplogGap } from '../../domain/oplog-archive.ts';
+import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { findArchiveTail, slicesBeyond } from '../../engine/oplog/archive-tail.ts';
 import { type ArchiveStep, ArchiveWriter } from '../../engine/oplog/archive-writer.ts';
 import type { StoredSlice } from '../../engine/oplog/read-chain.ts';
 import { readDataIdentity, readMemberState, readServerVersion, type Source } from '../../engine/source/member-state.ts';
+import { archiveFromAnyMember, type Attempt, type NoneGoesOn, withMember } from '../archive-members.ts';
 import { changeProgress, readProgress } from '../archive-progress.ts';
 import { chooseArchiveStart } from '../archive-start.ts';
 import { type ArchiveOplogDeps, ArchiveTurn } from '../archive-turn.ts';
-import { explainGap, type MissingAtMember, missingAt } from '../missing-oplog.ts';
+import { explainGap, type Explained, lostSlices } from '../missing-oplog.ts';
 import type { ArchiveTurnReport } from '../ports/holdfast-client.ts';
 import { deploymentOf } from '../run-folder.ts';
 import { watchOplog } from '../watch-oplog.ts';
@@ -39,7 +40,7 @@ export interface ArchiveOplogOutput extends ArchiveTurnReport {
  * One turn of archiving a replica set's oplog (workflows.md): reads on from the last archived entry, up to the member's
  * majority commit point or until its time is over, and writes slices of at most 16 MiB of entries. Entries that could be
  * rolled back are never read. A turn that dies anywhere leaves slices that the next one finds.
- * @throws SourceUnreachable, MemberStateChanged, OplogGap, VerificationFailed, LeaseLost, the storage's errors
+ * @throws SourceUnreachable, MemberStateChanged, CorruptSource, OplogGap, OplogRolledOver, VerificationFailed, LeaseLost, the storage's errors
  */
 export async function archiveOplog(
   input: ArchiveOplogInput,
@@ -66,7 +67,7 @@ async function takeTurn(turn: ArchiveTurn, signal: AbortSignal | undefined): Pro
   const progress = (turn.before = (await readProgress(turn.progress)).value);
   const tail = await findArchiveTail(store, archivePrefix, progress?.last);
   if (!tail && progress) return beginAgain(turn, progress.last, lostSlices(progress), signal);
-  const found = await archiveFromAnyMember(turn, tail, signal);
+  const found = await goOn(turn, tail, signal);
   if (!('missing' in found)) return found;
   if (tail === undefined) throw new HoldfastError('Internal', 'an archive without slices misses none');
   // A turn that died after it began anew, or one beside this, may have left slices after the gap.
@@ -74,12 +75,22 @@ async function takeTurn(turn: ArchiveTurn, signal: AbortSignal | undefined): Pro
   const gap = explainGap(tail.header.to, found.missing, progress);
   if (beyond) {
     await turn.record({ ...gap, after: tail.header.to, before: beyond.first.header.from });
-    const again = await archiveFromAnyMember(turn, beyond.last, signal);
+    const again = await goOn(turn, beyond.last, signal);
     if (!('missing' in again)) return again;
     const { to } = beyond.last.header;
     return beginAgain(turn, { to }, explainGap(to, again.missing, progress), signal, again.missing[0]?.member);
   }
   return beginAgain(turn, tail.header, gap, signal, found.missing[0]?.member);
+}
+
+async function goOn(
+  turn: ArchiveTurn,
+  tail: StoredSlice | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveOplogOutput | NoneGoesOn> {
+  const found = await archiveFromAnyMember(turn, tail, (source) => archive(turn, source, tail), signal);
+  if ('output' in found) return found.output;
+  return 'missing' in found ? found : output(turn.request, 'behind', { tail });
 }
 
 /** The chain ends with `to` for good: another one begins, and the gap between is recorded once its first slice is there. */
@@ -88,62 +99,12 @@ async function beginAgain(
   { to }: { readonly to: OpTime },
   gap: Explained,
   signal: AbortSignal | undefined,
-  host = turn.request.members[0] ?? '',
+  host?: string,
 ): Promise<ArchiveOplogOutput> {
-  return withMember(turn, host, signal, (source) => archive(turn, source, undefined, { after: to, gap }));
-}
-
-type Explained = ReturnType<typeof explainGap>;
-
-function lostSlices({ last }: ArchiveProgress): Explained {
-  const explanation = `Slices were archived up to ${describeOpTime(last.to)} (${last.key}), and the storage has none of them now: they were deleted, or the archive was given another storage.`;
-  return { reason: 'objectLost', member: null, explanation };
-}
-
-type Missing = { readonly missing: readonly MissingAtMember[] };
-
-/**
- * Reads on from the first member that holds the last archived entry and what came after. One that was resynced holds less
- * than others, and one whose replication stands still is behind the archive: no gap, and nothing to wait for, as long as any
- * member that may be read goes on.
- * @throws SourceUnreachable and others when a member could not be asked, and none could go on
- */
-async function archiveFromAnyMember(
-  turn: ArchiveTurn,
-  tail: StoredSlice | undefined,
-  signal: AbortSignal | undefined,
-): Promise<ArchiveOplogOutput | Missing> {
-  const missing: MissingAtMember[] = [];
-  let behind: ArchiveOplogOutput | undefined;
-  let failure: unknown;
-  for (const host of turn.request.members) {
-    try {
-      const result = await withMember(turn, host, signal, async (source) => {
-        const lacks = tail && (await missingAt(source, turn.request.replicaSet, tail.header.to));
-        return lacks ?? (await archive(turn, source, tail));
-      });
-      if ('oldest' in result) missing.push(result);
-      else if (result.status === 'behind') behind = result;
-      else return result;
-    } catch (error) {
-      if (!isHoldfastError(error, 'SourceUnreachable', 'MemberStateChanged')) throw error;
-      signal?.throwIfAborted();
-      failure ??= error;
-    }
-  }
-  if (failure !== undefined) throw failure as Error;
-  const ahead = missing.filter(({ majority }) => tail && compareTimestamps(majority.ts, tail.header.to.ts) >= 0);
-  return behind ?? (ahead.length > 0 ? { missing: ahead } : output(turn.request, 'behind', { tail }));
-}
-
-function withMember<T>(
-  turn: ArchiveTurn,
-  host: string,
-  signal: AbortSignal | undefined,
-  work: (source: Source) => Promise<T>,
-): Promise<T> {
-  const { replicaSet, replicaSetId } = turn.request;
-  return turn.deps.withMember({ deployment: turn.deployment, replicaSet, replicaSetId, host }, work, signal);
+  const begin = (source: Source) => archive(turn, source, undefined, { after: to, gap });
+  if (host !== undefined) return (await withMember(turn, host, signal, begin)).output;
+  const found = await archiveFromAnyMember(turn, undefined, begin, signal);
+  return 'output' in found ? found.output : output(turn.request, 'behind');
 }
 
 async function archive(
@@ -151,15 +112,20 @@ async function archive(
   source: Source,
   tail: StoredSlice | undefined,
   begun?: { readonly after: OpTime; readonly gap: Explained },
-): Promise<ArchiveOplogOutput> {
+): Promise<Attempt<ArchiveOplogOutput>> {
   const { request, place, deps } = turn;
   const { majority } = await readMemberState(source, request.replicaSet);
   const memberData = await readDataIdentity(source);
   const start = tail
     ? { from: tail.header.to, prepared: tail.header.prepared, begins: false }
     : await chooseArchiveStart(source, majority, { ...request, notBefore: begun?.after.ts }, deps);
-  if (start === undefined || sameOpTime(start.from, majority)) return output(request, 'idle', { tail });
-  if (compareTimestamps(majority.ts, start.from.ts) < 0) return output(request, 'behind', { tail });
+  const stands = (status: 'idle' | 'behind') => ({
+    output: output(request, status, { tail, baseDue: turn.isBaseDue() }),
+    stands: true,
+  });
+  if (start === undefined || sameOpTime(start.from, majority)) return stands('idle');
+  if (compareTimestamps(majority.ts, start.from.ts) < 0) return stands('behind');
+  if (tail && turn.hasSeen(tail.header.to, majority)) return stands('idle');
   const writer = new ArchiveWriter(
     source,
     {
@@ -177,7 +143,8 @@ async function archive(
   if (begun && first) await turn.record({ ...begun.gap, after: begun.after, before: first.header.from });
   const last = step.slices.at(-1) ?? tail;
   const baseDue = last !== undefined && (await noteProgress(turn, source, { last, step, memberData }));
-  return output(request, step.slices.length > 0 ? 'archived' : 'idle', { tail: last, step, source, baseDue });
+  const status = step.slices.length > 0 ? 'archived' : 'idle';
+  return { output: output(request, status, { tail: last, step, source, baseDue }), stands: false };
 }
 
 const explanations: Readonly<Partial<Record<OplogGap['reason'], string>>> = {

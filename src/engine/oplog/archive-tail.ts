@@ -26,9 +26,17 @@ export async function findArchiveTail(
 ): Promise<StoredSlice | undefined> {
   let tail = known && (await findSlice(store, known));
   tail ??= await newest(store, archivePrefix);
-  for (let next = tail; next; next = await successor(store, archivePrefix, next)) tail = next;
+  let steps = 0;
+  for (let next = tail; next; next = await successor(store, archivePrefix, next)) {
+    tail = next;
+    steps += 1;
+    if (steps === mostSteps) tail = next = (await newest(store, archivePrefix)) ?? next;
+  }
   return tail;
 }
+
+/** Of a turn that ended before it noted how far it came. More than that is found faster by listing. */
+const mostSteps = 100;
 
 /** Of whole slices that exist after a chain's end: the first one and the last one; undefined for none. */
 export async function slicesBeyond(

@@ -58,7 +58,7 @@ export interface ArchiveStep {
   readonly storedBytes: number;
 }
 
-/** Looking at the clock costs as much as a small entry. */
+/** Looking at the clock costs as much as a small entry; after a slice was written it is looked at too. */
 const entriesBetweenLooks = 256;
 
 /** Takes a member's oplog into the archive, slice after slice, each continuing the one before. For one step. */
@@ -93,13 +93,15 @@ export class ArchiveWriter {
     let read = 0;
     let more = false;
     for await (const entry of readOplog(this.#source, this.#from, upTo.ts)) {
+      const before = this.#slices.length;
       if (read > 0 && !(await this.#makeRoom(entry))) return this.#step(true);
       this.#builder.add(entry);
       this.#last = entry.opTime;
       if (this.#builder.isFull) await this.#builder.settled();
       read += 1;
+      const isLookedAt = read % entriesBetweenLooks === 0 || this.#slices.length > before;
       // A slice has at least two entries.
-      more = read > 1 && read % entriesBetweenLooks === 0 && limits.isOver();
+      more = read > 1 && isLookedAt && limits.isOver();
       if (more) break;
     }
     if (!more && !sameOpTime(this.#last, upTo)) throw this.#unreached(upTo);

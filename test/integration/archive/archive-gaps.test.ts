@@ -1,11 +1,22 @@
 import type { ObjectId } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
+import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
 import { archiveOplog } from '../../../src/application/use-cases/archive-oplog.ts';
 import { makeWithMember } from '../../../src/composition/read-member.ts';
+import { artifactKeys } from '../../../src/domain/names.ts';
 import { compareTimestamps } from '../../../src/domain/timestamp.ts';
-import { ArchiveWorld, setId, untilCaughtUp, write } from '../../support/archive-world.ts';
+import {
+  archivePrefix,
+  ArchiveWorld,
+  setId,
+  untilCaughtUp,
+  write,
+  writeEmptyEntry,
+} from '../../support/archive-world.ts';
+import { entryAt } from '../../support/archived-world.ts';
+import { storeSlice } from '../../support/made-slices.ts';
 import { dyingStore } from '../../support/dying-store.ts';
 
 let set: ReplicaSetServers;
@@ -119,6 +130,67 @@ describe('a member', () => {
     await caughtUp();
     await requireExact();
     expect(await world.gaps()).toEqual([]);
+  });
+});
+
+describe('an archive that does not go on', () => {
+  const inMinutes = (minutes: number) => ({ now: () => new Date(Date.now() + minutes * 60_000) });
+  const told = () => world.events.map(({ detailType }) => detailType);
+
+  test('because the member that is asked first stands at its end: another one is asked; without another it is told', async () => {
+    const fetching = (mode: 'alwaysOn' | 'off') =>
+      set.clientFor(set.hidden).db('admin').command({ configureFailPoint: 'stopReplProducer', mode });
+    const primary = await set.primary();
+    const members = [set.hidden, primary];
+    await world.turn();
+    await fetching('alwaysOn');
+    try {
+      // At the very end of the archive.
+      expect(await world.turn({ members })).toMatchObject({ status: 'idle' });
+      await write(set, ++id);
+      await caughtUp(primary);
+      expect(await world.turn({ members })).toMatchObject({ status: 'archived', member: primary.host });
+      await fetching('off');
+      await caughtUp();
+      // Some empty entries after it.
+      await writeEmptyEntry(set);
+      await caughtUp();
+      expect(await world.turn()).toMatchObject({ status: 'idle' });
+      await fetching('alwaysOn');
+      await write(set, ++id);
+      await caughtUp(primary);
+      expect(await world.turn()).toMatchObject({ status: 'idle' });
+      expect(await world.turn(inMinutes(14))).toMatchObject({ status: 'idle' });
+      expect(told()).toEqual([]);
+      await world.turn(inMinutes(16));
+      await world.turn(inMinutes(20));
+      expect(world.events).toMatchObject([{ detailType: 'Oplog Archive Stalled', detail: { replicaSet: 'rs0' } }]);
+      expect(await world.turn({ members })).toMatchObject({ status: 'archived', member: primary.host });
+      expect((await world.progress())?.stalled).toBeUndefined();
+    } finally {
+      await fetching('off');
+    }
+    await caughtUp();
+    await requireExact();
+  });
+
+  test('because who may hold its last entry does not answer, and the others forgot it: told at once, and a gap in the end', async () => {
+    await world.turn();
+    await world.store.delete((await slices()).map(({ key }) => key));
+    const made = new MemoryObjectStore();
+    const old = await storeSlice(made, [entryAt(100, 1), entryAt(200, 1)]);
+    await world.store.put(artifactKeys.slice(archivePrefix, old.from.ts), (await made.get(old.key)).body);
+    const members = [{ host: '127.0.0.1:1' }, set.hidden];
+    const lost = expect.stringContaining('Oplog is being lost: 200:1') as string;
+    for (const minutes of [0, 9])
+      await expect(world.turn({ members, ...inMinutes(minutes) })).rejects.toMatchObject({
+        ...{ name: 'OplogRolledOver', message: lost },
+      });
+    expect(told()).toEqual(['Oplog Archive Stalled']);
+    expect(await world.turn({ members, ...inMinutes(11) })).toMatchObject({ status: 'archived', baseDue: true });
+    expect(await world.gaps()).toMatchObject([{ reason: 'objectLost', after: old.to }]);
+    expect(told()).toEqual(['Oplog Archive Stalled', 'Recovery Gap Detected']);
+    expect((await world.progress())?.stalled).toBeUndefined();
   });
 });
 

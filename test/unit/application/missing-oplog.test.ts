@@ -26,6 +26,14 @@ describe('why no member goes on from the last archived entry', () => {
     );
   });
 
+  test('the storage lost what had been archived after it', () => {
+    const known = progress(5100);
+    const later = { ...known, last: { ...known.last, key: 'orders/x', to: at(1200) } };
+    expect(explainGap(at(1000), [member({})], later)).toMatchObject({
+      ...{ reason: 'objectLost', member: null, explanation: expect.stringContaining('orders/x') as string },
+    });
+  });
+
   test('a member reaches back beyond it: it was rolled back when its rollback id says so, else the history is another', () => {
     const reachingBack = member({ oldest: at(10), memberData: 'rollback2/sync' });
     expect(reason([reachingBack], progress(1000))).toBe('rolledBack');
