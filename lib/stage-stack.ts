@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as cdk from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
+import type * as sns from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { NetworkSettings, Settings } from '../src/domain/settings.ts';
 import { StageApi } from './api/stage-api.ts';
@@ -90,10 +91,10 @@ export class HoldfastStage extends Construct {
     const permissions = new StagePermissions({ settings, key, stateBucket, artifacts });
     this.#grant({ stage, permissions, worker: this.worker, configObjectArn: config.objectArn, ...arns });
     this.workflows = new StageWorkflows(this, 'Workflows', { stage, key, functionArns: this.functions.arns });
-    this.#addStarters(settings, key);
+    const { topic } = new OutcomeTopic(this, 'Notifications', { key });
+    this.#addStarters(settings, key, topic);
     this.api = new StageApi(this, 'Api', { stage, key, functions: this.functions.byOperation });
     new cdk.CfnOutput(this, 'ApiUrl', { value: this.api.api.apiEndpoint });
-    new OutcomeTopic(this, 'Notifications', { key });
   }
 
   #keyFor(stage: string, given: kms.Key | undefined): kms.Key {
@@ -109,8 +110,8 @@ export class HoldfastStage extends Construct {
     grantWorker(this.worker.taskRole, props);
   }
 
-  #addStarters(settings: Settings, key: kms.IKey): void {
-    const { SweepRuns, SettleEndedRun, ReportStoppedTask } = this.functions.all;
+  #addStarters(settings: Settings, key: kms.IKey, topic: sns.ITopic): void {
+    const { SweepRuns, SettleEndedRun, ReportStoppedTask, CheckArchives, PruneArchives } = this.functions.all;
     const { undelivered } = new Housekeeping(this, 'Housekeeping', {
       key,
       clusterArn: this.worker.cluster.clusterArn,
@@ -122,7 +123,11 @@ export class HoldfastStage extends Construct {
     const backup = this.workflows.all.backup.stateMachine;
     new BackupSchedules(this, 'Schedules', { settings, key, backup, undelivered });
     const archiveOplog = this.workflows.all['archive-oplog'].stateMachine;
-    new OplogArchives(this, 'OplogArchives', { settings, archiveOplog });
+    new OplogArchives(this, 'OplogArchives', {
+      ...{ settings, archiveOplog, topic },
+      checkArchives: CheckArchives.function,
+      pruneArchives: PruneArchives.function,
+    });
   }
 }
 

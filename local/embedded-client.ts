@@ -7,6 +7,8 @@ import { makeFolders } from '../src/adapters/make-folders.ts';
 import type {
   ArchivedSet,
   BackupSummary,
+  CheckArchiveRequest,
+  CheckedArchive,
   HoldfastClient,
   PrunedArchive,
   RecoveryWindowReport,
@@ -14,6 +16,7 @@ import type {
 } from '../src/application/ports/holdfast-client.ts';
 import type { RunHistory } from '../src/application/ports/run-history.ts';
 import { cancelRun } from '../src/application/use-cases/cancel-run.ts';
+import { checkArchive } from '../src/application/use-cases/check-archive.ts';
 import { describeBackup } from '../src/application/use-cases/describe-backup.ts';
 import { listBackups } from '../src/application/use-cases/list-backups.ts';
 import { pruneArchive } from '../src/application/use-cases/prune-archive.ts';
@@ -157,6 +160,10 @@ export class EmbeddedClient implements HoldfastClient {
     if (result.status === 'SUCCEEDED') return result.output as unknown as readonly ArchivedSet[];
     const { name, message, next } = nameFailure({ Error: result.error, Cause: result.cause });
     throw new HoldfastError(isErrorName(name) ? name : 'Internal', message, { next });
+  }
+
+  checkArchive(request: CheckArchiveRequest): Promise<readonly CheckedArchive[]> {
+    return checkArchive(request, this.#parts.deps);
   }
 
   /** Ends what still runs here, as a process that dies would, but cleans up after it. */

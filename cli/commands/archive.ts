@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { ArchivedSet, HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
+import type { ArchivedSet, CheckedArchive, HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
 import { HoldfastError, isHoldfastError } from '../../src/domain/errors.ts';
-import { renderArchivedSets } from '../output/archive-tables.ts';
+import { formatTimestamp } from '../../src/domain/timestamp.ts';
+import { renderArchivedSets, renderChecked } from '../output/archive-tables.ts';
 import { formatCount, formatCountOf } from '../output/units.ts';
 import { followRun } from '../follow-run.ts';
 import type { ProgramOptions } from '../command-runner.ts';
@@ -17,9 +18,44 @@ export function registerArchive(program: Command, { run }: ProgramOptions): void
     .description('archive the oplog of a deployment, every 10 seconds until Ctrl-C; on AWS a rule does it every minute')
     .argument('<deployment>', 'with oplogArchive in the config')
     .option('--once', 'until everything there is now is archived; for cron')
-    .action(async (deployment: string, flags: { readonly once?: boolean }, command: Command) => {
-      await run(command, (session) => archive(session, deployment, flags.once === true));
+    .option(
+      '--check',
+      'only look whether every slice is there, whole, and leads on; while the archive goes on, once a day',
+    )
+    .action(async (deployment: string, flags: ArchiveFlags, command: Command) => {
+      await run(command, (session) =>
+        flags.check === true ? check(session, deployment) : archive(session, deployment, flags.once === true),
+      );
     });
+}
+
+interface ArchiveFlags {
+  readonly once?: boolean;
+  readonly check?: boolean;
+}
+
+/** Of the check, between two turns of the archive: it must not hold them up. In seconds. */
+const checkSeconds = 5;
+
+/** Every slice of the deployment's archives, whenever it was done last. */
+async function check(session: CommandSession, deployment: string): Promise<void> {
+  const client = await session.client();
+  if (client.checkArchive === undefined)
+    throw new HoldfastError('InvalidInput', 'The archive is checked by the stage itself, once a day.');
+  const checked: CheckedArchive[] = [];
+  for (let more = true, now = true; more; now = false) {
+    const turn = await client.checkArchive({ deployment, seconds: 60, now });
+    checked.push(...turn.filter(({ status }) => status !== 'notDue'));
+    more = turn.some(({ status }) => status === 'more');
+  }
+  if (checked.length === 0) throw nothingArchived(deployment);
+  session.print({ checked }, () => renderChecked(checked, session.environment.timeZone));
+}
+
+function nothingArchived(deployment: string): HoldfastError {
+  return new HoldfastError('InvalidInput', `The oplog archive of ${deployment} is off, or holds nothing yet.`, {
+    next: 'Write oplogArchive: { enabled: true } below the deployment, and start `holdfast archive`.',
+  });
 }
 
 async function archive(session: CommandSession, deployment: string, once: boolean): Promise<void> {
@@ -83,6 +119,12 @@ async function keepArchiving(session: CommandSession, client: HoldfastClient, de
 async function oneRound(session: CommandSession, client: HoldfastClient, deployment: string): Promise<void> {
   try {
     await catchUp(session, client, deployment);
+    const checked = (await client.checkArchive?.({ deployment, seconds: checkSeconds, now: false })) ?? [];
+    for (const { replicaSet, losses } of checked)
+      for (const { after, before } of losses)
+        session.note(
+          `${replicaSet}: slices from ${formatTimestamp(after)} to ${formatTimestamp(before)} are lost or damaged: a gap is recorded`,
+        );
   } catch (error) {
     if (isHoldfastError(error, 'InvalidInput', 'UnknownDeployment', 'Interrupted')) throw error;
     session.note(`not archived: ${error instanceof Error ? error.message : String(error)}`);

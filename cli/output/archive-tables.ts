@@ -1,6 +1,7 @@
-import type { ArchivedSet } from '../../src/application/ports/holdfast-client.ts';
+import type { ArchivedSet, CheckedArchive } from '../../src/application/ports/holdfast-client.ts';
+import { formatTimestamp, type Timestamp, timestampToDate } from '../../src/domain/timestamp.ts';
 import { renderTable } from './tables.ts';
-import { formatBytes } from './units.ts';
+import { formatBytes, formatCountOf, formatMoment } from './units.ts';
 
 /** What a turn of the archive came to, a line for each replica set. */
 export function renderArchivedSets(sets: readonly ArchivedSet[]): string {
@@ -17,5 +18,21 @@ export function renderArchivedSets(sets: readonly ArchivedSet[]): string {
       formatBytes(turn.storedBytes),
       turn.member ?? '-',
     ]),
+  );
+}
+
+/** What the check of archives found, a line for each loss. */
+export function renderChecked(checked: readonly CheckedArchive[], timeZone?: string): string {
+  const show = (time: Timestamp) => `${formatMoment(timestampToDate(time), timeZone)}, ${formatTimestamp(time)}`;
+  return renderTable(
+    ['replica set', 'looked at', 'found', 'from', 'to', 'damaged'],
+    checked.flatMap(({ replicaSet, slices, losses }) => {
+      const looked = formatCountOf(slices, 'slice');
+      if (losses.length === 0) return [[replicaSet, looked, 'all whole', '', '', '']];
+      return losses.map(({ after, before, damaged }) => [
+        ...[replicaSet, looked, 'lost: a gap is recorded', show(after), show(before)],
+        damaged.length === 0 ? 'gone' : damaged,
+      ]);
+    }),
   );
 }

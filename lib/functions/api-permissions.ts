@@ -1,6 +1,7 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type { WorkflowName } from '../../statemachines/manifest.ts';
 import { grant } from '../grant.ts';
+import { grantPrune } from './archive-permissions.ts';
 import type { apiFunctions } from './function-list.ts';
 import { grantReadConfig, type GrantsProps } from './grants-props.ts';
 
@@ -24,6 +25,9 @@ export function apiGrants(props: GrantsProps): Readonly<Record<keyof typeof apiF
     ShowRecoveryWindow: (role) => {
       readBackups(role);
       permissions.readState(role, ['archives']);
+    },
+    Prune: (role) => {
+      grantPrune(role, props);
     },
     ShowRuns: (role) => {
       lookAtRuns(role, props);

@@ -4,10 +4,10 @@ import { grantPublish, type GrantsProps, grantReadConfig } from './grants-props.
 
 type Grant = (role: iam.Role) => void;
 
-/** The functions of the oplog archive. They can write slices and gaps, and delete nothing. */
+/** The functions of the oplog archive. Who writes slices and gaps can delete nothing. */
 export function archiveGrants(
   props: GrantsProps,
-): Readonly<Record<'FindReplicaSets' | 'ArchiveOplog' | 'StartNewBase', Grant>> {
+): Readonly<Record<'FindReplicaSets' | 'ArchiveOplog' | 'StartNewBase' | 'CheckArchives' | 'PruneArchives', Grant>> {
   const { permissions } = props;
   return {
     FindReplicaSets: (role) => {
@@ -24,6 +24,17 @@ export function archiveGrants(
       permissions.writeArtifacts(role, '*/oplog/*');
       grantPublish(role, props);
     },
+    CheckArchives: (role) => {
+      permissions.readState(role, ['archives']);
+      permissions.writeState(role, ['archives']);
+      grantReadConfig(role, props);
+      permissions.readArtifacts(role);
+      permissions.writeGaps(role);
+      grantPublish(role, props);
+    },
+    PruneArchives: (role) => {
+      grantPrune(role, props);
+    },
     StartNewBase: (role) => {
       permissions.readState(role, ['archives', 'leases']);
       permissions.writeState(role, ['archives']);
@@ -31,4 +42,14 @@ export function archiveGrants(
       startOf('backup', props)(role);
     },
   };
+}
+
+/** Deletes slices, and nothing else; also for a request of the API. */
+export function grantPrune(role: iam.Role, props: GrantsProps): void {
+  const { permissions } = props;
+  permissions.readState(role, ['archives', 'holds']);
+  permissions.writeState(role, ['archives']);
+  grantReadConfig(role, props);
+  permissions.readArtifacts(role);
+  permissions.pruneSlices(role);
 }

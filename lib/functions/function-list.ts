@@ -116,6 +116,16 @@ export const ruleFunctions = {
     description: 'After an execution was stopped, failed or ran out of time: cleans up at once',
     ...{ timeoutSeconds: 840, memory: 1024, database: true },
   },
+  CheckArchives: {
+    folder: 'check-archives',
+    description: 'Every hour: looks at slices of the oplog archives, at each once a day',
+    ...{ timeoutSeconds: 840, memory: 1769, database: false, artifacts: true },
+  },
+  PruneArchives: {
+    folder: 'prune-archives',
+    description: 'Once a day: deletes slices that no restore to a promised time needs',
+    ...{ timeoutSeconds: 840, memory: 1024, database: false, artifacts: true },
+  },
   ReportStoppedTask: {
     folder: 'report-stopped-task',
     description: 'After a worker task stopped without an answer: answers for it',
@@ -137,6 +147,7 @@ export const apiFunctions = {
     ...api,
     artifacts: true,
   },
+  Prune: { folder: 'prune', description: 'API: deletes what retention lets go', ...api, artifacts: true },
   ShowRuns: { folder: 'show-runs', description: 'API: shows how runs go', ...api },
   CancelRun: { folder: 'cancel-run', description: 'API: asks a run to stop', ...api },
   RetryRun: { folder: 'retry-run', description: 'API: asks again for what a run did not bring about', ...api },
@@ -150,6 +161,7 @@ export const operationFunctions = {
   listAllBackups: 'ListBackups',
   describeBackup: 'DescribeBackup',
   showRecoveryWindow: 'ShowRecoveryWindow',
+  prune: 'Prune',
   listRuns: 'ShowRuns',
   showRun: 'ShowRuns',
   cancelRun: 'CancelRun',

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { environment as acquireLease } from '../../lambdas/acquire-lease/env.ts';
 import { environment as awaitSnapshot } from '../../lambdas/await-snapshot/env.ts';
 import { environment as captureOplog } from '../../lambdas/capture-oplog/env.ts';
+import { environment as checkArchives } from '../../lambdas/check-archives/env.ts';
 import { environment as completeBackup } from '../../lambdas/complete-backup/env.ts';
 import { environment as completeRestore } from '../../lambdas/complete-restore/env.ts';
 import { environment as deleteSnapshot } from '../../lambdas/delete-snapshot/env.ts';
@@ -15,6 +16,8 @@ import { environment as inspectDeployment } from '../../lambdas/inspect-deployme
 import { environment as launchWorker } from '../../lambdas/launch-worker/env.ts';
 import { environment as planBackup } from '../../lambdas/plan-backup/env.ts';
 import { environment as planRestore } from '../../lambdas/plan-restore/env.ts';
+import { environment as prune } from '../../lambdas/prune/env.ts';
+import { environment as pruneArchives } from '../../lambdas/prune-archives/env.ts';
 import { environment as publishOutcome } from '../../lambdas/publish-outcome/env.ts';
 import { environment as recordFailure } from '../../lambdas/record-failure/env.ts';
 import { environment as releaseLease } from '../../lambdas/release-lease/env.ts';
@@ -55,12 +58,15 @@ const schemas = {
   StartNewBase: startNewBase,
   SweepRuns: sweepRuns,
   SettleEndedRun: settleEndedRun,
+  CheckArchives: checkArchives,
+  PruneArchives: pruneArchives,
   ReportStoppedTask: reportStoppedTask,
   StartBackup: startBackup,
   StartRestore: startRestore,
   ListBackups: listBackups,
   DescribeBackup: describeBackup,
   ShowRecoveryWindow: showRecoveryWindow,
+  Prune: prune,
   ShowRuns: showRuns,
   CancelRun: cancelRun,
   RetryRun: retryRun,

@@ -19,6 +19,8 @@ export class OutcomeTopic extends Construct {
     this.topic = new sns.Topic(this, 'Topic', { masterKey: key, enforceSSL: true, displayName: 'Holdfast' });
     // EventBridge encrypts what it sends to the topic with the topic's key.
     key.grantEncryptDecrypt(new iam.ServicePrincipal('events.amazonaws.com'));
+    // So does CloudWatch for its alarms.
+    key.grantEncryptDecrypt(new iam.ServicePrincipal('cloudwatch.amazonaws.com'));
     new events.Rule(this, 'Outcomes', {
       description: 'Every event of Holdfast goes to the topic',
       eventPattern: { source: [eventSource] },

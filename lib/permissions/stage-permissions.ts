@@ -1,13 +1,14 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
+import { artifactKeys } from '../../src/domain/names.ts';
 import type { Settings } from '../../src/domain/settings.ts';
 import { grant, type Permission } from '../grant.ts';
 import { secretArn } from '../secret-arn.ts';
 import type { ArtifactStorage } from '../storage/stage-storage.ts';
 
 /** Folders of the state bucket (src/domain/names.ts). */
-export type StateFolder = 'runs' | 'leases' | 'requests' | 'archives';
+export type StateFolder = 'runs' | 'leases' | 'requests' | 'archives' | 'holds';
 
 export interface StagePermissionsProps {
   readonly settings: Settings;
@@ -116,6 +117,27 @@ export class StagePermissions {
     });
   }
 
+  /** Records of gaps in the oplog archives. */
+  writeGaps(role: iam.Role): void {
+    this.#allowBelow(role, {
+      actions: ['s3:PutObject'],
+      below: this.#archives('*/gaps/*'),
+      purpose: 'Records what is missing in an oplog archive',
+    });
+  }
+
+  /** Slices of oplog archives, none of backups; the tombstone stops who would read them. */
+  pruneSlices(role: iam.Role): void {
+    this.#allowBelow(role, {
+      actions: ['s3:DeleteObject'],
+      below: this.#archives('*.bson.zst'),
+      purpose: 'Deletes slices of the oplog archive that nothing needs',
+    });
+    const resources = [this.#props.stateBucket.arnForObjects('holds/tombstones/*')];
+    const purpose = 'Announces which slices are about to be deleted';
+    grant(role, { actions: ['s3:PutObject', 's3:DeleteObject'], resources, purpose, because: anyBackup });
+  }
+
   /** The manifest is small, and written whole. */
   writeManifests(role: iam.Role): void {
     this.#allowBelow(role, {
@@ -185,6 +207,10 @@ export class StagePermissions {
       const resources = below.map((pattern) => `${bucketArn}/${prefix}${pattern}`);
       grant(role, { actions, resources, purpose, because: anyBackup });
     }
+  }
+
+  #archives(below: string): string[] {
+    return Object.keys(this.#props.settings.deployments).map((name) => `${artifactKeys.archives(name)}${below}`);
   }
 
   #state(folders: readonly StateFolder[]): string[] {

@@ -8,8 +8,10 @@ export interface UncalledGrant {
 
 const snapshotFunctions = ['snapshot-member', 'await-snapshot', 'delete-snapshot'];
 
+const caretakers = ['check-archives', 'prune-archives', 'prune'];
+
 /** Functions that no executed run on AWS calls yet. */
-export const uncalledFunctions: readonly string[] = snapshotFunctions;
+export const uncalledFunctions: readonly string[] = [...snapshotFunctions, ...caretakers];
 
 const cleaners = ['complete-backup', 'record-failure', 'settle-ended-run', 'sweep-runs'];
 
@@ -97,6 +99,11 @@ export const uncalledGrants: readonly UncalledGrant[] = [
       'secretsmanager:GetSecretValue',
     ],
     reason: 'Only for the methods snapshot and physical, which no run on AWS takes yet',
+  },
+  {
+    roles: caretakers,
+    actions: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 'events:PutEvents'],
+    reason: 'Only once an hour or a day, for what has been archived long before',
   },
   {
     roles: ['start-new-base'],

@@ -1,5 +1,6 @@
 import { isHoldfastError } from '../domain/errors.ts';
 import { type ArchiveProgress, archiveProgressSchema } from '../domain/oplog-archive.ts';
+import { compareTimestamps, type OpTime } from '../domain/timestamp.ts';
 import { findStored, writeDocument } from './documents.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
@@ -47,4 +48,12 @@ export async function changeProgress(
       if (!isHoldfastError(error, 'ObjectExists', 'PreconditionFailed') || round === maximumRounds) throw error;
     }
   }
+}
+
+/** Wishes for a backup whose point is at or after the entry. A wish for a later one stands: it serves both. */
+export async function wishBase(place: ProgressPlace, from: OpTime): Promise<void> {
+  await changeProgress(place, (current) => {
+    if (!current || (current.wantsBase && compareTimestamps(from.ts, current.wantsBase.from.ts) <= 0)) return undefined;
+    return { ...current, wantsBase: { from, attempts: 0, attemptedAt: null } };
+  });
 }

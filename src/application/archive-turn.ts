@@ -5,7 +5,7 @@ import type { DeploymentSettings, OplogArchiveSettings, Settings } from '../doma
 import { type OpTime, sameOpTime } from '../domain/timestamp.ts';
 import type { Source } from '../engine/source/member-state.ts';
 import { ArchiveLease } from './archive-lease.ts';
-import { changeProgress } from './archive-progress.ts';
+import { wishBase } from './archive-progress.ts';
 import type { StepDeps } from './bind.ts';
 import type { CatalogDeps } from './catalog.ts';
 import type { EventPublisher } from './ports/event-publisher.ts';
@@ -82,10 +82,7 @@ export class ArchiveTurn {
   /** Records a gap, and before that the wish for a base: a turn that dies in between records it again, and wishes once. */
   async record(gap: Omit<OplogGap, 'schemaVersion' | 'foundAt'>): Promise<void> {
     this.wantsBaseFrom = gap.before;
-    await changeProgress(this.progress, (current) => {
-      if (!current || (current.wantsBase && sameOpTime(current.wantsBase.from, gap.before))) return undefined;
-      return { ...current, wantsBase: { from: gap.before, attempts: 0, attemptedAt: null } };
-    });
+    await wishBase(this.progress, gap.before);
     const foundAt = this.deps.clock.now().toISOString();
     await recordGap(this.place, { schemaVersion: 1, foundAt, ...gap }, this.deps);
   }

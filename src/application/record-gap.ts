@@ -33,21 +33,35 @@ export async function publishEvent(
 /**
  * Records a gap once, and tells of it: first the event, so that a process which dies in between tells twice rather than never.
  * One that was recorded and turns out to reach further is recorded as far as it reaches.
- * @returns whether it was new
  */
-export async function recordGap(place: ArchivePlace, gap: OplogGap, deps: RecordGapDeps): Promise<boolean> {
+export async function recordGap(place: ArchivePlace, gap: OplogGap, deps: RecordGapDeps): Promise<void> {
   const { deployment, replicaSet, store, archivePrefix } = place;
   const key = gapKey(archivePrefix, gap);
   const known = await findStored(store, key, oplogGapSchema);
-  if (known) {
-    if (compareTimestamps(known.value.before.ts, gap.before.ts) < 0)
-      await writeDocument(store, key, { ...known.value, before: gap.before }, { ifMatch: known.etag });
-    return false;
+  const wider = known && widened(known.value, gap);
+  if (known && !wider) return;
+  // Several entries of one event of the server are told once; what is lost beside what was is news.
+  if (known && wider && gap.reason !== 'objectLost') {
+    await writeDocument(store, key, wider, { ifMatch: known.etag });
+    return;
   }
   const { reason, after, before, explanation } = gap;
   const times = { after: formatTimestamp(after.ts), before: formatTimestamp(before.ts) };
   deps.logger.warn('the oplog archive has a gap', { deployment, replicaSet, reason, ...times, explanation });
   const detail = { deployment, replicaSet, reason, ...times, explanation, gap: key };
   await publishEvent({ detailType: 'Recovery Gap Detected', detail }, deps);
-  return createDocument(store, key, gap);
+  if (known && wider) await writeDocument(store, key, wider, { ifMatch: known.etag });
+  else await createDocument(store, key, gap);
+}
+
+/** The gap as far as both records reach; undefined where the new one adds nothing. */
+function widened(known: OplogGap, gap: OplogGap): OplogGap | undefined {
+  const damaged = [...new Set([...(known.damaged ?? []), ...(gap.damaged ?? [])])];
+  const reachesFurther = compareTimestamps(known.before.ts, gap.before.ts) < 0;
+  if (!reachesFurther && damaged.length === (known.damaged ?? []).length) return undefined;
+  return {
+    ...known,
+    ...(reachesFurther && { before: gap.before }),
+    ...(damaged.length > 0 && { damaged }),
+  };
 }

@@ -5,6 +5,7 @@ export const apiRoutes = {
   listAllBackups: { method: 'GET', path: '/backups' },
   describeBackup: { method: 'GET', path: '/backups/{backupId}' },
   showRecoveryWindow: { method: 'GET', path: '/deployments/{deployment}/recovery-window' },
+  prune: { method: 'POST', path: '/prune' },
   startRestore: { method: 'POST', path: '/deployments/{deployment}/restores' },
   listRuns: { method: 'GET', path: '/runs' },
   showRun: { method: 'GET', path: '/runs/{runId}' },

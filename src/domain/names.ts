@@ -10,6 +10,8 @@ export const stateKeys = {
   archiveLease: (deployment: string, replicaSet: string) => `leases/${deployment}.archive.${replicaSet}.json`,
   /** How far the archive of one replica set is: {@link artifactKeys.archive} says where. */
   archiveProgress: (deployment: string, archive: string) => `archives/${deployment}/${archive}.json`,
+  /** How far the check of that archive is. */
+  archiveCheck: (deployment: string, archive: string) => `archives/${deployment}/${archive}.check.json`,
   holds: () => 'holds/',
   hold: (runId: string) => `holds/${runId}.json`,
   isHold: (key: string) => /^holds\/[^/]+\.json$/.test(key),

@@ -5,6 +5,7 @@ import { manifestSchema } from '../../domain/manifest.ts';
 import {
   backupListSchema,
   backupOrderSchema,
+  prunedSchema,
   recoveryWindowSchema,
   restoreOrderSchema,
   retriedRunSchema,
@@ -88,6 +89,19 @@ export const operations = {
     status: 200,
     answer: recoveryWindowSchema,
     errors: ['UnknownDeployment'],
+  },
+  prune: {
+    summary: 'Delete what retention lets go of oplog archives, or say what would go',
+    description:
+      'Always a beginning of an archive, never a slice that a restore to a promised time reads. A rule does it once a day.',
+    path: nothing,
+    query: z.strictObject({
+      deployment: z.string().optional().meta({ description: 'Only of this deployment.' }),
+      dryRun: z.enum(['true', 'false']).default('false').meta({ description: 'true: only say what would go.' }),
+    }),
+    status: 200,
+    answer: prunedSchema,
+    errors: ['UnknownDeployment', 'VerificationFailed', 'UnsupportedFormat', 'CorruptObject'],
   },
   startRestore: {
     summary: 'Restore a backup to a running server',

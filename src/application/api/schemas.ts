@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { backupRequestSchema, progressSchema, restoreRequestSchema, teach } from '../../domain/run.ts';
 import { stepErrorSchema } from '../../domain/run-documents.ts';
 import { timestampSchema } from '../../domain/timestamp.ts';
-import type { BackupSummary, RecoveryWindowReport, RunStatus } from '../ports/holdfast-client.ts';
+import type { BackupSummary, PrunedArchive, RecoveryWindowReport, RunStatus } from '../ports/holdfast-client.ts';
 
 /** What requests and answers of the HTTP API hold. `meta({ id })` names a component of docs/openapi.json. */
 
@@ -126,6 +126,18 @@ const windowSchema = z.strictObject({
   ),
 }) satisfies z.ZodType<RecoveryWindowReport>;
 export const recoveryWindowSchema = windowSchema.meta({ id: 'RecoveryWindow' });
+
+const prunedArchiveSchema = z.strictObject({
+  ...{ deployment: z.string(), replicaSet: z.string(), replicaSetId: z.string(), storage: z.string() },
+  promisedFrom: timestampSchema.meta({ description: 'Every later time that could be restored to still can.' }),
+  slices: z.int(),
+  bytes: z.int(),
+  upTo: timestampSchema.nullable().meta({ description: 'The last entry of what went; null for nothing.' }),
+  kept: z.int(),
+}) satisfies z.ZodType<PrunedArchive>;
+export const prunedSchema = z
+  .strictObject({ dryRun: z.boolean(), pruned: z.array(prunedArchiveSchema) })
+  .meta({ id: 'Pruned' });
 
 /** RFC 9457. */
 export const problemSchema = z

@@ -119,6 +119,20 @@ export interface PrunedArchive {
   readonly kept: number;
 }
 
+/** What a turn of the check found in one archive. */
+export interface CheckedArchive {
+  readonly deployment: string;
+  readonly replicaSet: string;
+  readonly replicaSetId: string;
+  readonly storage: string;
+  /** `more`: the round goes on with the next turn. `notDue`: the last round was within a day. */
+  readonly status: 'whole' | 'lost' | 'more' | 'notDue';
+  /** That this turn looked at. */
+  readonly slices: number;
+  /** What this turn found, and recorded as gaps. */
+  readonly losses: readonly { readonly after: Moment; readonly before: Moment; readonly damaged: readonly string[] }[];
+}
+
 /** What one turn of the archive did for one replica set. */
 export interface ArchiveTurnReport {
   readonly replicaSet: string;
@@ -144,6 +158,14 @@ export interface ArchivedSet {
   readonly turn: ArchiveTurnReport;
   /** The backup that was started because of a gap; null for none. */
   readonly base: { readonly status: string; readonly runId: string | null } | null;
+}
+
+export interface CheckArchiveRequest {
+  readonly deployment: string;
+  /** How long the turn may read. */
+  readonly seconds: number;
+  /** Also when the last round was within a day. */
+  readonly now: boolean;
 }
 
 /** The product as the CLI and a console see it: in process (embedded) or by the API. */
@@ -181,5 +203,10 @@ export interface HoldfastClient {
    * @throws what a turn fails with
    */
   archiveOplog?(deployment: string): Promise<readonly ArchivedSet[]>;
+  /**
+   * One turn of checking what is archived. Left out where the product does it by itself, once a day.
+   * @throws what the check fails with
+   */
+  checkArchive?(request: CheckArchiveRequest): Promise<readonly CheckedArchive[]>;
   close(): Promise<void>;
 }

@@ -2,7 +2,8 @@ import { archiveCut, slicesToPrune } from '../../domain/archive-retention.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { reachOfBases } from '../../domain/recovery-window.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
-import type { Timestamp } from '../../domain/timestamp.ts';
+import { compareTimestamps, type Timestamp } from '../../domain/timestamp.ts';
+import { beginsWith, type CheckedPlace } from '../archive-check-record.ts';
 import { raiseTombstone, removeTombstone, wouldGo } from '../holds.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PrunedArchive } from '../ports/holdfast-client.ts';
@@ -11,6 +12,7 @@ import {
   readRecoverySources,
   type RecoverySources,
   type RecoverySourcesDeps,
+  type UnreadableSlice,
 } from '../recovery-sources.ts';
 import { deploymentOf, storageOf } from '../run-folder.ts';
 
@@ -43,26 +45,39 @@ export async function pruneArchive(
     // An archive that is switched off keeps what it has.
     if (one.oplogArchive?.enabled !== true) continue;
     const sets = await readRecoverySources(one.name, { strict: true }, deps);
-    for (const sources of sets) pruned.push(...(await pruneSet(one, one.oplogArchive, sources, dryRun, deps)));
+    const now = secondsNow(sets, deps.clock);
+    for (const sources of sets) pruned.push(...(await pruneSet(one, sources, { now, dryRun }, deps)));
   }
   return pruned;
 }
 
+/**
+ * The time up to which the deployment is archived, at most: a clock that is ahead must not age what is kept, and an archive
+ * that stands still keeps what it promised when it stopped.
+ */
+function secondsNow(sets: readonly RecoverySources[], clock: Clock): number {
+  const ends = sets.flatMap(({ slices, quiet }) => [...slices.map(({ to }) => to.ts.t), quiet?.until.ts.t ?? 0]);
+  const newest = ends.reduce((last, end) => Math.max(last, end), 0);
+  return Math.min(Math.floor(clock.now().getTime() / 1000), newest);
+}
+
 async function pruneSet(
-  { name }: DeploymentSettings,
-  { storage, retention }: NonNullable<DeploymentSettings['oplogArchive']>,
+  { name, oplogArchive }: DeploymentSettings,
   sources: RecoverySources,
-  dryRun: boolean,
+  { now, dryRun }: { readonly now: number; readonly dryRun: boolean },
   deps: PruneArchiveDeps,
 ): Promise<PrunedArchive[]> {
   const { replicaSet, replicaSetId } = sources;
+  if (oplogArchive === undefined || replicaSetId === null) return [];
+  const { storage, retention } = oplogArchive;
   const slices = sources.slices.filter((slice) => slice.storage === storage);
-  if (replicaSetId === null || slices.length === 0) return [];
-  const now = deps.clock.now();
-  const promisedFrom = { t: Math.floor(now.getTime() / 1000) - retention.days * secondsOfDay, i: 0 };
+  if (slices.length === 0) return [];
+  const promisedFrom = { t: Math.max(0, now - retention.days * secondsOfDay), i: 0 };
   const cut = archiveCut({ reaches: reachOfBases(sources), slices, promisedFrom, held: [] });
-  const place = { storage, archive: artifactKeys.archive(name, replicaSet, replicaSetId) };
-  const gone = cut ? await pruneTo(cut, slices, place, dryRun, deps) : [];
+  const archive = artifactKeys.archive(name, replicaSet, replicaSetId);
+  const place = { deployment: name, replicaSet, replicaSetId, storage, archive };
+  const damaged = sources.damaged.filter((slice) => slice.storage === storage);
+  const gone = cut ? await pruneTo(cut, { slices, damaged, place }, dryRun, deps) : [];
   return [
     {
       ...{ deployment: name, replicaSet, replicaSetId, storage, promisedFrom, kept: slices.length - gone.length },
@@ -73,19 +88,32 @@ async function pruneSet(
   ];
 }
 
+interface Prunable {
+  readonly slices: readonly ArchivedSlice[];
+  /** Of no use to anybody: they go with what is older than the first slice that stays. */
+  readonly damaged: readonly UnreadableSlice[];
+  readonly place: CheckedPlace & { readonly archive: string };
+}
+
 async function pruneTo(
   cut: Timestamp,
-  slices: readonly ArchivedSlice[],
-  place: { readonly storage: string; readonly archive: string },
+  { slices, damaged, place }: Prunable,
   dryRun: boolean,
   { state, clock, settings, openStorage }: PruneArchiveDeps,
 ): Promise<ArchivedSlice[]> {
   if (slicesToPrune(slices, cut).length === 0) return [];
-  if (dryRun) return slicesToPrune(slices, await wouldGo(state, { ...place, cut }));
-  const allowed = await raiseTombstone(state, { ...place, cut, at: clock.now().toISOString() });
+  const { storage, archive } = place;
+  if (dryRun) return slicesToPrune(slices, await wouldGo(state, { storage, archive, cut }));
+  const allowed = await raiseTombstone(state, { storage, archive, cut, at: clock.now().toISOString() });
   const gone = slicesToPrune(slices, allowed);
+  const stays = slices
+    .filter((slice) => !gone.includes(slice))
+    .reduce((first, slice) => (compareTimestamps(slice.from.ts, first.from.ts) < 0 ? slice : first));
+  if (gone.length > 0) await beginsWith(state, place, stays.from);
+  const useless = gone.length > 0 ? damaged.filter(({ from }) => compareTimestamps(from, stays.from.ts) < 0) : [];
   // Oldest first: what is left when this ends early is whole from its first slice on.
-  await openStorage(storageOf(settings, place.storage)).delete(gone.map(({ key }) => key));
+  const keys = [...gone.map(({ key }) => key), ...useless.map(({ key }) => key)].sort();
+  await openStorage(storageOf(settings, storage)).delete(keys);
   await removeTombstone(state, place);
   return gone;
 }

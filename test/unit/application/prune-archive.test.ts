@@ -3,7 +3,14 @@ import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { holdForRun, raiseTombstone, releaseHold } from '../../../src/application/holds.ts';
 import { pruneArchive } from '../../../src/application/use-cases/prune-archive.ts';
 import { artifactKeys } from '../../../src/domain/names.ts';
-import { archivePrefix, entryAt, makeArchivedWorld, range } from '../../support/archived-world.ts';
+import {
+  archivePrefix,
+  entryAt,
+  makeArchivedWorld,
+  opTimeAt,
+  range,
+  replicaSetId,
+} from '../../support/archived-world.ts';
 
 /** The archive promises one day; it is a day after second 170. */
 const now = (170 + 86_400) * 1000;
@@ -20,6 +27,8 @@ beforeEach(async () => {
     await world.archive([entryAt(150, 1), entryAt(160, 4), entryAt(200, 1)]),
     await world.archive([entryAt(200, 1), entryAt(300, 1)]),
   ];
+  const last = { key: slices[3] ?? '', from: opTimeAt(200, 1), to: opTimeAt(300, 1) };
+  await world.note({ last, checkedTo: opTimeAt(now / 1000, 1) });
   await world.clock.advance(now - world.clock.now().getTime());
 });
 
@@ -47,6 +56,24 @@ describe('pruning an oplog archive', () => {
     expect(await prune()).toMatchObject([{ slices: 0, bytes: 0, upTo: null, kept: 2 }]);
     expect((await choose('170:1')).slices.map(({ key }) => key)).toEqual(slices.slice(2, 3));
     expect((await choose('latest')).restoreTime).toEqual({ t: 300, i: 1 });
+  });
+
+  test('counts from where the archive is: neither a clock that is ahead nor an archive that stands still ages it', async () => {
+    await world.clock.advance(365 * 86_400_000);
+    expect(await prune(true)).toMatchObject([{ slices: 2, promisedFrom: { t: 170, i: 0 } }]);
+    await world.state.delete([`archives/orders/rs0-${replicaSetId}.json`]);
+    expect(await prune()).toMatchObject([{ slices: 0, kept: 4 }]);
+  });
+
+  test('takes along what a gap calls damaged, and stops at a slice that nobody can read and no gap names', async () => {
+    await world.far.put(slices[1] ?? '', Buffer.from('nothing'));
+    await expect(prune()).rejects.toMatchObject({
+      ...{ name: 'CorruptObject', message: expect.stringContaining(slices[1] ?? '') as string },
+    });
+    const lost = { reason: 'objectLost' as const, after: opTimeAt(100, 9), before: opTimeAt(150, 1) };
+    await world.record({ ...lost, damaged: [slices[1] ?? ''] });
+    expect(await prune()).toMatchObject([{ slices: 1 }]);
+    expect((await kept()).filter((key) => !key.includes('gaps/'))).toEqual(slices.slice(2));
   });
 
   test('keeps the chain of an older base that serves the promise, where the newer one is not there', async () => {

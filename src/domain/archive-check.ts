@@ -1,0 +1,111 @@
+import * as z from 'zod';
+import type { OplogGap, SliceSpan } from './oplog-archive.ts';
+import { compareTimestamps, type OpTime, opTimeSchema, type Timestamp } from './timestamp.ts';
+
+/**
+ * How far the check of an archive is: `archives/<deployment>/<set>-<id>.check.json` of the state storage. A round looks at
+ * every slice, in as many turns as it takes.
+ */
+export const archiveCheckSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  /** Of the archive; given another storage, it is another one to check. */
+  storage: z.string(),
+  /** The first entry that the archive holds: whoever deletes slices on purpose moves it before. Left out while unknown. */
+  begins: opTimeSchema.optional(),
+  /** Left out while none is under way. */
+  round: z
+    .strictObject({
+      /** The last slice that was looked at. */
+      at: z.string(),
+      /** With which entry the chain ends there. */
+      end: opTimeSchema,
+    })
+    .optional(),
+  /** Of the last round, by the clock of who checked. */
+  finishedAt: z.iso.datetime().optional(),
+});
+export type ArchiveCheck = z.infer<typeof archiveCheckSchema>;
+
+const dayMs = 24 * 60 * 60_000;
+
+/** Whether a turn has something to do: a round is under way, or the last one was over a day ago. */
+export function isCheckDue(check: ArchiveCheck | undefined, now: Date): boolean {
+  if (check?.round !== undefined || check?.finishedAt === undefined) return true;
+  return Math.abs(now.getTime() - Date.parse(check.finishedAt)) >= dayMs;
+}
+
+/** Entries that the archive held, or should hold, and that no gap tells of. */
+export interface ArchiveLoss {
+  readonly after: OpTime;
+  readonly before: OpTime;
+  /** Slices that are there and of no use. */
+  readonly damaged: readonly string[];
+}
+
+/** A slice that exists and can't be used. */
+export interface DamagedSlice {
+  readonly key: string;
+  /** Of its first entry, by its name. */
+  readonly from: Timestamp;
+  /** Its last entry, where its header can be read. */
+  readonly to?: OpTime | undefined;
+}
+
+/**
+ * Goes along an archive in the order of its slices, and finds where it does not go on although no gap was recorded. Of two
+ * chains that overlap the one that reaches further counts.
+ */
+export class ChainCheck {
+  readonly #gaps: readonly OplogGap[];
+  #end: OpTime | undefined;
+  #damaged: DamagedSlice[] = [];
+
+  /** @param end where the chain that goes before ends, or with which entry the archive must begin; undefined: not known */
+  constructor(gaps: readonly OplogGap[], end: OpTime | undefined) {
+    this.#gaps = gaps;
+    this.#end = end;
+  }
+
+  /** Where the chain ends so far. */
+  get end(): OpTime | undefined {
+    return this.#end;
+  }
+
+  /** The next slice, whole. @returns what is lost before it */
+  add({ from, to }: Pick<SliceSpan, 'from' | 'to'>): ArchiveLoss | undefined {
+    const loss = this.#lossBefore(from);
+    // One that another chain leads over ends nothing.
+    if (!this.#end || compareTimestamps(this.#end.ts, to.ts) <= 0) this.#end = to;
+    this.#damaged = [];
+    return loss;
+  }
+
+  addDamaged(slice: DamagedSlice): void {
+    this.#damaged.push(slice);
+  }
+
+  /** The last slice was added. @returns what is lost at the end: an archiver writes a last one again whose header is lost */
+  finish(): ArchiveLoss | undefined {
+    const last = this.#damaged.at(-1);
+    return last?.to && this.#lossBefore(last.to);
+  }
+
+  #lossBefore(from: OpTime): ArchiveLoss | undefined {
+    const [first] = this.#damaged;
+    const after = this.#end ?? (first && { ts: first.from, t: from.t });
+    if (!after || this.#isReached(from, after) || this.#isKnown(after, from)) return undefined;
+    return { after, before: from, damaged: this.#damaged.map(({ key }) => key) };
+  }
+
+  /** Same time and other term: another history, which begins where this one ends. */
+  #isReached(from: OpTime, end: OpTime): boolean {
+    const order = compareTimestamps(from.ts, end.ts);
+    return order < 0 || (order === 0 && from.t === end.t);
+  }
+
+  #isKnown(after: OpTime, before: OpTime): boolean {
+    return this.#gaps.some(
+      (gap) => compareTimestamps(gap.after.ts, after.ts) <= 0 && compareTimestamps(before.ts, gap.before.ts) <= 0,
+    );
+  }
+}

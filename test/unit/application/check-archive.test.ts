@@ -1,0 +1,133 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { chooseRestore } from '../../../src/application/choose-restore.ts';
+import { checkArchive } from '../../../src/application/use-cases/check-archive.ts';
+import { pruneArchive } from '../../../src/application/use-cases/prune-archive.ts';
+import { archiveProgressSchema, type OplogGap, oplogGapSchema } from '../../../src/domain/oplog-archive.ts';
+import {
+  archivePrefix,
+  entryAt,
+  makeArchivedWorld,
+  opTimeAt,
+  range,
+  replicaSetId,
+} from '../../support/archived-world.ts';
+import { at } from '../../support/oplog-entries.ts';
+
+let world: ReturnType<typeof makeArchivedWorld>;
+let slices: string[];
+let told: Record<string, unknown>[];
+beforeEach(async () => {
+  world = makeArchivedWorld();
+  told = [];
+  await world.addBackup(1, 2, 4);
+  slices = [];
+  for (const first of [3, 7, 12, 20, 30, 40])
+    slices.push(await world.archive(range(first, { 3: 7, 7: 12, 12: 20, 20: 30, 30: 40, 40: 50 }[first] ?? 0)));
+  await world.note({ last: { key: slices[5] ?? '', from: at(40), to: at(50) }, checkedTo: at(50) });
+});
+
+const events = {
+  publish: ({ detailType, detail }: { detailType: string; detail: Readonly<Record<string, unknown>> }) => {
+    told.push({ detailType, ...detail });
+    return Promise.resolve();
+  },
+};
+const check = (seconds = 60, now = true) =>
+  checkArchive({ deployment: 'orders', seconds, now }, { ...world.deps, events });
+const key = (n: number): string => slices[n] ?? '';
+async function gaps(): Promise<OplogGap[]> {
+  const found: OplogGap[] = [];
+  for await (const gap of world.far.list(`${archivePrefix}gaps/`))
+    found.push(oplogGapSchema.parse(JSON.parse((await world.far.get(gap.key)).body.toString())));
+  return found;
+}
+async function flipBit(of: string): Promise<void> {
+  const { body } = await world.far.get(of);
+  const damaged = Buffer.from(body);
+  damaged.writeUInt8(damaged.readUInt8(damaged.length - 8) ^ 1, damaged.length - 8);
+  await world.far.put(of, damaged);
+}
+const wanted = async () =>
+  archiveProgressSchema.parse(
+    JSON.parse((await world.state.get(`archives/orders/rs0-${replicaSetId}.json`)).body.toString()),
+  ).wantsBase;
+const choose = (time: string) =>
+  chooseRestore({ backup: 'orders', to: 'mongodb://t', at: time }, new Set(['logical']), world.deps);
+
+describe('the check of an archive', () => {
+  test('finds nothing in one that is whole, and has nothing to do for a day then', async () => {
+    expect(await check()).toMatchObject([{ status: 'whole', slices: 6, losses: [] }]);
+    expect(await check(60, false)).toMatchObject([{ status: 'notDue', slices: 0 }]);
+    await world.clock.advance(86_400_000);
+    expect(await check(60, false)).toMatchObject([{ status: 'whole', slices: 6 }]);
+    expect(told).toEqual([]);
+  });
+
+  test('makes a gap of a slice that is gone, once; the window ends before it, and a base is wished after it', async () => {
+    await world.far.delete([key(2)]);
+    expect(await check()).toMatchObject([{ status: 'lost', losses: [{ after: at(12).ts, before: at(20).ts }] }]);
+    expect(await gaps()).toMatchObject([{ reason: 'objectLost', after: at(12), before: at(20) }]);
+    expect(told).toMatchObject([{ detailType: 'Recovery Gap Detected', reason: 'objectLost' }]);
+    expect(await wanted()).toEqual({ from: at(20), attempts: 0, attemptedAt: null });
+    expect((await choose('latest')).restoreTime).toEqual(at(12).ts);
+    expect(await check()).toMatchObject([{ status: 'whole' }]);
+    expect(told).toHaveLength(1);
+  });
+
+  test.each(['flipped bit', 'destroyed header'])('makes one of a slice with a %s, and names it', async (how) => {
+    if (how === 'flipped bit') await flipBit(key(2));
+    else await world.far.put(key(2), Buffer.from('nothing'));
+    expect(await check()).toMatchObject([{ losses: [{ damaged: [key(2)] }] }]);
+    expect(await gaps()).toMatchObject([{ after: at(12), before: at(20), damaged: [key(2)] }]);
+    expect((await choose('100:11')).slices.map((slice) => slice.key)).toEqual(slices.slice(0, 2));
+    await expect(choose('100:25')).rejects.toMatchObject({ name: 'TimeNotRestorable' });
+    // The next one too: the same gap reaches further, and that is news.
+    await flipBit(key(3));
+    expect(await check()).toMatchObject([{ losses: [{ before: at(30).ts, damaged: [key(3)] }] }]);
+    expect(await gaps()).toMatchObject([{ after: at(12), before: at(30), damaged: [key(2), key(3)] }]);
+    expect(told).toHaveLength(2);
+    expect(await wanted()).toMatchObject({ from: at(30) });
+  });
+
+  test('sees that the last slice is damaged, and that the first ones are gone that nobody has pruned', async () => {
+    await check();
+    await flipBit(key(5));
+    await world.far.delete([key(0)]);
+    expect(await check()).toMatchObject([
+      {
+        losses: [
+          { after: at(3).ts, before: at(7).ts, damaged: [] },
+          { after: at(40).ts, before: at(50).ts, damaged: [key(5)] },
+        ],
+      },
+    ]);
+    expect(await check()).toMatchObject([{ losses: [] }]);
+  });
+
+  test('calls nothing lost that was pruned, nor what a gap tells of already', async () => {
+    await check();
+    await world.addBackup(2, 32, 34);
+    const late = [entryAt(100, 50), entryAt(100 + 86_400, 1)];
+    slices.push(await world.archive(late), await world.archive([entryAt(200 + 86_400, 1), entryAt(300 + 86_400, 1)]));
+    await world.record({ reason: 'rolledOver', after: opTimeAt(100 + 86_400, 1), before: opTimeAt(200 + 86_400, 1) });
+    await world.clock.advance((400 + 86_400) * 1000);
+    expect(await pruneArchive({ dryRun: false }, world.deps)).toMatchObject([{ slices: 4 }]);
+    expect(await check()).toMatchObject([{ status: 'whole', slices: 4 }]);
+    expect(told).toEqual([]);
+  });
+
+  test('goes on in the next turn where its time was over, and finds the same', async () => {
+    for (let n = 50; n < 70; n += 1) slices.push(await world.archive(range(n, n + 1)));
+    await world.far.delete([key(2), key(20)]);
+    const found = [];
+    let turns = 0;
+    for (let status = 'more'; status === 'more'; turns += 1) {
+      const [report] = await check(0, false);
+      status = report?.status ?? '';
+      found.push(...(report?.losses ?? []));
+    }
+    expect(turns).toBeGreaterThan(3);
+    expect(found.map(({ after }) => after)).toEqual([at(12).ts, at(64).ts]);
+    expect(await check(60, false)).toMatchObject([{ status: 'notDue' }]);
+  });
+});
