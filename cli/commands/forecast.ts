@@ -13,6 +13,7 @@ interface ForecastFlags {
   readonly cost?: boolean;
   readonly size?: number;
   readonly keepDays?: number;
+  readonly oplogPerDay?: number;
 }
 
 /** Newer ones say more of the next. */
@@ -29,6 +30,7 @@ export function registerForecast(program: Command, { run, now }: ProgramOptions)
       'data of the deployment, such as 100GiB; measured by its backups when left out',
       parseSize,
     )
+    .option('--oplog-per-day <bytes>', 'oplog that it writes in a day, such as 5GiB; none when left out', parseSize)
     .option('--keep-days <days>', 'days for which backups are kept; for ever when left out', parseKeepDays)
     .action(async (deployment: string, flags: ForecastFlags, command: Command) => {
       await run(command, async (session) => {
@@ -39,6 +41,7 @@ export function registerForecast(program: Command, { run, now }: ProgramOptions)
           deployment,
           measured: flags.size === undefined ? await measure(session, deployment) : undefined,
           ...{ rawBytes: flags.size, keepDays: flags.keepDays, now: now() },
+          oplogBytesPerDay: flags.oplogPerDay,
         });
         const forecast = forecastCost(policy);
         session.print({ deployment, ...forecast, policy, assumptions }, () =>

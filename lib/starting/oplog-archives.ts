@@ -9,6 +9,7 @@ import type * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { Settings } from '../../src/domain/settings.ts';
+import { archiveTurnSeconds } from '../../src/domain/stage-sizes.ts';
 import { grant } from '../grant.ts';
 
 export interface OplogArchivesProps {
@@ -39,7 +40,7 @@ export class OplogArchives extends Construct {
     for (const { name } of archived) {
       new events.Rule(this, name, {
         description: `Archives the oplog of ${name}`,
-        schedule: events.Schedule.rate(cdk.Duration.minutes(1)),
+        schedule: events.Schedule.rate(cdk.Duration.seconds(archiveTurnSeconds)),
         targets: [
           new targets.SfnStateMachine(archiveOplog, {
             role,

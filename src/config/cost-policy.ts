@@ -1,3 +1,4 @@
+import type { ArchivePolicy } from '../domain/archive-cost.ts';
 import type { CostPolicy } from '../domain/cost-forecast.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { configuredDeployment, type DeploymentSettings, type Settings } from '../domain/settings.ts';
@@ -20,6 +21,8 @@ export interface CostQuestion {
   readonly rawBytes?: number | undefined;
   /** Days for which backups are kept; left out: nothing is deleted, and a year's backups are there. */
   readonly keepDays?: number | undefined;
+  /** Bytes of oplog that the deployment writes in a day; left out: none. */
+  readonly oplogBytesPerDay?: number | undefined;
   readonly now: Date;
 }
 
@@ -62,12 +65,30 @@ export function costPolicyOf(
     secrets: new Set([deployment.credentials, deployment.restoreCredentials].filter((arn) => typeof arn === 'string'))
       .size,
   };
+  const archive = archiveOf(settings, deployment, question.oplogBytesPerDay, assumptions);
   if (policy.endpoints === 0) {
     assumptions.push(
       'The VPC’s own way to AWS (NAT, endpoints) is not counted. S3 goes through a gateway endpoint, which costs nothing; through a NAT gateway each GB of a backup would cost 0.045 USD.',
     );
   }
-  return { policy, assumptions };
+  return { policy: { ...policy, ...(archive && { archive }) }, assumptions };
+}
+
+function archiveOf(
+  settings: Settings,
+  { oplogArchive }: DeploymentSettings,
+  oplogBytesPerDay: number | undefined,
+  assumptions: string[],
+): ArchivePolicy | undefined {
+  if (oplogArchive?.enabled !== true) return undefined;
+  if (oplogBytesPerDay === undefined)
+    assumptions.push('The oplog archive is counted as that of an idle set: give what it writes with --oplog-per-day.');
+  const storage = settings.storages[oplogArchive.storage];
+  return {
+    ...{ sets: 1, oplogBytesPerDay: oplogBytesPerDay ?? 0, verify: oplogArchive.verify },
+    retentionDays: oplogArchive.retention.days,
+    storedOnAws: storage?.type === 's3' && storage.endpoint === undefined,
+  };
 }
 
 /** @throws InvalidInput */

@@ -1,5 +1,7 @@
 import { awsCaptureWait, nextCaptureWait } from './capture-wait.ts';
-import { type Price, prices, pricesDate, pricesRegion } from './prices.ts';
+import { type ArchivePolicy, archiveCost } from './archive-cost.ts';
+import { type CostItem, makeItem } from './cost-items.ts';
+import { prices, pricesDate, pricesRegion } from './prices.ts';
 import { progressIntervals } from './progress.ts';
 import { sweepEveryMinutes, workerTaskSize } from './stage-sizes.ts';
 
@@ -24,17 +26,8 @@ export interface CostPolicy {
   /** Interface endpoints that the stack makes, each in every zone. */
   readonly endpoints: number;
   readonly secrets: number;
-}
-
-export interface CostItem {
-  readonly item: string;
-  /** `deployment`: grows with its backups. `stage`: paid once, however many deployments there are. */
-  readonly of: 'deployment' | 'stage';
-  readonly quantity: number;
-  /** What `usdEach` buys. */
-  readonly per: string;
-  readonly usdEach: number;
-  readonly usd: number;
+  /** Left out where the oplog is not archived. */
+  readonly archive?: ArchivePolicy | undefined;
 }
 
 export interface CostForecast {
@@ -80,18 +73,14 @@ export function waitsOf(dumpSeconds: number): number {
   return waits;
 }
 
-function item(name: string, of: CostItem['of'], quantity: number, { usd, per }: Price): CostItem {
-  return { item: name, of, quantity, per, usdEach: usd, usd: quantity * usd };
-}
-
 /** Fargate bills a minute at least. */
 function compute({ backupsPerMonth, parts, dumpSeconds }: CostPolicy): CostItem[] {
   const seconds = Math.max(60, dumpSeconds + costAssumptions.taskStartSeconds);
   const hours = (backupsPerMonth * parts * seconds) / 3600;
   const { cpu, memoryMiB } = workerTaskSize;
   return [
-    item('Fargate, vCPU', 'deployment', (hours * cpu) / 1024, prices.fargateVcpu),
-    item('Fargate, memory', 'deployment', (hours * memoryMiB) / 1024, prices.fargateMemory),
+    makeItem('Fargate, vCPU', 'deployment', (hours * cpu) / 1024, prices.fargateVcpu),
+    makeItem('Fargate, memory', 'deployment', (hours * memoryMiB) / 1024, prices.fargateMemory),
   ];
 }
 
@@ -105,9 +94,11 @@ function storage({ backupsPerMonth, backupsKept, rawBytes, storedBytes, storedOn
   const reads = runReads + dumpSeconds + 3 * packs + (storedOnAws ? 2 * packs : 0);
   const used = rawBytes === 0 ? 0 : backupsPerMonth;
   return [
-    ...(storedOnAws ? [item('S3, storage', 'deployment', (backupsKept * storedBytes) / gib, prices.s3Storage)] : []),
-    item('S3, writes', 'deployment', used * writes, prices.s3Write),
-    item('S3, reads', 'deployment', used * reads, prices.s3Read),
+    ...(storedOnAws
+      ? [makeItem('S3, storage', 'deployment', (backupsKept * storedBytes) / gib, prices.s3Storage)]
+      : []),
+    makeItem('S3, writes', 'deployment', used * writes, prices.s3Write),
+    makeItem('S3, reads', 'deployment', used * reads, prices.s3Read),
   ];
 }
 
@@ -116,17 +107,17 @@ function orchestration({ backupsPerMonth, dumpSeconds }: CostPolicy): CostItem[]
   const waits = waitsOf(dumpSeconds);
   const calls = backupsPerMonth * (functionCalls + waits);
   return [
-    item(
+    makeItem(
       'Step Functions',
       'deployment',
       backupsPerMonth * (transitions + transitionsOfWait * waits),
       prices.stepFunctionsTransition,
     ),
-    item('Lambda, requests', 'deployment', calls, prices.lambdaRequest),
-    item('Lambda, duration', 'deployment', calls * functionWork, prices.lambdaDuration),
-    item('Scheduler', 'deployment', backupsPerMonth, prices.schedulerInvocation),
-    item('EventBridge', 'deployment', backupsPerMonth, prices.eventBridgeEvent),
-    item('Logs', 'deployment', (backupsPerMonth * logBytesOfRun) / gib, prices.logsIngested),
+    makeItem('Lambda, requests', 'deployment', calls, prices.lambdaRequest),
+    makeItem('Lambda, duration', 'deployment', calls * functionWork, prices.lambdaDuration),
+    makeItem('Scheduler', 'deployment', backupsPerMonth, prices.schedulerInvocation),
+    makeItem('EventBridge', 'deployment', backupsPerMonth, prices.eventBridgeEvent),
+    makeItem('Logs', 'deployment', (backupsPerMonth * logBytesOfRun) / gib, prices.logsIngested),
   ];
 }
 
@@ -139,10 +130,10 @@ function secretsAndKeys(policy: CostPolicy): CostItem[] {
     0,
   );
   return [
-    item('Secrets Manager', 'deployment', secrets, prices.secret),
-    item('Secrets Manager, requests', 'deployment', secretReads, prices.secretRequest),
-    item('KMS, requests', 'deployment', secretReads + objects / 100, prices.kmsRequest),
-    item('KMS, the stage’s key', 'stage', 1, prices.kmsKey),
+    makeItem('Secrets Manager', 'deployment', secrets, prices.secret),
+    makeItem('Secrets Manager, requests', 'deployment', secretReads, prices.secretRequest),
+    makeItem('KMS, requests', 'deployment', secretReads + objects / 100, prices.kmsRequest),
+    makeItem('KMS, the stage’s key', 'stage', 1, prices.kmsKey),
   ];
 }
 
@@ -150,8 +141,8 @@ function network({ backupsPerMonth, rawBytes, zones, endpoints }: CostPolicy): C
   // A task's zone is Fargate's choice; what it reads from a member in another zone is paid in both directions.
   const crossing = zones === 0 ? 0 : ((zones - 1) / zones) * (rawBytes / gib) * 2;
   return [
-    item('data between zones', 'deployment', backupsPerMonth * crossing, prices.crossZoneData),
-    item('VPC endpoints', 'stage', endpoints * zones * hoursPerMonth, prices.endpointHour),
+    makeItem('data between zones', 'deployment', backupsPerMonth * crossing, prices.crossZoneData),
+    makeItem('VPC endpoints', 'stage', endpoints * zones * hoursPerMonth, prices.endpointHour),
   ];
 }
 
@@ -159,9 +150,9 @@ function housekeeping(): CostItem[] {
   const { functionWork, logBytesOfSweep } = costAssumptions;
   const sweeps = (hoursPerMonth * 60) / sweepEveryMinutes;
   return [
-    item('sweep, Lambda', 'stage', sweeps * functionWork, prices.lambdaDuration),
-    item('sweep, S3 lists', 'stage', sweeps * 10, prices.s3Write),
-    item('sweep, logs', 'stage', (sweeps * logBytesOfSweep) / gib, prices.logsIngested),
+    makeItem('sweep, Lambda', 'stage', sweeps * functionWork, prices.lambdaDuration),
+    makeItem('sweep, S3 lists', 'stage', sweeps * 10, prices.s3Write),
+    makeItem('sweep, logs', 'stage', (sweeps * logBytesOfSweep) / gib, prices.logsIngested),
   ];
 }
 
@@ -174,6 +165,7 @@ export function forecastCost(policy: CostPolicy): CostForecast {
     ...secretsAndKeys(policy),
     ...network(policy),
     ...housekeeping(),
+    ...(policy.archive ? archiveCost(policy.archive) : []),
   ]
     .filter(({ quantity }) => quantity > 0)
     .sort((a, b) => b.usd - a.usd);

@@ -5,6 +5,9 @@ export const workerTaskSize = { cpu: 2048, memoryMiB: 4096 } as const;
 
 export const sweepEveryMinutes = 15;
 
+/** Seconds between two turns of an oplog archive. */
+export const archiveTurnSeconds = 60;
+
 /** Days for which a bucket keeps what was overwritten or deleted: time to notice. */
 export const oldVersionDays = 30;
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ArchivePolicy } from '../../../src/domain/archive-cost.ts';
 import { type CostPolicy, forecastCost, waitsOf } from '../../../src/domain/cost-forecast.ts';
 import { prices } from '../../../src/domain/prices.ts';
 
@@ -109,5 +110,43 @@ describe('waits of a backup’s machine', () => {
     [172_800, 659],
   ])('while a dump of %i s runs are %i', (seconds, waits) => {
     expect(waitsOf(seconds)).toBe(waits);
+  });
+});
+
+describe('an oplog archive', () => {
+  const idle: ArchivePolicy = {
+    ...{ sets: 1, oplogBytesPerDay: 0, retentionDays: 8, verify: 'all' as const, storedOnAws: true },
+  };
+  const costs = (archive: ArchivePolicy) =>
+    forecastCost({ ...nightly, archive }).usdOfDeployment - forecastCost(nightly).usdOfDeployment;
+
+  it('costs less than 3 USD a month for a set that does nothing, with a turn every minute', () => {
+    expect(costs(idle)).toBeLessThan(3);
+    // Each part, so that none grows unseen.
+    const { items } = forecastCost({ ...nightly, archive: idle });
+    const parts = items.filter(({ item }) => item.startsWith('archive, '));
+    expect(Object.fromEntries(parts.map(({ item, usd }) => [item.slice(9), Number(usd.toFixed(2))]))).toEqual({
+      'Lambda duration': 1.33,
+      secrets: 0.44,
+      alarms: 0.3,
+      KMS: 0.27,
+      'S3 writes': 0.23,
+      logs: 0.2,
+      'workflow duration': 0.14,
+      'S3 reads': 0.08,
+      workflow: 0.04,
+      'Lambda requests': 0.02,
+    });
+  });
+
+  it('is stored for as long as it is kept, in a storage of AWS', () => {
+    const busy = { ...idle, oplogBytesPerDay: 10 * 2 ** 30 };
+    const stored = (archive: ArchivePolicy) =>
+      forecastCost({ ...nightly, archive }).items.find(({ item }) => item === 'archive, S3 storage')?.usd ?? 0;
+    expect(stored(busy)).toBeCloseTo(10 * 8 * 0.4 * 0.023, 9);
+    expect(stored({ ...busy, storedOnAws: false })).toBe(0);
+    expect(costs(busy)).toBeGreaterThan(costs(idle));
+    expect(costs({ ...busy, retentionDays: 30 })).toBeGreaterThan(costs(busy));
+    expect(costs({ ...busy, verify: 'sample' })).toBeLessThan(costs(busy));
   });
 });
