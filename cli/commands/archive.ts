@@ -37,7 +37,7 @@ interface ArchiveFlags {
 /** Of the check, between two turns of the archive: it must not hold them up. In seconds. */
 const checkSeconds = 5;
 
-/** Every slice of the deployment's archives, whenever it was done last. */
+/** Every slice of the deployment's archives, whenever it was done last. @throws VerificationFailed for a script to see */
 async function check(session: CommandSession, deployment: string): Promise<void> {
   const client = await session.client();
   if (client.checkArchive === undefined)
@@ -50,6 +50,11 @@ async function check(session: CommandSession, deployment: string): Promise<void>
   }
   if (checked.length === 0) throw nothingArchived(deployment);
   session.print({ checked }, () => renderChecked(checked, session.environment.timeZone));
+  const losses = checked.flatMap((one) => one.losses);
+  if (losses.length === 0) return;
+  throw new HoldfastError('VerificationFailed', `Of the oplog archive of ${deployment} slices are lost or damaged.`, {
+    next: 'Gaps are recorded: `holdfast window` shows what is left. Take a backup, and look who deletes in that storage.',
+  });
 }
 
 function nothingArchived(deployment: string): HoldfastError {

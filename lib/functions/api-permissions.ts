@@ -1,7 +1,7 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type { WorkflowName } from '../../statemachines/manifest.ts';
 import { grant } from '../grant.ts';
-import { grantPrune } from './archive-permissions.ts';
+import { grantPrune } from './prune-permissions.ts';
 import type { apiFunctions } from './function-list.ts';
 import { grantReadConfig, type GrantsProps } from './grants-props.ts';
 

@@ -1,5 +1,6 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import { startOf } from './api-permissions.ts';
+import { grantPrune } from './prune-permissions.ts';
 import { grantPublish, type GrantsProps, grantReadConfig } from './grants-props.ts';
 
 type Grant = (role: iam.Role) => void;
@@ -42,14 +43,4 @@ export function archiveGrants(
       startOf('backup', props)(role);
     },
   };
-}
-
-/** Deletes slices, and nothing else; also for a request of the API. */
-export function grantPrune(role: iam.Role, props: GrantsProps): void {
-  const { permissions } = props;
-  permissions.readState(role, ['archives', 'holds']);
-  permissions.writeState(role, ['archives']);
-  grantReadConfig(role, props);
-  permissions.readArtifacts(role);
-  permissions.pruneSlices(role);
 }

@@ -241,6 +241,32 @@ describe('the oplog archive', () => {
   });
 });
 
+describe('the care for the oplog archive', () => {
+  it('looks every hour whether something is to be checked, and prunes once a day', () => {
+    for (const [description, rate] of [
+      ['Looks whether what is archived is there and whole', 'rate(1 hour)'],
+      ['Deletes what no restore to a promised time needs', 'rate(1 day)'],
+    ])
+      stack.hasResourceProperties('AWS::Events::Rule', { Description: description, ScheduleExpression: rate });
+  });
+
+  it('raises an alarm where the archive is not kept up, each with its place in the runbook', () => {
+    const runbook = readFileSync(
+      new URL('../../docs/operator-guide/runbook.md', import.meta.url),
+      'utf8',
+    ).toLowerCase();
+    const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(
+      ([, { Properties }]) => Properties as { AlarmDescription: string; AlarmActions: unknown[] },
+    );
+    expect(alarms).toHaveLength(3);
+    for (const { AlarmDescription, AlarmActions } of alarms) {
+      expect(AlarmActions).toHaveLength(1);
+      const [, section = 'none'] = /\(runbook: (.+)\)/.exec(AlarmDescription) ?? [];
+      expect(runbook).toContain(`## ${section}`);
+    }
+  });
+});
+
 describe('permissions', () => {
   it('hold no * in an action, and PassRole only for ECS and its tasks', () => {
     const actions = [...policiesOf(template).values()].flat().flatMap((statement) => statement.actions);

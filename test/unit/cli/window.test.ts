@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { RecoveryWindowReport } from '../../../src/application/ports/holdfast-client.ts';
+import type {
+  CheckArchiveRequest,
+  CheckedArchive,
+  RecoveryWindowReport,
+} from '../../../src/application/ports/holdfast-client.ts';
 import { fakeClient, makePruned, makeWindow, runFake } from './fake-environment.ts';
 
 describe('holdfast window', () => {
@@ -109,6 +113,43 @@ describe('holdfast restore of some collections', () => {
     const client = fakeClient();
     expect((await runFake(['restore', 'orders', ...to, ...given], { client })).code).toBe(2);
     expect(client.asked).toEqual([]);
+  });
+});
+
+describe('holdfast archive --check', () => {
+  const archive = { deployment: 'orders', replicaSet: 'rs0', replicaSetId: 'ab'.repeat(12), storage: 'laptop' };
+  const losses = [
+    { after: { t: 1_795_342_400, i: 1 }, before: { t: 1_795_342_500, i: 2 }, damaged: ['orders/oplog/x'] },
+  ];
+  const checkWith = async (...turns: readonly Pick<CheckedArchive, 'status' | 'losses'>[]) => {
+    const asked: CheckArchiveRequest[] = [];
+    const checkArchive = (request: CheckArchiveRequest) => {
+      asked.push(request);
+      return Promise.resolve(
+        turns.slice(asked.length - 1, asked.length).map((turn) => ({ ...archive, slices: 7, ...turn })),
+      );
+    };
+    const client = Object.assign(fakeClient(), { checkArchive });
+    return { ...(await runFake(['archive', 'orders', '--check'], { client })), asked };
+  };
+
+  it('looks at everything, in as many turns as it takes, and says what it found', async () => {
+    const { code, stdout, asked } = await checkWith({ status: 'more', losses: [] }, { status: 'whole', losses: [] });
+    expect([code, asked.map(({ now }) => now)]).toEqual([0, [true, false]]);
+    expect(stdout).toContain('all whole');
+  });
+
+  it('fails when something is lost, with what and where', async () => {
+    const { code, stdout, stderr } = await checkWith({ status: 'lost', losses });
+    expect(code).not.toBe(0);
+    expect(stdout).toMatch(/1795342400:1[^]*orders\/oplog\/x/);
+    expect(stderr).toContain('lost or damaged');
+  });
+
+  it('says when there is nothing, or when the stage does it by itself', async () => {
+    expect((await checkWith()).stderr).toContain('oplogArchive: { enabled: true }');
+    const onAws = Object.assign(fakeClient(), { checkArchive: undefined });
+    expect((await runFake(['archive', 'orders', '--check'], { client: onAws })).stderr).toContain('once a day');
   });
 });
 
