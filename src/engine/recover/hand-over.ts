@@ -1,4 +1,4 @@
-import type { MongoClient } from 'mongodb';
+import type { Document, MongoClient } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { type ScratchPlace, withScratchServer } from './scratch-session.ts';
 import { dropUnfinishedIndexes } from './unfinished-indexes.ts';
@@ -37,6 +37,20 @@ const namesOf = async (client: MongoClient): Promise<string[]> => {
   return databases.map(({ name }) => name).filter((name) => name !== 'local' && name !== 'config');
 };
 
+/** Documents that predate a validator: the server calls their collection invalid, on the source too (mongodb-verified.md §9). */
+const notCompliant = /documents not compliant with the collection's schema/;
+
+/** What a reply of `validate` says is damaged; undefined for nothing. */
+export function damageIn(reply: Document): string | undefined {
+  if (reply['valid'] === true) return undefined;
+  const errors = (reply['errors'] ?? []) as string[];
+  const others = errors.filter((error) => !notCompliant.test(error));
+  const indexes = Object.entries((reply['indexDetails'] ?? {}) as Record<string, { readonly valid?: boolean }>);
+  const invalid = indexes.filter(([, { valid }]) => valid === false).map(([name]) => `the index ${name} is invalid`);
+  if (errors.length > others.length && others.length === 0 && invalid.length === 0) return undefined;
+  return [...others, ...invalid].join('; ') || 'the server does not say what';
+}
+
 /** Reads every block of a collection and its indexes, each of which has the server's checksum. @throws RestoreVerificationFailed */
 async function requireValid(client: MongoClient, db: string, collection: string): Promise<void> {
   const damaged = (what: string, cause?: unknown) =>
@@ -48,8 +62,8 @@ async function requireValid(client: MongoClient, db: string, collection: string)
       // A server that reads a block with another checksum than it wrote ends at once.
       throw damaged(`the server ended or failed reading them (${(cause as Error).message})`, cause);
     });
-  if (reply['valid'] === true) return;
-  throw damaged(((reply['errors'] ?? []) as string[]).join('; ').slice(0, 500));
+  const damage = damageIn(reply);
+  if (damage !== undefined) throw damaged(damage.slice(0, 500));
 }
 
 /** Opens every collection and index: what is damaged is found here, not by the first who reads it. */
