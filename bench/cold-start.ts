@@ -17,6 +17,7 @@ const arn = 'arn:aws:ecs:us-east-1:111122223333:cluster/bench';
 /** What functions are told; nothing of it is looked at before the first call. */
 const variables: StageVariables = {
   STAGE: 'test',
+  VPC_ID: 'vpc-0',
   STATE_BUCKET: 'state',
   CONFIG_URI: 's3://config/config.json',
   STORAGE_BUCKETS: '',

@@ -64,6 +64,7 @@ export class HoldfastStage extends Construct {
     const mongodbVersions = versionsIn(settings);
     this.worker = new WorkerTasks(this, 'Worker', {
       ...{ stage, key, network, imageFolder, mongodbVersions, environment },
+      volumeKeys: volumeKeysIn(settings),
     });
     const config = publishConfig(this, settings, built);
     const arns = machineArns(cdk.Stack.of(this), stage);
@@ -80,6 +81,7 @@ export class HoldfastStage extends Construct {
         BACKUP_MACHINE_ARN: arns.machineArns.backup,
         RESTORE_MACHINE_ARN: arns.machineArns.restore,
         STAGE: stage,
+        VPC_ID: network.vpc.vpcId,
         VOLUME_TASK_DEFINITIONS: volumeWorkers?.definitionList ?? '',
         INFRASTRUCTURE_ROLE_ARN: volumeWorkers?.infrastructureRole.roleArn ?? '',
         CLUSTER_ARN: cluster.clusterArn,
@@ -89,7 +91,7 @@ export class HoldfastStage extends Construct {
       },
     });
     const permissions = new StagePermissions({ settings, key, stateBucket, artifacts });
-    this.#grant({ stage, permissions, worker: this.worker, configObjectArn: config.objectArn, ...arns });
+    this.#grant({ stage, settings, permissions, worker: this.worker, configObjectArn: config.objectArn, ...arns });
     this.workflows = new StageWorkflows(this, 'Workflows', { stage, key, functionArns: this.functions.arns });
     const { topic } = new OutcomeTopic(this, 'Notifications', { key });
     this.#addStarters(settings, key, topic);
@@ -129,6 +131,11 @@ export class HoldfastStage extends Construct {
       pruneArchives: PruneArchives.function,
     });
   }
+}
+
+/** The keys that volumes of members are encrypted with, each once. */
+function volumeKeysIn({ deployments }: Settings): readonly string[] {
+  return [...new Set(Object.values(deployments).flatMap(({ ebs }) => ebs?.kmsKeys ?? []))].sort();
 }
 
 /** The versions of mongod that deployments name, each once. */

@@ -33,6 +33,8 @@ export const functions = {
       'UnknownStorage',
       'VolumeNotFound',
       'VolumeLayoutUnsupported',
+      'SnapshotFailed',
+      'PermissionDenied',
       'LockRefused',
       'StorageUnavailable',
     ],
@@ -52,6 +54,7 @@ export const functions = {
       'OplogGap',
       'VolumeNotFound',
       'VolumeLayoutUnsupported',
+      'VolumeKeyUnavailable',
       'CorruptSource',
       'CorruptObject',
       'RestoreRejected',
@@ -73,6 +76,8 @@ export const functions = {
       'MemberLocked',
       'LockRefused',
       'SnapshotFailed',
+      'VolumeKeyUnavailable',
+      'PermissionDenied',
       'VolumeNotFound',
       'VolumeLayoutUnsupported',
       'MissingPrivileges',
@@ -83,8 +88,14 @@ export const functions = {
       'StorageUnavailable',
     ],
   },
-  AwaitSnapshot: { does: 'looks whether a snapshot is whole', errors: ['SnapshotFailed', 'StorageUnavailable'] },
-  DeleteSnapshot: { does: 'deletes the snapshot that was copied', errors: ['SnapshotFailed', 'StorageUnavailable'] },
+  AwaitSnapshot: {
+    does: 'looks whether a snapshot is whole',
+    errors: ['SnapshotFailed', 'VolumeKeyUnavailable', 'PermissionDenied', 'StorageUnavailable'],
+  },
+  DeleteSnapshot: {
+    does: 'deletes the snapshot that was copied',
+    errors: ['SnapshotFailed', 'PermissionDenied', 'StorageUnavailable'],
+  },
   CaptureOplog: {
     does: 'fixes the restore time and captures the oplog of every part to it',
     errors: [

@@ -2,12 +2,14 @@ import { createDocument, findDocument, readDocument } from '../src/application/d
 import { readBackupPlan, readConfig, storageOf } from '../src/application/run-folder.ts';
 import type { WorkerDeps } from '../src/composition/compose-worker.ts';
 import { type PhysicalBase, physicalBaseSchema } from '../src/domain/base.ts';
+import type { DataLayout } from '../src/domain/data-layout.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 import { artifactKeys, stateKeys } from '../src/domain/names.ts';
 import type { BackupPlan } from '../src/domain/run.ts';
-import { memberSnapshotSchema, type WorkerTask } from '../src/domain/run-documents.ts';
+import { type MemberSnapshot, memberSnapshotSchema, type WorkerTask } from '../src/domain/run-documents.ts';
 import { snapshotFacts } from '../src/domain/snapshot-facts.ts';
 import { copyFiles } from '../src/engine/copy/copy-files.ts';
+import { readMountedVolume } from '../src/engine/copy/mounted-volume.ts';
 import { ProgressFile } from './progress-file.ts';
 import { requireStillWanted } from './still-wanted.ts';
 
@@ -39,6 +41,14 @@ export async function runCopyFilesTask(
   return { part, attempt: base.attempt, files: base.files, storedBytes: base.storedBytes };
 }
 
+/** On AWS nobody could look into the snapshot before this worker had a volume made from it. */
+async function lookIntoVolume({ member, start, ...known }: MemberSnapshot, deps: WorkerDeps): Promise<DataLayout> {
+  const facts = snapshotFacts({ member, start, ...known });
+  const { oplogFile } = start;
+  const mount = deps.snapshotRoot({ ...facts, dataPath: '' });
+  return readMountedVolume({ mount, dataPath: facts.dataPath, member, oplogFile });
+}
+
 async function copy(
   { runId, part, attempt, ...task }: WorkerTask,
   plan: BackupPlan,
@@ -50,11 +60,11 @@ async function copy(
   const settings = await readConfig(state, runId);
   const known = await readDocument(state, stateKeys.snapshot(runId, part), memberSnapshotSchema);
   const facts = snapshotFacts(known);
-  const { layout = null } = known.completed ?? {};
   const { captureFrom, applyFrom } = known.start;
-  if (layout === null || captureFrom === null || applyFrom === null) {
+  if (captureFrom === null || applyFrom === null) {
     throw new HoldfastError('Internal', `the snapshot of ${part} of run ${runId} cannot be copied`);
   }
+  const layout = known.completed?.layout ?? (await lookIntoVolume(known, deps));
   const startedAt = clock.now().toISOString();
   const progress = new ProgressFile({ state, clock, logger, runId, part, interval: deps.progressInterval });
   try {

@@ -27,6 +27,9 @@ export const machineVariables = { STATE_MACHINE_ARNS: list };
 export const backupMachineVariables = { BACKUP_MACHINE_ARN: arn };
 export const restoreMachineVariables = { RESTORE_MACHINE_ARN: arn };
 
+/** Functions that find volumes: of several instances with an address, the one in the stage's own VPC is meant. */
+export const finderVariables = { ...stageVariables, VPC_ID: z.string().startsWith('vpc-') };
+
 /** Functions that start workers with a volume: `version=arn`, separated by commas; with none there is no role either. */
 export const volumeWorkerVariables = {
   VOLUME_TASK_DEFINITIONS: list.transform((pairs) =>

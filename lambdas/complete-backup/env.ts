@@ -1,4 +1,4 @@
 import * as z from 'zod';
-import { stateVariables, workerVariables } from '../_shared/environment.ts';
+import { stageVariables, stateVariables, workerVariables } from '../_shared/environment.ts';
 
-export const environment = z.object({ ...stateVariables, ...workerVariables });
+export const environment = z.object({ ...stateVariables, ...stageVariables, ...workerVariables });

@@ -7,8 +7,8 @@ import {
   composeRelease,
   composeStep,
   composeStorages,
-  composeVolumes,
 } from '../../src/composition/compose-aws.ts';
+import { composeSnapshots } from '../../src/composition/compose-aws-snapshots.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
 import { parseEnvironment } from '../_shared/parse-environment.ts';
 import { environment } from './env.ts';
@@ -21,7 +21,7 @@ const deps = {
   ...composeRelease(),
   ...composeNoTarget(),
   ...composeNoSource(),
-  ...composeVolumes(),
+  ...composeSnapshots(env),
 };
 
 export const handler = makeHandler(bind(completeBackup, completeBackupInput)(deps), deps);

@@ -1,6 +1,11 @@
 import { bind } from '../../src/application/bind.ts';
 import { completeRestore, completeRestoreInput } from '../../src/application/use-cases/complete-restore.ts';
-import { composeNoSource, composeStep, composeStorages, composeVolumes } from '../../src/composition/compose-aws.ts';
+import {
+  composeNoSource,
+  composeStep,
+  composeStorages,
+  composeNoSnapshots,
+} from '../../src/composition/compose-aws.ts';
 import { composeTarget } from '../../src/composition/compose-aws-database.ts';
 import { composeRestoreVolumes } from '../../src/composition/compose-aws-volumes.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
@@ -13,7 +18,7 @@ const deps = {
   ...composeStorages(),
   ...composeTarget(),
   ...composeNoSource(),
-  ...composeVolumes(),
+  ...composeNoSnapshots(),
   ...composeRestoreVolumes(env),
 };
 

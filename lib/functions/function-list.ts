@@ -11,6 +11,8 @@ export interface FunctionEntry {
   readonly memory: number;
   /** Speaks MongoDB, so it is in the VPC. */
   readonly database: boolean;
+  /** Looks up names of members, which may have addresses only in the VPC. */
+  readonly names?: true;
   /** Reads or writes backups, so it is in the VPC when a storage is on a server of the user's own. */
   readonly artifacts?: true;
 }
@@ -25,7 +27,7 @@ export const stepFunctions = {
   PlanBackup: {
     folder: 'plan-backup',
     description: 'Chooses method, member and storage',
-    ...{ timeoutSeconds: 55, memory: 512, database: false },
+    ...{ timeoutSeconds: 55, memory: 512, database: false, names: true },
   },
   AcquireLease: {
     folder: 'acquire-lease',

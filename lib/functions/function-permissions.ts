@@ -1,8 +1,15 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
+import { temporary } from '../../src/domain/names.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
 import { archiveGrants } from './archive-permissions.ts';
 import { grantAttachVolumes, grantPlanVolumes, grantSettleVolumes } from '../permissions/restore-volume-permissions.ts';
+import {
+  grantDeleteSnapshots,
+  grantFindSnapshots,
+  grantFindVolumes,
+  grantTakeSnapshots,
+} from '../permissions/snapshot-permissions.ts';
 import { grantStartWorkers, grantStopWorkers } from '../permissions/worker-permissions.ts';
 import { apiGrants } from './api-permissions.ts';
 import type { AppFunction } from './app-function.ts';
@@ -37,6 +44,8 @@ function databaseGrants(
       permissions.readDatabaseUsers(role, 'credentials');
     },
     SnapshotMember: (role) => {
+      grantTakeSnapshots(role, props.settings);
+      grantDeleteSnapshots(role, props.stage);
       useState(role, permissions, 'leases');
       permissions.readDatabaseUsers(role, 'credentials');
       permissions.readArtifacts(role);
@@ -70,12 +79,15 @@ function planningGrants(
   const { permissions, worker } = props;
   return {
     PlanBackup: (role) => {
+      grantFindVolumes(role, props.settings);
       useState(role, permissions);
     },
     AwaitSnapshot: (role) => {
+      grantFindSnapshots(role);
       useState(role, permissions);
     },
     DeleteSnapshot: (role) => {
+      grantDeleteSnapshots(role, props.stage, temporary);
       useState(role, permissions);
     },
     AcquireLease: (role) => {
@@ -110,7 +122,7 @@ function endingGrants(
   | keyof ReturnType<typeof apiGrants>
   | keyof ReturnType<typeof archiveGrants>
 > {
-  const { permissions, worker } = props;
+  const { permissions } = props;
   const sweep = (role: iam.Role): void => {
     useState(role, permissions, 'leases');
     permissions.writeState(role, ['leases']);
@@ -120,15 +132,7 @@ function endingGrants(
   };
   return {
     CompleteBackup: (role) => {
-      useState(role, permissions, 'leases');
-      grantStopWorkers(role, worker);
-      permissions.readArtifacts(role);
-      permissions.writeManifests(role);
-      permissions.lockBackups(role);
-      permissions.deleteArtifacts(role, ['*/packs/*', '*/oplog/*']);
-      permissions.discardUnfinished(role);
-      permissions.deleteCheckpoints(role);
-      permissions.releaseHolds(role);
+      completeBackups(role, props);
     },
     CompleteRestore: (role) => {
       completeRestores(role, props);
@@ -159,6 +163,20 @@ function completeRestores(role: iam.Role, { permissions, stage }: GrantsProps): 
   grantAttachVolumes(role, stage);
 }
 
+/** The last state of a backup: what it names is kept, what only led to it goes. */
+function completeBackups(role: iam.Role, { permissions, worker, stage }: GrantsProps): void {
+  useState(role, permissions, 'leases');
+  grantStopWorkers(role, worker);
+  permissions.readArtifacts(role);
+  permissions.writeManifests(role);
+  permissions.lockBackups(role);
+  permissions.deleteArtifacts(role, ['*/packs/*', '*/oplog/*']);
+  permissions.discardUnfinished(role);
+  permissions.deleteCheckpoints(role);
+  permissions.releaseHolds(role);
+  grantDeleteSnapshots(role, stage, temporary);
+}
+
 /** Every run's folder, to read and to write in; other folders to read. */
 function useState(
   role: iam.Role,
@@ -180,6 +198,7 @@ function lookAtRuns(role: iam.Role, { executions }: GrantsProps): void {
 
 /** What is left of a run: its workers, its objects, its volumes, the mark on its target. */
 function cleanUp(role: iam.Role, { permissions, worker, stage }: GrantsProps): void {
+  grantDeleteSnapshots(role, stage);
   grantStopWorkers(role, worker);
   permissions.readArtifacts(role);
   permissions.writeManifests(role);

@@ -1,5 +1,6 @@
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type { WorkflowName } from '../../statemachines/manifest.ts';
+import type { Settings } from '../../src/domain/settings.ts';
 import { eventSource } from '../../src/domain/events.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
@@ -8,6 +9,7 @@ import type { WorkerTasks } from '../worker/worker-tasks.ts';
 /** What the grants of functions are made of. */
 export interface GrantsProps {
   readonly stage: string;
+  readonly settings: Settings;
   readonly permissions: StagePermissions;
   readonly worker: WorkerTasks;
   /** The published config, as an object of S3. */

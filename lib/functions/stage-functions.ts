@@ -124,7 +124,7 @@ export class StageFunctions extends Construct {
     name: AnyFunctionName,
     { stage, key, network, code, variables, privateStorages }: StageFunctionsProps,
   ): AppFunction {
-    const { folder, description, timeoutSeconds, memory, database, artifacts } = allFunctions[name];
+    const { folder, description, timeoutSeconds, memory, database, names, artifacts } = allFunctions[name];
     const wanted = Object.keys(schemas[name].shape) as (keyof StageVariables)[];
     return new AppFunction(this, name, {
       stage,
@@ -135,7 +135,7 @@ export class StageFunctions extends Construct {
       timeout: cdk.Duration.seconds(timeoutSeconds),
       memorySize: memory,
       key,
-      ...((database || (artifacts === true && privateStorages)) && { network }),
+      ...((database || names === true || (artifacts === true && privateStorages)) && { network }),
     });
   }
 }

@@ -17,10 +17,11 @@ const because = 'A volume gets its id when it is made; its tags say that ECS mad
  * narrowed to this account and Region, and to snapshots of this stage. It stays when the stack goes: ECS needs it to take
  * down volumes of tasks that still run, and tries for ever without it.
  */
-export function makeInfrastructureRole(scope: Construct, id: string, stage: string): iam.Role {
+export function makeInfrastructureRole(scope: Construct, id: string, stage: string, keys: readonly string[]): iam.Role {
   const stack = cdk.Stack.of(scope);
   const role = new iam.Role(scope, id, { assumedBy: new iam.ServicePrincipal('ecs.amazonaws.com') });
-  for (const permission of [...making(stack, stage), ...using(stack)]) grant(role, permission);
+  for (const permission of [...making(stack, stage), ...using(stack), ...decrypting(stack, keys)])
+    grant(role, permission);
   cdk.RemovalPolicies.of(role).retain();
   return role;
 }
@@ -52,6 +53,32 @@ function making(stack: cdk.Stack, stage: string): readonly Permission[] {
       conditions: { ArnLike: forTask, StringEquals: { ...requested, 'ec2:CreateAction': 'CreateVolume' } },
       purpose: 'ECS tags the volume that it makes',
       because,
+    },
+  ];
+}
+
+/** EBS makes the volume of an encrypted snapshot with the key, in the name of the role; the key of AWS itself (aws/ebs) asks for no grant. */
+function decrypting(stack: cdk.Stack, resources: readonly string[]): readonly Permission[] {
+  if (resources.length === 0) return [];
+  const through = { 'kms:ViaService': `ec2.${stack.region}.amazonaws.com` };
+  return [
+    {
+      actions: [
+        'kms:DescribeKey',
+        'kms:Decrypt',
+        'kms:GenerateDataKeyWithoutPlaintext',
+        'kms:ReEncryptFrom',
+        'kms:ReEncryptTo',
+      ],
+      resources,
+      conditions: { StringEquals: through },
+      purpose: 'EBS makes the volume of an encrypted snapshot',
+    },
+    {
+      actions: ['kms:CreateGrant'],
+      resources,
+      conditions: { StringEquals: through, Bool: { 'kms:GrantIsForAWSResource': 'true' } },
+      purpose: 'EBS keeps the key’s use for as long as the volume is attached',
     },
   ];
 }

@@ -11,6 +11,8 @@ export interface VolumeWorkersProps extends Omit<WorkerDefinitionProps, 'family'
   readonly imageFolder: string;
   /** The versions of mongod that deployments name: an image and a definition for each. */
   readonly mongodbVersions: readonly string[];
+  /** ARNs of the KMS keys that members' volumes are encrypted with. */
+  readonly volumeKeys: readonly string[];
 }
 
 /**
@@ -33,8 +35,8 @@ export class VolumeWorkers extends Construct {
 
   constructor(scope: Construct, id: string, props: VolumeWorkersProps) {
     super(scope, id);
-    const { stage, imageFolder, mongodbVersions, ...shared } = props;
-    this.infrastructureRole = makeInfrastructureRole(this, 'InfrastructureRole', stage);
+    const { stage, imageFolder, mongodbVersions, volumeKeys, ...shared } = props;
+    this.infrastructureRole = makeInfrastructureRole(this, 'InfrastructureRole', stage, volumeKeys);
     this.definitions = Object.fromEntries(
       mongodbVersions.map((version) => {
         const name = version.replaceAll('.', '-');

@@ -22,6 +22,8 @@ export interface WorkerTasksProps {
   readonly imageFolder: string;
   /** The versions of mongod that deployments name; with none, there are no workers with a volume. */
   readonly mongodbVersions: readonly string[];
+  /** ARNs of the KMS keys that members' volumes are encrypted with. */
+  readonly volumeKeys: readonly string[];
   readonly environment: DefinedVariables;
   /** A power of two from 256; with its memory as Fargate offers it. */
   readonly cpu?: number;
@@ -70,7 +72,7 @@ export class WorkerTasks extends Construct {
       environment: props.environment,
     };
     const { architecture } = shared;
-    const { imageFolder, mongodbVersions } = props;
+    const { imageFolder, mongodbVersions, volumeKeys } = props;
     const image = makeWorkerImage(this, 'Image', { folder: imageFolder, architecture });
     this.taskDefinition = new WorkerDefinition(this, 'Worker', {
       ...shared,
@@ -81,7 +83,9 @@ export class WorkerTasks extends Construct {
     this.volumeWorkers =
       mongodbVersions.length === 0
         ? undefined
-        : new VolumeWorkers(this, 'Volume', { ...shared, stage: props.stage, imageFolder, mongodbVersions });
+        : new VolumeWorkers(this, 'Volume', {
+            ...{ ...shared, stage: props.stage, imageFolder, mongodbVersions, volumeKeys },
+          });
   }
 }
 

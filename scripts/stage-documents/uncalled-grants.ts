@@ -6,12 +6,10 @@ export interface UncalledGrant {
   readonly reason: string;
 }
 
-const snapshotFunctions = ['snapshot-member', 'await-snapshot', 'delete-snapshot'];
-
 const caretakers = ['check-archives', 'prune-archives', 'prune'];
 
 /** Functions that no executed run on AWS calls yet. */
-export const uncalledFunctions: readonly string[] = [...snapshotFunctions, ...caretakers];
+export const uncalledFunctions: readonly string[] = caretakers;
 
 const cleaners = ['complete-backup', 'record-failure', 'settle-ended-run', 'sweep-runs'];
 
@@ -90,15 +88,24 @@ export const uncalledGrants: readonly UncalledGrant[] = [
   },
   { roles: ['sweep-runs'], actions: ['events:PutEvents'], reason: 'Only for a run whose outcome nobody published' },
   {
-    roles: snapshotFunctions,
-    actions: [
-      's3:GetObject',
-      's3:PutObject',
-      's3:AbortMultipartUpload',
-      's3:ListMultipartUploadParts',
-      'secretsmanager:GetSecretValue',
-    ],
-    reason: 'Only for the methods snapshot and physical, which no run on AWS takes yet',
+    roles: ['snapshot-member'],
+    actions: ['ec2:CreateSnapshots', 'ec2:DescribeInstances'],
+    reason: 'Only for data on several volumes, which are snapshotted at one instant',
+  },
+  {
+    roles: ['snapshot-member'],
+    actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+    reason: 'Only for an object that was begun in parts and could not be finished',
+  },
+  {
+    roles: ['delete-snapshot'],
+    actions: ['s3:GetObject', 's3:PutObject'],
+    reason: 'Only to keep an error of the function in the run’s folder',
+  },
+  {
+    roles: cleaners,
+    actions: ['ec2:DescribeSnapshots', 'ec2:DeleteSnapshot'],
+    reason: 'Only for snapshots that a run has left when it was ended',
   },
   {
     roles: caretakers,

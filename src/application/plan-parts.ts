@@ -78,10 +78,12 @@ async function lookAtVolume(
   );
 }
 
-/** Whether every part's volume can be snapshotted. */
+/** Whether every part's volume can be snapshotted, and read by a worker. */
 export function volumeVerdict(looks: readonly PartOutlook[]): VolumeVerdict {
   const problem = looks.find((look) => look.problem !== undefined)?.problem;
   if (problem !== undefined) return { usable: false, reason: problem.message.replace(/\.$/, '') };
+  const unmountable = looks.find(({ volume }) => volume?.unmountable !== undefined)?.volume?.unmountable;
+  if (unmountable !== undefined) return { usable: false, reason: unmountable };
   return { usable: true, reason: looks.map(({ volume }) => volume?.reason ?? '').join('; ') };
 }
 
@@ -89,5 +91,12 @@ export function volumeVerdict(looks: readonly PartOutlook[]): VolumeVerdict {
 export function planPart({ chosen, volume, lock, problem }: PartOutlook, method: Method): PlannedPart {
   if (method === 'logical') return { ...chosen, method, volume: null, lock: false };
   if (problem !== undefined) throw problem;
+  if (method === 'physical' && volume?.unmountable !== undefined) {
+    throw new HoldfastError(
+      'VolumeLayoutUnsupported',
+      `No worker can read the files of ${chosen.member}: ${volume.unmountable}.`,
+      { next: 'Ask for the method snapshot, which keeps the snapshot itself, or for logical.' },
+    );
+  }
   return { ...chosen, method, volume: volume ?? null, lock };
 }

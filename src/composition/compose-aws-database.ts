@@ -9,7 +9,8 @@ import type { OpenTarget, UnmarkTarget } from '../application/restore-target.ts'
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
 import { openSecrets } from './aws-storages.ts';
-import { composeLauncher, composeNoSource, composeStep, composeStorages, composeVolumes } from './compose-aws.ts';
+import { composeLauncher, composeNoSource, composeStep, composeStorages } from './compose-aws.ts';
+import { composeSnapshots } from './compose-aws-snapshots.ts';
 import { composeRestoreVolumes } from './compose-aws-volumes.ts';
 import { makeCapturePart } from './capture-part.ts';
 import { makeOpenMember } from './open-member.ts';
@@ -59,7 +60,7 @@ export function composeSettling(
     ...composeStorages(),
     ...composeTarget(),
     ...composeNoSource(),
-    ...composeVolumes(),
+    ...composeSnapshots(env),
     ...composeRestoreVolumes(env),
   };
 }

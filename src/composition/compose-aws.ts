@@ -158,17 +158,9 @@ export function composeNoSource(): { readonly unlockMembers: (runId: string) => 
   return { unlockMembers: () => Promise.resolve() };
 }
 
-/** This release snapshots no volumes on AWS. */
-export function composeVolumes(): { readonly volumes: VolumeSnapshots } {
-  const none = (): Promise<never> => Promise.reject(new HoldfastError('VolumeNotFound', 'no volume is known on AWS'));
-  return {
-    volumes: {
-      ...{ create: none, look: none },
-      ...{ find: () => Promise.resolve(undefined), adopt: () => Promise.resolve(undefined) },
-      openedBy: () => Promise.resolve(undefined),
-      delete: () => Promise.resolve(),
-    },
-  };
+/** For a function that settles restores alone: they make no snapshots. */
+export function composeNoSnapshots(): { readonly volumes: Pick<VolumeSnapshots, 'delete'> } {
+  return { volumes: { delete: () => Promise.resolve() } };
 }
 
 export function composePlan(): { readonly captureWait: BackupPlan['captureWait'] } {

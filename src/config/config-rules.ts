@@ -7,6 +7,7 @@ import { configDefaults } from './config-schema.ts';
 import { lockProblems, lockRuleInput } from './lock-rules.ts';
 import { scheduleProblems, scheduleRuleInput } from './schedule-rules.ts';
 import { storageRuleInput, storageRuleProblems } from './storage-rules.ts';
+import { volumeProblems, volumeRuleInput } from './volume-rules.ts';
 
 /** What a schema cannot say: rules over several keys, each a function from the file to its problems. */
 
@@ -22,10 +23,8 @@ const ruleInputSchema = z
         z
           .object({
             uri: text,
-            method: text,
             ...lockRuleInput,
-            volumes: z.unknown().optional(),
-            lock: z.unknown().optional(),
+            ...volumeRuleInput,
             schedules: scheduleRuleInput.optional().catch(undefined),
             tls: z.object({ caFile: text }).optional().catch(undefined),
           })
@@ -37,7 +36,6 @@ const ruleInputSchema = z
   .catch({});
 /** What the rules look at; what the schema refuses is left out, so that rules and schema report together. */
 type RuleInput = z.infer<typeof ruleInputSchema>;
-type RuleInputDeployment = NonNullable<RuleInput['deployments']>[string];
 
 const usedOptions = [
   'replicaset',
@@ -127,22 +125,6 @@ function namedStorageProblem(
   return [{ path, given: storage, expected: `one of ${storages.join(', ')}`, next }];
 }
 
-/** The stack of this release snapshots no volumes: a method that is accepted and fails at night would be a backup that nobody takes. */
-function awsMethodProblems(name: string, { method, volumes, lock }: RuleInputDeployment): ProblemWithoutPlace[] {
-  const next = 'On AWS this release backs up by logical: leave it out.';
-  const problem = (key: string, given: string) => ({
-    path: ['deployments', name, key],
-    given,
-    expected: 'nothing',
-    next,
-  });
-  return [
-    ...(method === undefined || method === 'logical' ? [] : [problem('method', method)]),
-    ...(volumes === undefined ? [] : [problem('volumes', 'volumes')]),
-    ...(lock === true ? [problem('lock', 'true')] : []),
-  ];
-}
-
 function contains(outer: string, inner: string): boolean {
   const path = relative(outer, inner);
   return path === '' || (!isAbsolute(path) && path !== '..' && !path.startsWith(`..${sep}`));
@@ -195,7 +177,7 @@ export function configRuleProblems(root: unknown, folder: string): ProblemWithou
           ['deployments', name, 'oplogArchive', 'storage'],
           deployment.oplogArchive?.storage,
         )),
-    ...(onAws ? awsMethodProblems(name, deployment) : []),
+    ...volumeProblems(name, deployment, onAws),
     ...scheduleProblems(name, deployment.schedules ?? {}, storages, onAws),
     ...lockProblems(name, deployment, file.storages ?? {}),
   ]);

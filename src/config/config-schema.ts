@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { compressionSchema } from '../domain/compression.ts';
+import { ebsSettingsSchema } from '../domain/ebs-settings.ts';
 import { methodSchema } from '../domain/manifest.ts';
 import { deploymentNamePattern } from '../domain/names.ts';
 import { objectLockModeSchema } from '../domain/object-lock.ts';
@@ -105,12 +106,18 @@ const deploymentSchema = z.strictObject({
   member: memberPreferencesSchema.optional().meta({ description: 'Which member may be read.' }),
   compression: compressionSchema.optional(),
   volumes: z
-    .record(z.string().regex(/^[^:\s]+:\d+$|^\[[^\]]+\]:\d+$/, 'expected host:port'), z.string().min(1))
+    .record(
+      z.string().regex(/^[^:\s]+:\d+$|^\[[^\]]+\]:\d+$/, 'expected host:port'),
+      z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+    )
     .optional()
     .meta({
       description:
-        'For the methods snapshot and physical: the data directory of each member, by host:port; relative to this file.',
+        'For the methods snapshot and physical, by host:port of each member: its data directory, relative to this file; on AWS its EBS volume, or a list of them.',
     }),
+  ebs: ebsSettingsSchema.optional().meta({
+    description: 'On AWS: how volumes are found that are not named, and how the data lies on them.',
+  }),
   lock: z.boolean().optional().meta({
     description: 'Whether a member may be locked against writes while its data is snapshotted; default: false.',
   }),

@@ -111,11 +111,18 @@ function toPolicy({ schedules, retention, oplogArchive }: ConfigFile['deployment
 }
 
 function volumeSettings(
-  { volumes, lock }: Pick<ConfigFile['deployments'][string], 'volumes' | 'lock'>,
-  folder: string,
-): Pick<DeploymentSettings, 'volumes' | 'lock'> {
-  const paths = Object.entries(volumes ?? {}).map(([host, path]) => [host, resolve(folder, path)] as const);
-  return { ...(volumes && { volumes: Object.fromEntries(paths) }), ...(lock !== undefined && { lock }) };
+  { volumes, ebs, lock }: Pick<ConfigFile['deployments'][string], 'volumes' | 'ebs' | 'lock'>,
+  place: { readonly folder: string; readonly onAws: boolean },
+): Pick<DeploymentSettings, 'volumes' | 'ebs' | 'lock'> {
+  // Elsewhere a list is refused.
+  const placeOf = (given: string | string[]) =>
+    place.onAws || typeof given !== 'string' ? given : resolve(place.folder, given);
+  const places = Object.entries(volumes ?? {}).map(([host, given]) => [host, placeOf(given)] as const);
+  return {
+    ...(volumes && { volumes: Object.fromEntries(places) }),
+    ...(ebs && { ebs }),
+    ...(lock !== undefined && { lock }),
+  };
 }
 
 function toDeployment(name: string, file: ConfigFile, folder: string, ca: string | undefined): DeploymentSettings {
@@ -132,7 +139,7 @@ function toDeployment(name: string, file: ConfigFile, folder: string, ca: string
     ...mongodOf(given),
     storage,
     ...(tls && { tls: ca === undefined ? {} : { ca } }),
-    ...volumeSettings(given, folder),
+    ...volumeSettings(given, { folder, onAws: file.network !== undefined }),
     ...toPolicy(given, storage),
     member: given.member ?? memberPreferencesSchema.parse({}),
     compression: given.compression ?? compressionSchema.parse({}),

@@ -7,7 +7,7 @@ const text = z.string().optional().catch(undefined);
 /** What the rules look at; what the schema refuses is left out. */
 export const scheduleRuleInput = z.record(
   z.string(),
-  z.object({ cron: text, timezone: text, storage: text }).catch({}),
+  z.object({ cron: text, timezone: text, storage: text, method: text }).catch({}),
 );
 
 /**

@@ -66,6 +66,9 @@ export const snapshotFactsSchema = z.strictObject({
   /** The snapshot call, and when everything was there. */
   takenAt: z.iso.datetime(),
   completedAt: z.iso.datetime(),
+  /** Of EBS snapshots: where they are. */
+  account: z.string().optional(),
+  region: z.string().optional(),
   /** How long the member was locked, in seconds; null when it was not. */
   lockSeconds: z.number().min(0).nullable(),
 });

@@ -156,7 +156,7 @@ export const resourceTags = {
   deployment: 'holdfast:deployment',
   run: 'holdfast:run',
   part: 'holdfast:part',
-  /** Of a volume that goes with its worker: {@link temporaryVolume}. */
+  /** {@link temporary} or {@link keptSnapshot}. */
   purpose: 'holdfast:purpose',
   /** Of the worker that a restore's volume was made for. */
   attempt: 'holdfast:attempt',
@@ -164,8 +164,10 @@ export const resourceTags = {
   unfinished: 'holdfast:unfinished',
 } as const;
 
-/** Value of the tag of a volume that a worker only reads, and that nobody needs once its run is over. */
-export const temporaryVolume = 'read-snapshot';
+/** Of snapshots that files are copied from, and of volumes made from them: nobody needs them once their run is over. */
+export const temporary = 'temporary';
+/** Of snapshots that are a backup. */
+export const keptSnapshot = 'base';
 
 /** The run that a task document belongs to. @returns undefined when the key is none of {@link stateKeys.task} */
 export function runOfTask(taskKey: string): string | undefined {

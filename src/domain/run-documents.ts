@@ -98,6 +98,8 @@ export const snapshotStartSchema = z.strictObject({
   process: z.string(),
   captureFrom: opTimeSchema.nullable(),
   applyFrom: opTimeSchema.nullable(),
+  /** The file of the oplog within the data directory: by it a copy is known to be of this member. */
+  oplogFile: z.string().optional(),
   at: z.iso.datetime(),
 });
 export type SnapshotStart = z.infer<typeof snapshotStartSchema>;

@@ -115,6 +115,8 @@ export const plannedVolumeSchema = z.strictObject({
   filesystem: z.string().nullable(),
   /** The data directory within the volume; empty for its root. */
   dataPath: z.string(),
+  /** Why no worker can mount what a snapshot of it would be; left out when one can, as far as anybody can tell. */
+  unmountable: z.string().optional(),
   /** Whether a snapshot takes everything at one instant, as a power failure would leave it; else nobody may write meanwhile. */
   atOnce: z.boolean(),
   /** Why, or how it was found: for people. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { compressionSchema } from './compression.ts';
+import { ebsSettingsSchema } from './ebs-settings.ts';
 import { HoldfastError } from './errors.ts';
 import { methodSchema } from './manifest.ts';
 import { deploymentNamePattern } from './names.ts';
@@ -86,7 +87,9 @@ export const deploymentSettingsSchema = z.strictObject({
   member: memberPreferencesSchema,
   compression: compressionSchema,
   /** Where each member's data lies, by `host:port`: the path of its data directory on this machine, or vol-… on AWS. */
-  volumes: z.record(z.string(), z.string()).optional(),
+  volumes: z.record(z.string(), z.union([z.string(), z.array(z.string()).min(1)])).optional(),
+  /** How volumes are found that are not named, and how the data lies on them; on AWS. */
+  ebs: ebsSettingsSchema.optional(),
   /** Whether members may be locked against writes while their volumes are snapshotted. */
   lock: z.boolean().optional(),
   limits: z.strictObject({

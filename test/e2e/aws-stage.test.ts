@@ -16,6 +16,7 @@ import { describeEndedRuns } from '../support/aws/ended-runs-suite.ts';
 import { compareGrants } from '../support/aws/compare-grants.ts';
 import { backupSecret, restoreSecret, synthesise } from '../support/aws/synthesise.ts';
 import { resourcesOf } from '../support/aws/template.ts';
+import { describeSnapshotBackups } from '../support/aws/snapshot-backup-suite.ts';
 import { describeVolumeRestores } from '../support/aws/volume-restore-suite.ts';
 import { createUserWithRole } from '../support/backup-user.ts';
 
@@ -161,6 +162,11 @@ describe('a synthesised stage', () => {
   });
 
   describeVolumeRestores(() => ({ stage, backupId }));
+
+  describeSnapshotBackups(() => {
+    const [, member] = set.members;
+    return { stage, member: { host: member?.host ?? '', dbPath: member?.dbPath ?? '', pid: member?.pid ?? 0 } };
+  });
 
   describeEndedRuns(() => stage);
 

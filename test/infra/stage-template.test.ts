@@ -141,7 +141,7 @@ describe('functions', () => {
     expect(new Set(roles).size).toBe(roles.length);
   });
 
-  it('are in the VPC when they speak MongoDB, and only then', () => {
+  it('are in the VPC when they speak MongoDB, or look up names of members, and only then', () => {
     const inVpc = [...functionsNamed()].filter(([, { VpcConfig }]) => VpcConfig !== undefined).map(([name]) => name);
     expect(inVpc.sort()).toEqual([
       'archive-oplog',
@@ -149,6 +149,7 @@ describe('functions', () => {
       'complete-restore',
       'find-replica-sets',
       'inspect-deployment',
+      'plan-backup',
       'plan-restore',
       'record-failure',
       'settle-ended-run',

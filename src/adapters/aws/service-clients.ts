@@ -5,7 +5,9 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 
 /** Clients of AWS services with the Region, the role and the endpoints of the process; a bundle holds only those that it uses. */
-export const openEc2 = (): EC2Client => new EC2Client({});
+/** @param maxAttempts of each call; the SDK's usual three when left out */
+export const openEc2 = (maxAttempts?: number): EC2Client =>
+  new EC2Client(maxAttempts === undefined ? {} : { maxAttempts });
 export const openEcs = (): ECSClient => new ECSClient({});
 export const openEventBridge = (): EventBridgeClient => new EventBridgeClient({});
 export const openSecretsManager = (): SecretsManagerClient => new SecretsManagerClient({});

@@ -38,7 +38,7 @@ export class DataDirectorySnapshots implements VolumeSnapshots {
 
   async find({ volumes = {} }: DeploymentSettings, member: string): Promise<PlannedVolume | undefined> {
     const path = Object.entries(volumes).find(([host]) => host.toLowerCase() === member.toLowerCase())?.[1];
-    if (path === undefined) return undefined;
+    if (typeof path !== 'string') return undefined;
     await scanDataDirectory({ root: path, member, followLinks: true });
     return {
       ...({ type: 'directory', volumes: [path], instance: null, filesystem: null, dataPath: '' } as const),

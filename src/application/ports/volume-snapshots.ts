@@ -9,11 +9,18 @@ export interface SnapshotOwner {
   readonly part: string;
 }
 
+export interface OwnedSnapshots extends SnapshotOwner {
+  /** Whether they were made to be a backup. */
+  readonly kept: boolean;
+}
+
 export interface SnapshotRequest extends SnapshotOwner {
   readonly deployment: string;
   /** `host:port`. */
   readonly member: string;
   readonly volume: PlannedVolume;
+  /** Whether the snapshot is the backup; else only its files are copied. */
+  readonly keep: boolean;
 }
 
 /** A snapshot of which the call has returned. What it does not know yet is filled in by {@link VolumeSnapshots.look}. */
@@ -53,4 +60,6 @@ export interface VolumeSnapshots {
   look(owner: SnapshotOwner, taken: TakenSnapshot): Promise<SnapshotProgress>;
   /** Deletes what there is of this owner, whole or not; nothing there is no fault. */
   delete(owner: SnapshotOwner): Promise<void>;
+  /** Whose snapshots there are, each owner once. Left out where none is found but in its run's folder. */
+  list?(): Promise<OwnedSnapshots[]>;
 }

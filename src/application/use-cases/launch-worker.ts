@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
-import { resourceTags, stateKeys, temporaryVolume } from '../../domain/names.ts';
+import { resourceTags, stateKeys, temporary } from '../../domain/names.ts';
 import { volumeFilesystemSchema } from '../../domain/run.ts';
 import { memberSnapshotSchema, type Plan, type WorkerTask, workerTaskSchema } from '../../domain/run-documents.ts';
 import { snapshotFacts } from '../../domain/snapshot-facts.ts';
@@ -70,7 +70,7 @@ async function volumeFor(
   return {
     ...{ mongodbVersion, snapshotId: snapshot.id, sizeGiB: null, keep: false },
     filesystem: volumeFilesystemSchema.parse(filesystem),
-    tags: { ...tags, [resourceTags.purpose]: temporaryVolume },
+    tags: { ...tags, [resourceTags.purpose]: temporary },
   };
 }
 

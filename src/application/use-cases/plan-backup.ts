@@ -56,8 +56,11 @@ async function makePlan(
   settings: DeploymentSettings,
   { clock, captureWait, volumes, objectLock }: PlanBackupDeps & { readonly objectLock: BackupPlan['objectLock'] },
 ): Promise<BackupPlan> {
-  const looks = await lookAtParts(topology, settings, volumes);
-  const choice = chooseMethod(topology, wishesOf(run, settings), volumeVerdict(looks));
+  const wishes = wishesOf(run, settings);
+  // Who asks for no snapshot depends on nothing that tells where volumes are.
+  const logical = (wishes.requested ?? wishes.deploymentDefault) === 'logical';
+  const looks = await lookAtParts(topology, settings, logical ? noVolumes : volumes);
+  const choice = chooseMethod(topology, wishes, volumeVerdict(looks));
   return {
     schemaVersion: 1,
     kind: 'backup',
@@ -79,6 +82,8 @@ async function makePlan(
 }
 
 /** Whose wish the method is: a schedule's start carries its method as a person's does. */
+const noVolumes: Pick<VolumeSnapshots, 'find'> = { find: () => Promise.resolve(undefined) };
+
 function wishesOf(
   { method, requestedBy }: BackupRun,
   { method: deploymentDefault, schedules }: DeploymentSettings,

@@ -1,7 +1,7 @@
-import { HoldfastError } from '../../domain/errors.ts';
 import { failureCause } from '../../domain/failure.ts';
 import { runOfTask } from '../../domain/names.ts';
 import { workerTaskSchema } from '../../domain/run-documents.ts';
+import { stoppedWorkerError } from '../../domain/stopped-worker.ts';
 import type { StepDeps } from '../bind.ts';
 import { findDocument } from '../documents.ts';
 import type { TaskCallbacks } from '../ports/task-callbacks.ts';
@@ -29,7 +29,7 @@ export async function reportStoppedWorker(
   if (taskKey === undefined || runOfTask(taskKey) === undefined) return { reported: false };
   const task = await findDocument(deps.state, taskKey, workerTaskSchema);
   if (task === undefined) return { reported: false };
-  const lost = new HoldfastError('WorkerLost', `the worker stopped without an answer: ${reason}`);
+  const lost = stoppedWorkerError(reason);
   await deps.callbacks.failure(task.taskToken, lost.name, failureCause(lost));
   return { reported: true };
 }

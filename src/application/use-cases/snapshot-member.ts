@@ -13,7 +13,13 @@ import type { DeploymentSettings } from '../../domain/settings.ts';
 import type { OpTime } from '../../domain/timestamp.ts';
 import { type TopologyPart, topologySchema } from '../../domain/topology.ts';
 import { startCapture } from '../../engine/oplog/start-capture.ts';
-import { readDataIdentity, readServerState, readServerVersion, type Source } from '../../engine/source/member-state.ts';
+import {
+  readDataIdentity,
+  readOplogFile,
+  readServerState,
+  readServerVersion,
+  type Source,
+} from '../../engine/source/member-state.ts';
 import { requireMember } from '../../engine/source/require-member.ts';
 import { stepSchema } from '../bind.ts';
 import { findDocument, readDocument, writeDocument } from '../documents.ts';
@@ -75,7 +81,8 @@ export async function snapshotMember(
   const client = await deps.openMember({ deployment, host: planned.member, runId, signal });
   try {
     const source = { client, member: planned.member, signal };
-    const request = { runId, part, deployment: name, member: planned.member, volume };
+    const keep = planned.method === 'snapshot';
+    const request = { runId, part, deployment: name, member: planned.member, volume, keep };
     const { snapshot, point } = await snapshotOnce({
       plan,
       planned,
@@ -165,7 +172,10 @@ async function beginCapture({ plan, part, fence, source, request, deps }: Contex
   const start: SnapshotStart =
     part.replicaSet === null
       ? { schemaVersion: 1, identity: null, process, captureFrom: null, applyFrom: null, at }
-      : { schemaVersion: 1, identity: await readDataIdentity(source), process, at, ...(await captureStart()) };
+      : {
+          ...{ schemaVersion: 1, identity: await readDataIdentity(source), process, at },
+          ...{ oplogFile: await readOplogFile(source), ...(await captureStart()) },
+        };
   await writeDocument(deps.state, stateKeys.snapshotStart(request.runId, request.part), start);
   return start;
 

@@ -9,6 +9,7 @@ import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, isCancelRequested } from '../run-folder.ts';
 import { markSettled, requireObjectsOfRun, type SettleDeps, settleRun } from '../settle-run.ts';
 import { sweepVolumes } from '../settle-volumes.ts';
+import { sweepSnapshots } from '../sweep-snapshots.ts';
 import { publishOutcome, type PublishOutcomeDeps } from './publish-outcome.ts';
 import { releaseLeaseOf } from './release-lease.ts';
 
@@ -26,6 +27,8 @@ export interface SweepResult {
   readonly releasedLeases: readonly string[];
   /** Volumes of restores that were over. */
   readonly settledVolumes: readonly string[];
+  /** Snapshots of runs that were over: `run part`. */
+  readonly deletedSnapshots: readonly string[];
   /** What could not be swept now, and why; the next sweep tries again. */
   readonly problems: readonly string[];
 }
@@ -50,11 +53,11 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
     }
   }
   const releasedLeases = await releaseDeadLeases(deps, problems);
-  const settledVolumes = await sweepDeadVolumes(deps, problems);
-  if (settledRuns.length + releasedLeases.length + settledVolumes.length + problems.length > 0) {
-    deps.logger.warn('swept what earlier runs had left', { settledRuns, releasedLeases, settledVolumes, problems });
+  const swept = { settledRuns, releasedLeases, ...(await sweepLeftovers(deps, problems)), problems };
+  if (Object.values(swept).some(({ length }) => length > 0)) {
+    deps.logger.warn('swept what earlier runs had left', { ...swept });
   }
-  return { settledRuns, releasedLeases, settledVolumes, problems };
+  return swept;
 }
 
 async function unsettledRuns(deps: SweepDeps): Promise<string[]> {
@@ -99,16 +102,20 @@ function isTargetGone(error: unknown, outcome: Outcome, now: Date): boolean {
   return out && now.getTime() - new Date(outcome.at).getTime() > targetGoneMs;
 }
 
-async function sweepDeadVolumes(deps: SweepDeps, problems: string[]): Promise<readonly string[]> {
-  const isRunning = (runId: string) => deps.executions.isRunning(runId);
-  try {
-    const swept = await sweepVolumes({ ...deps, isRunning });
-    problems.push(...swept.problems);
-    return swept.settledVolumes;
-  } catch (error) {
-    problems.push(`volumes of restores: ${isHoldfastError(error) ? error.message : String(error)}`);
-    return [];
-  }
+/** Volumes of restores, and snapshots; what cannot be listed now keeps nothing else from being swept. */
+async function sweepLeftovers(
+  deps: SweepDeps,
+  problems: string[],
+): Promise<Pick<SweepResult, 'settledVolumes' | 'deletedSnapshots'>> {
+  const all = { ...deps, isRunning: (runId: string) => deps.executions.isRunning(runId) };
+  const noted = (what: string) => (error: unknown) => {
+    problems.push(`${what}: ${isHoldfastError(error) ? error.message : String(error)}`);
+    return undefined;
+  };
+  const volumes = await sweepVolumes(all).catch(noted('volumes of restores'));
+  const snapshots = await sweepSnapshots(all).catch(noted('snapshots'));
+  problems.push(...(volumes?.problems ?? []), ...(snapshots?.problems ?? []));
+  return { settledVolumes: volumes?.settledVolumes ?? [], deletedSnapshots: snapshots?.deletedSnapshots ?? [] };
 }
 
 async function releaseDeadLeases(deps: SweepDeps, problems: string[]): Promise<string[]> {

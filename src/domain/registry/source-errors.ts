@@ -105,4 +105,16 @@ export const sourceErrors = {
     'The member may not be locked.',
     'Set votes to 0 for the hidden member, or lock: false where its volume can be snapshotted at once.',
   ),
+  VolumeKeyUnavailable: entry(
+    'HF-2019',
+    'source',
+    'The KMS key of a volume could not be used.',
+    'Name the key under ebs.kmsKeys of the deployment and deploy the stack again; see that it is enabled and that its policy lets the account’s roles use it.',
+  ),
+  PermissionDenied: entry(
+    'HF-2020',
+    'source',
+    'AWS refused what a function of the stage asked of it.',
+    'Deploy the stack again; then look at the tags that the grants ask for, and at policies of the account that take them away.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

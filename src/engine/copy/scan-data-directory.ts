@@ -41,6 +41,15 @@ function unsupported(member: string, what: string, next?: string): HoldfastError
   );
 }
 
+/** Where the volume is mounted alone, a link to another one leads nowhere: without what is behind it the files are of no use. */
+function leadsElsewhere(path: string, member: string): HoldfastError {
+  return unsupported(
+    member,
+    `holds ${path}, a symbolic link: what it leads to is not on the volume`,
+    'Put data and journal on one volume, or ask for the method logical.',
+  );
+}
+
 class Scan {
   readonly #options: ScanOptions;
   readonly directories: { path: string; mode: number }[] = [];
@@ -64,6 +73,8 @@ class Scan {
     const entry = await lstat(place).catch(ignoreMissing);
     if (entry === undefined) return;
     const found = entry.isSymbolicLink() ? await stat(place).catch(ignoreMissing) : entry;
+    if (found === undefined && entry.isSymbolicLink() && whyLeftOut(path, 'file') === undefined)
+      throw leadsElsewhere(path, member);
     const kind: DataFileKind = found?.isFile() ? 'file' : found?.isDirectory() ? 'directory' : 'other';
     if (whyLeftOut(path, kind) !== undefined) return;
     requireDataPath(path, member);
@@ -82,11 +93,7 @@ class Scan {
 
   async #follow(path: string, place: string): Promise<string> {
     if (this.#options.followLinks) return readlink(place);
-    throw unsupported(
-      this.#options.member,
-      `holds ${path}, a symbolic link: what it leads to is not on the volume`,
-      'Put data and journal on one volume, or ask for the method logical.',
-    );
+    throw leadsElsewhere(path, this.#options.member);
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Document, type MongoClient, ObjectId, Timestamp as BsonTimestamp } from 'mongodb';
+import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, type OpTime, type Timestamp } from '../../domain/timestamp.ts';
 import { findElement } from '../bson/raw-document.ts';
@@ -103,6 +104,18 @@ export async function readServerPid(source: Source): Promise<number | undefined>
     throw error;
   });
   return status === undefined ? undefined : Number(status['pid']);
+}
+
+const storageSchema = z.object({ wiredTiger: z.object({ uri: z.string() }) });
+
+/**
+ * The file of the oplog below the data directory, such as `collection-14--2745819402.wt` (with `--directoryperdb` below
+ * `local/`): its number was drawn when the data directory was made.
+ * @throws MissingPrivileges, SourceUnreachable
+ */
+export async function readOplogFile(source: Source): Promise<string> {
+  const { wiredTiger } = storageSchema.parse(await memberCommand(source, 'local', { collStats: 'oplog.rs' }));
+  return `${wiredTiger.uri.replace(/^statistics:table:/, '')}.wt`;
 }
 
 /**

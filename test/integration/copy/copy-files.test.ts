@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import { appendFile, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { DataDirectorySnapshots } from '../../../src/adapters/directory/data-dir
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { PlannedVolume } from '../../../src/domain/run.ts';
 import { copyFiles, type CopyFilesDeps } from '../../../src/engine/copy/copy-files.ts';
+import { readMountedVolume } from '../../../src/engine/copy/mounted-volume.ts';
 import { scanDataDirectory } from '../../../src/engine/copy/scan-data-directory.ts';
 import { readFileIndex } from '../../../src/engine/packs/file-index.ts';
 import { joinFrames, readFrames } from '../../../src/engine/packs/pack-reader.ts';
@@ -201,7 +202,13 @@ describe('a copy of a local data directory', () => {
       await symlink(outside, join(root, 'journal'));
       const snapshots = new DataDirectorySnapshots(place);
       const owner = { runId: 'r', part: 'rs0' };
-      const taken = await snapshots.create({ ...owner, deployment: 'orders', member: 'h:1', volume: volume() });
+      const taken = await snapshots.create({
+        ...owner,
+        deployment: 'orders',
+        member: 'h:1',
+        volume: volume(),
+        keep: false,
+      });
       const { layout, state: progress } = await snapshots.look(owner);
       expect({ layout, progress }).toMatchObject({
         progress: 'completed',
@@ -214,11 +221,48 @@ describe('a copy of a local data directory', () => {
         );
       await snapshots.delete(owner);
       expect(
-        await snapshots.adopt({ ...owner, deployment: 'orders', member: 'h:1', volume: volume() }),
+        await snapshots.adopt({ ...owner, deployment: 'orders', member: 'h:1', volume: volume(), keep: false }),
       ).toBeUndefined();
     } finally {
       await rm(outside, { recursive: true });
       await rm(place, { recursive: true });
     }
+  });
+});
+
+describe('a volume that was made from a snapshot', () => {
+  const look = (dataPath: string, oplogFile?: string, mount = root) =>
+    readMountedVolume({ mount, dataPath, member: 'h:1', oplogFile });
+
+  it('is laid out as its own files say, and is known by the file of the oplog', async () => {
+    const layout = { directoryPerDb: true, directoryForIndexes: false, links: [] };
+    expect(await look('', 'shop/collection-1.wt')).toMatchObject(layout);
+    await expect(look('', 'collection-1--77.wt')).rejects.toMatchObject({
+      ...{ name: 'VolumeNotFound', message: /data of another server, without the file collection-1--77\.wt/ },
+    });
+  });
+
+  it('that has its data elsewhere says where', async () => {
+    await mkdir(join(root, 'lost+found'));
+    await expect(look('data/db')).rejects.toMatchObject({
+      ...{ name: 'VolumeNotFound', message: /no data directory at data\/db: it lies at \./ },
+    });
+    const above = await mkdtemp(join(tmpdir(), 'holdfast-above-'));
+    await rename(root, join(above, 'inner'));
+    root = join(above, 'inner');
+    await expect(look('', undefined, above)).rejects.toMatchObject({
+      ...{ message: expect.stringContaining('it lies at inner') as string, next: /ebs\.dataPath/ },
+    });
+    await expect(look('', undefined, join(root, 'lost+found'))).rejects.toMatchObject({ message: /none was found/ });
+    root = above;
+  });
+
+  it('whose files lead elsewhere is refused', async () => {
+    await rm(join(root, 'journal'), { recursive: true });
+    // Of another volume, which a worker has not: the link leads nowhere.
+    await symlink('/mnt/other-volume/journal', join(root, 'journal'));
+    await expect(look('')).rejects.toMatchObject({
+      ...{ name: 'VolumeLayoutUnsupported', message: /holds journal, a symbolic link/ },
+    });
   });
 });

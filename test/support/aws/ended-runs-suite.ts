@@ -31,7 +31,7 @@ export function describeEndedRuns(stageOf: () => AwsStage): void {
     expect(await state().head(stateKeys.settled(name))).toBeDefined();
     // The lease is free, and nobody has anything to finish.
     expect(await stageOf().invoke('sweep-runs', { source: 'aws.events' })).toEqual({
-      ...{ settledRuns: [], releasedLeases: [], settledVolumes: [], problems: [] },
+      ...{ settledRuns: [], releasedLeases: [], settledVolumes: [], deletedSnapshots: [], problems: [] },
     });
   }
 

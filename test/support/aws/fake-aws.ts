@@ -86,7 +86,15 @@ export class FakeAws {
     this.calls.push(...requests.map((one) => ({ caller, ...one, body: Object.fromEntries(parameters) })));
     const answer = this.answers.get(action);
     if (answer !== undefined) {
-      outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(await answer(Object.fromEntries(parameters), caller));
+      const type = { 'content-type': 'text/xml' };
+      try {
+        const text = await answer(Object.fromEntries(parameters), caller);
+        outgoing.writeHead(200, type).end(text);
+      } catch (error) {
+        const { name, message } = error as Error;
+        const text = `<Code>${name}</Code><Message>${message}</Message>`;
+        outgoing.writeHead(400, type).end(`<Response><Errors><Error>${text}</Error></Errors></Response>`);
+      }
       return;
     }
     const { hostname, port } = this.#s3;

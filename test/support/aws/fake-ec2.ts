@@ -2,6 +2,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AttachVolumeCommand,
+  CreateSnapshotCommand,
   CreateVolumeCommand,
   DeleteVolumeCommand,
   DescribeImagesCommand,
@@ -29,6 +30,12 @@ interface ManagedVolume {
   readonly terminationPolicy: { readonly deleteOnTermination: boolean };
 }
 
+/** A member whose data lies on a volume. */
+export interface MemberData {
+  readonly dbPath: string;
+  readonly pid: number;
+}
+
 /** The subnets of the test's config are in no VPC of moto's. */
 const zones: Readonly<Record<string, string>> = {
   'subnet-0123456789abcdef0': 'eu-central-1a',
@@ -45,10 +52,15 @@ export class FakeEc2 {
   /** Content of snapshots, by their ids. */
   readonly snapshotFolders = new Map<string, string>();
   readonly #folders = new Map<string, string>();
+  /** What mongod writes to volumes of members. */
+  readonly #members = new Map<string, MemberData>();
+  /** The error that every CreateSnapshot ends with, after it has made one. */
+  failSnapshots: string | undefined;
   readonly #machines = new Map<string, Promise<string>>();
 
   constructor(aws: FakeAws, endpoint: string) {
     this.client = new EC2Client({ region, endpoint, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+    aws.answers.set('ec2:CreateSnapshot', (body) => this.#snapshot(body as Readonly<Record<string, string>>));
     aws.ec2Requests = (action, parameters) => this.#authorized(action, parameters);
     aws.answers.set('ec2:DescribeSubnets', () => {
       const item = ([id, zone]: [string, string]) =>
@@ -69,6 +81,49 @@ export class FakeEc2 {
       (await this.client.send(new DescribeVolumesCommand({ Filters: [{ Name: 'tag-key', Values: ['holdfast:run'] }] })))
         .Volumes ?? []
     );
+  }
+
+  async volumesOf(run: string): Promise<Volume[]> {
+    return (await this.volumes()).filter(({ Tags = [] }) =>
+      Tags.some(({ Key, Value }) => Key === 'holdfast:run' && Value === run),
+    );
+  }
+
+  /** A volume under the data of a member, which runs on an instance of its own. @returns its id */
+  async makeMemberVolume(tags: Readonly<Record<string, string>>, data: MemberData): Promise<string> {
+    const AvailabilityZone = 'eu-central-1a';
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+    const { VolumeId = '' } = await this.client.send(
+      new CreateVolumeCommand({ AvailabilityZone, Size: 1, TagSpecifications: [{ ResourceType: 'volume', Tags }] }),
+    );
+    const InstanceId = await this.runInstance(AvailabilityZone, { Name: 'member' });
+    await this.client.send(new AttachVolumeCommand({ VolumeId, InstanceId, Device: '/dev/sdf' }));
+    this.#members.set(VolumeId, data);
+    return VolumeId;
+  }
+
+  /** The files of a volume as they are at one instant: the process that writes them stands still meanwhile. */
+  async #snapshot(body: Readonly<Record<string, string>>): Promise<string> {
+    const { VolumeId = '' } = body;
+    const data = this.#members.get(VolumeId);
+    if (data === undefined) throw new AwsError('InvalidVolume.NotFound', `no volume ${VolumeId}`);
+    const Tags = Object.entries(body).flatMap(([key, Key]) =>
+      /^TagSpecification\.1\.Tag\.\d+\.Key$/.test(key) ? [{ Key, Value: body[key.replace(/Key$/, 'Value')] }] : [],
+    );
+    const TagSpecifications = [{ ResourceType: 'snapshot' as const, Tags }];
+    const { SnapshotId = '' } = await this.client.send(new CreateSnapshotCommand({ VolumeId, TagSpecifications }));
+    if (this.failSnapshots !== undefined) throw new AwsError(this.failSnapshots, 'as the test wants it');
+    const folder = join(await makeOwnDirectory('snapshot'), SnapshotId);
+    process.kill(data.pid, 'SIGSTOP');
+    try {
+      await cp(data.dbPath, folder, { recursive: true });
+    } finally {
+      process.kill(data.pid, 'SIGCONT');
+    }
+    this.snapshotFolders.set(SnapshotId, folder);
+    const answer = { snapshotId: SnapshotId, volumeId: VolumeId, status: 'pending', volumeSize: 1, ownerId: account };
+    const items = Object.entries({ ...answer, startTime: new Date().toISOString() });
+    return `<CreateSnapshotResponse>${items.map(([name, text]) => `<${name}>${text}</${name}>`).join('')}</CreateSnapshotResponse>`;
   }
 
   /** Makes the volume of a task, as ECS does. @returns its id */
@@ -137,20 +192,37 @@ export class FakeEc2 {
       (name) => parameters.get(name) ?? [],
     );
     if (named.length === 0 || action.startsWith('ec2:Describe')) return [{ action, resource: '', context: {} }];
+    const made = action === 'ec2:CreateSnapshot' ? snapshotToMake(action, parameters) : [];
     const tagKey = parameters.get('Tag.1.Key');
-    return Promise.all(
+    const asked = await Promise.all(
       named.map(async (id) => ({
         action,
         resource: arnOfId(id),
         context: { ...(await this.#tagsOf(id)), ...(tagKey !== null && { 'aws:TagKeys': tagKey }) },
       })),
     );
+    return [...asked, ...made];
   }
 
   async #tagsOf(id: string): Promise<Record<string, string>> {
     const found = await this.client.send(new DescribeTagsCommand({ Filters: [{ Name: 'resource-id', Values: [id] }] }));
     return Object.fromEntries((found.Tags ?? []).map(({ Key = '', Value = '' }) => [`aws:ResourceTag/${Key}`, Value]));
   }
+}
+
+/** A snapshot that does not exist yet: what IAM is asked about it, and about its tags. */
+function snapshotToMake(action: string, parameters: URLSearchParams): AuthorizedRequest[] {
+  const tags = [...parameters].flatMap(([key, tag]) =>
+    /^TagSpecification\.1\.Tag\.\d+\.Key$/.test(key)
+      ? [[`aws:RequestTag/${tag}`, parameters.get(key.replace(/Key$/, 'Value')) ?? ''] as const]
+      : [],
+  );
+  const resource = `arn:aws:ec2:${region}::snapshot/snap-new`;
+  const context = Object.fromEntries(tags);
+  return [
+    { action, resource, context },
+    { action: 'ec2:CreateTags', resource, context: { ...context, 'ec2:CreateAction': action.replace('ec2:', '') } },
+  ];
 }
 
 function arnOfId(id: string): string {

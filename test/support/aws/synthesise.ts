@@ -25,6 +25,8 @@ export const stageSettings: Settings = settingsSchema.parse({
       credentials: backupSecret,
       restoreCredentials: restoreSecret,
       mongodbVersion: '6.0.5',
+      method: 'logical',
+      ebs: { tags: { 'holdfast:data': 'orders' }, filesystem: 'ext4' },
       storage: 'primary',
       member: { maxLagSeconds: 60 },
       compression: {},

@@ -96,7 +96,7 @@ export function describeVolumeRestores(world: () => { readonly stage: AwsStage; 
 }
 
 /** Counts the orders by a mongod that is started on the files. */
-async function ordersIn(dbPath: string): Promise<number> {
+export async function ordersIn(dbPath: string): Promise<number> {
   const { path: mongod } = await findMongod();
   const server = await startMongod({ mongod, dbPath });
   const client = new MongoClient(`mongodb://${server.host}/?directConnection=true`);

@@ -216,6 +216,7 @@ test('however complete, failure, cancel and sweeps meet and die, one outcome sta
         settledRuns: [],
         releasedLeases: [],
         settledVolumes: [],
+        deletedSnapshots: [],
         problems: [],
       });
     }),

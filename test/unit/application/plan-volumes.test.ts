@@ -38,6 +38,25 @@ describe('Plan Backup, where volumes are named', () => {
     expect(parts[0]).toMatchObject({ method: 'physical', lock: false, volume: { volumes: ['/data/h'] } });
   });
 
+  test('leaves alone by itself what no worker can mount, refuses physical of it, and keeps its snapshot when asked', async () => {
+    const unmountable = 'the data lies on 2 volumes, and a worker gets one';
+    const find = () => Promise.resolve({ ...volume, atOnce: true, unmountable });
+    expect(await planWith(find, false)).toMatchObject({
+      ...{ method: 'logical', methodReason: expect.stringContaining(unmountable) as string },
+    });
+    world = makeWorld();
+    expect((await planWith(find, false, { method: 'snapshot' })).parts[0]).toMatchObject({ method: 'snapshot' });
+    world = makeWorld();
+    await expect(planWith(find, false, { method: 'physical' })).rejects.toMatchObject({
+      ...{ name: 'VolumeLayoutUnsupported', message: expect.stringContaining(unmountable) as string },
+    });
+  });
+
+  test('asks nobody for volumes when a logical backup was asked for', async () => {
+    const unreachable = () => Promise.reject(new Error('EC2 does not answer'));
+    expect(await planWith(unreachable, false, { method: 'logical' })).toMatchObject({ method: 'logical' });
+  });
+
   test('locks only where the config allows it, and falls back to logical where that was not asked otherwise', async () => {
     expect((await planWith(() => Promise.resolve(volume), true)).parts[0]).toMatchObject({
       method: 'physical',

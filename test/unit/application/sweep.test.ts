@@ -23,7 +23,13 @@ describe('the sweep', () => {
 
   test('leaves running runs alone', async () => {
     await reachCompletion(world, 'run-1');
-    expect(await sweep()).toEqual({ settledRuns: [], releasedLeases: [], settledVolumes: [], problems: [] });
+    expect(await sweep()).toEqual({
+      settledRuns: [],
+      releasedLeases: [],
+      settledVolumes: [],
+      deletedSnapshots: [],
+      problems: [],
+    });
   });
 
   test('fails a run whose process died, removes what it wrote and frees its lease', async () => {
@@ -36,7 +42,13 @@ describe('the sweep', () => {
       decidedBy: 'sweep',
       error: { name: 'Interrupted' },
     });
-    expect(await sweep()).toEqual({ settledRuns: [], releasedLeases: [], settledVolumes: [], problems: [] });
+    expect(await sweep()).toEqual({
+      settledRuns: [],
+      releasedLeases: [],
+      settledVolumes: [],
+      deletedSnapshots: [],
+      problems: [],
+    });
   });
 
   test('has unfinished objects removed below the backup only, and goes on when that is refused', async () => {
@@ -105,7 +117,13 @@ describe('the sweep', () => {
 
   test('takes no file beside the runs for one', async () => {
     await world.state.put('runs/.DS_Store', Buffer.from('x'));
-    expect(await sweep()).toEqual({ settledRuns: [], releasedLeases: [], settledVolumes: [], problems: [] });
+    expect(await sweep()).toEqual({
+      settledRuns: [],
+      releasedLeases: [],
+      settledVolumes: [],
+      deletedSnapshots: [],
+      problems: [],
+    });
   });
 
   test('leaves a duplicate alone, which ended without an outcome', async () => {

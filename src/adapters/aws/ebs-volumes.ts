@@ -1,0 +1,196 @@
+import {
+  DescribeInstancesCommand,
+  DescribeVolumesCommand,
+  type EC2Client,
+  type Filter,
+  type Instance,
+  paginateDescribeInstances,
+  paginateDescribeVolumes,
+  type Volume,
+} from '@aws-sdk/client-ec2';
+import { type EbsSettings, memberTag } from '../../domain/ebs-settings.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { PlannedVolume } from '../../domain/run.ts';
+import type { DeploymentSettings } from '../../domain/settings.ts';
+import { ec2Failure } from './ec2-errors.ts';
+
+export interface EbsVolumesOptions {
+  readonly client: EC2Client;
+  /** The addresses of a host, as the member's network knows it: names of private zones are known nowhere else. */
+  readonly resolveHost: (host: string) => Promise<readonly string[]>;
+  /** Which of several instances with the member's address is meant: addresses repeat between VPCs. */
+  readonly vpcId?: string | undefined;
+}
+
+interface Candidates {
+  readonly volumes: readonly Volume[];
+  /** For people. */
+  readonly how: string;
+}
+
+/** ECS makes volumes of up to this many GiB. */
+const largestWorkerVolume = 16_384;
+
+/** Finds the EBS volumes under members: named in the config, by tags, or on the instance behind the member's address. */
+export class EbsVolumes {
+  readonly #options: EbsVolumesOptions;
+
+  constructor(options: EbsVolumesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @returns undefined where the config says nothing about volumes of this member
+   * @throws VolumeNotFound, VolumeLayoutUnsupported with what to do instead; PermissionDenied
+   */
+  async find(deployment: DeploymentSettings, member: string): Promise<PlannedVolume | undefined> {
+    try {
+      const found = await this.#candidates(deployment, member);
+      return found && (await this.#plan(deployment, member, found));
+    } catch (error) {
+      throw ec2Failure(error, `The volumes of ${member} could not be looked for`);
+    }
+  }
+
+  /** An instance as it is now. @throws VolumeNotFound when it is gone */
+  async instance(id: string): Promise<Instance> {
+    const { Reservations = [] } = await this.#options.client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+    const [found] = Reservations.flatMap(({ Instances = [] }) => Instances);
+    if (found !== undefined) return found;
+    throw new HoldfastError('VolumeNotFound', `The instance ${id} is not there any more.`);
+  }
+
+  async #candidates({ volumes = {}, ebs, name }: DeploymentSettings, member: string): Promise<Candidates | undefined> {
+    const named = Object.entries(volumes).find(([host]) => host.toLowerCase() === member.toLowerCase())?.[1];
+    if (named !== undefined) {
+      const VolumeIds = [named].flat();
+      const { Volumes = [] } = await this.#options.client.send(new DescribeVolumesCommand({ VolumeIds }));
+      return { volumes: Volumes, how: 'named under volumes' };
+    }
+    if (ebs?.instance === true) return this.#ofInstance(member, ebs.tags);
+    return ebs?.tags && this.#tagged(member, ebs.tags, name);
+  }
+
+  async #ofInstance(member: string, tags: EbsSettings['tags']): Promise<Candidates> {
+    const { InstanceId = '', RootDeviceName } = await this.#instanceOf(member);
+    const found = await this.#byFilter([{ Name: 'attachment.instance-id', Values: [InstanceId] }, ...tagFilters(tags)]);
+    const data = found.filter(({ Attachments = [] }) => Attachments.every(({ Device }) => Device !== RootDeviceName));
+    if (data.length > 0) return { volumes: data, how: `attached to the instance ${InstanceId}` };
+    throw new HoldfastError(
+      'VolumeNotFound',
+      `The instance ${InstanceId} of ${member} has no EBS volume beside its root${tags ? ' with the tags' : ''}: its data lies on the root volume or on an instance store.`,
+      { next: 'Name the volume under volumes of the deployment, or ask for the method logical.' },
+    );
+  }
+
+  async #tagged(member: string, tags: Readonly<Record<string, string>>, deployment: string): Promise<Candidates> {
+    const tagged = await this.#byFilter(tagFilters(tags));
+    const of = tagged.some((volume) => tagOf(volume, memberTag) !== undefined)
+      ? tagged.filter((volume) => isMember(tagOf(volume, memberTag), member))
+      : tagged;
+    if (of.length > 0) return { volumes: of, how: 'found by their tags' };
+    throw new HoldfastError('VolumeNotFound', `No volume has the tags ${shown(tags)} for ${member}.`, {
+      next: `Tag the volumes of its data so, with ${memberTag} = ${member} where members share the tags, or correct ebs.tags of ${deployment}.`,
+    });
+  }
+
+  async #byFilter(filters: readonly Filter[]): Promise<Volume[]> {
+    const volumes: Volume[] = [];
+    const { client } = this.#options;
+    for await (const page of paginateDescribeVolumes({ client, pageSize: 500 }, { Filters: [...filters] }))
+      volumes.push(...(page.Volumes ?? []));
+    return volumes;
+  }
+
+  /** @throws VolumeNotFound when no instance, or not one alone, has the member's address */
+  async #instanceOf(member: string): Promise<Instance> {
+    const host = member.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+    const addresses = await this.#options.resolveHost(host).catch((error: unknown) => {
+      throw unknownInstance(member, `its name has no address here (${String(error)})`);
+    });
+    const { client, vpcId } = this.#options;
+    const filter = { Name: 'network-interface.addresses.private-ip-address', Values: [...addresses] };
+    const alive = { Name: 'instance-state-name', Values: ['running', 'stopping', 'stopped'] };
+    const found: Instance[] = [];
+    for await (const { Reservations = [] } of paginateDescribeInstances({ client }, { Filters: [filter, alive] }))
+      found.push(...Reservations.flatMap(({ Instances = [] }) => Instances));
+    const inVpc = found.filter(({ VpcId }) => VpcId === vpcId);
+    const [instance, other] = found.length > 1 && inVpc.length > 0 ? inVpc : found;
+    if (instance === undefined) throw unknownInstance(member, `no instance has ${addresses.join(' or ')}`);
+    if (other === undefined) return instance;
+    throw unknownInstance(member, `several instances have ${addresses.join(' or ')}`);
+  }
+
+  async #plan(
+    { ebs, mongodbVersion }: DeploymentSettings,
+    member: string,
+    { volumes, how }: Candidates,
+  ): Promise<PlannedVolume> {
+    const ids = volumes.map(({ VolumeId = '' }) => VolumeId).sort();
+    const instances = new Set(
+      volumes.flatMap(({ Attachments = [] }) => Attachments.map(({ InstanceId }) => InstanceId)),
+    );
+    const attached = volumes.every(({ Attachments = [] }) => Attachments.length === 1);
+    const [instanceId] = instances;
+    if (!attached || instances.size !== 1 || instanceId === undefined) {
+      throw new HoldfastError(
+        'VolumeNotFound',
+        `The volumes of ${member} (${ids.join(', ')}, ${how}) are not attached to one instance, each to it alone: ${[...instances].join(', ') || 'to none'}.`,
+        { next: `Name those of this member under volumes, or tag them with ${memberTag} = ${member}.` },
+      );
+    }
+    const { RootDeviceName } = await this.instance(instanceId);
+    const unmountable = whyUnmountable(volumes, RootDeviceName, mongodbVersion);
+    return {
+      ...{ type: 'ebs', volumes: ids, instance: instanceId, atOnce: true },
+      filesystem: ids.length > 1 ? null : (ebs?.filesystem ?? 'xfs'),
+      dataPath: ebs?.dataPath ?? '',
+      reason: `${ids.join(', ')} of ${instanceId}, ${how}`,
+      ...(unmountable !== undefined && { unmountable }),
+    };
+  }
+}
+
+/** What keeps ECS from giving a worker a volume made from a snapshot, as far as the EC2 API shows it. */
+function whyUnmountable(
+  volumes: readonly Volume[],
+  rootDevice: string | undefined,
+  mongodbVersion: string | undefined,
+): string | undefined {
+  if (volumes.length > 1) return `the data lies on ${volumes.length} volumes, and a worker gets one`;
+  const [{ Attachments = [], Size = 0, VolumeId = '' } = {}] = volumes;
+  if (Attachments.some(({ Device }) => Device === rootDevice))
+    return `${VolumeId} is the root volume of its instance: it has partitions`;
+  if (Size > largestWorkerVolume)
+    return `${VolumeId} has ${Size} GiB, and a worker gets ${largestWorkerVolume} at most`;
+  if (mongodbVersion === undefined) return 'the deployment names no mongodbVersion, so the stage has no worker for it';
+  return undefined;
+}
+
+function tagFilters(tags: Readonly<Record<string, string>> = {}): Filter[] {
+  return Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [literal(value)] }));
+}
+
+/** Filters of EC2 take * and ? for patterns. */
+function literal(value: string): string {
+  return value.replace(/[\\*?]/g, String.raw`\$&`);
+}
+
+const tagOf = ({ Tags = [] }: Volume, key: string): string | undefined => Tags.find(({ Key }) => Key === key)?.Value;
+
+function isMember(tag: string | undefined, member: string): boolean {
+  const wanted = member.toLowerCase();
+  const given = tag?.toLowerCase();
+  return given === wanted || given === wanted.replace(/:\d+$/, '');
+}
+
+const shown = (tags: Readonly<Record<string, string>>): string =>
+  Object.entries(tags)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ');
+
+function unknownInstance(member: string, why: string): HoldfastError {
+  return new HoldfastError('VolumeNotFound', `The instance of ${member} is not known: ${why}.`, {
+    next: 'Name its volume under volumes of the deployment, or find volumes by ebs.tags.',
+  });
+}

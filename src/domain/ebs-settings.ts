@@ -1,0 +1,31 @@
+import * as z from 'zod';
+import { volumeFilesystemSchema } from './run.ts';
+
+/** Where the data of a deployment's members lies on AWS, and how. The EC2 API cannot look into a volume: what it does not know is said here. */
+export const ebsSettingsSchema = z.strictObject({
+  tags: z
+    .record(z.string().min(1).max(128), z.string().max(256))
+    .refine((tags) => Object.keys(tags).length > 0, { error: 'expected at least one tag' })
+    .optional()
+    .meta({ description: 'The volumes of the data have these tags; of several members also holdfast:member.' }),
+  instance: z.boolean().optional().meta({
+    description: "The volumes are those of the EC2 instance behind the member's address, but its root volume.",
+  }),
+  filesystem: volumeFilesystemSchema.default('xfs').meta({
+    description: 'On the volume itself: a worker cannot mount partitions, LVM, RAID or LUKS.',
+  }),
+  dataPath: z
+    .string()
+    .regex(/^(?!\/)(?!.*(^|\/)\.{1,2}(\/|$))[^\0]*[^/\0]$|^$/, 'expected a relative path such as mongodb/data')
+    .default('')
+    .meta({ description: "The data directory within the volume; left out for the volume's root." }),
+  kmsKeys: z
+    .array(z.string().regex(/^arn:[\w-]+:kms:/, 'expected the ARN of a KMS key'))
+    .min(1)
+    .optional()
+    .meta({ description: 'The keys that the volumes are encrypted with, where they are your own.' }),
+});
+export type EbsSettings = z.infer<typeof ebsSettingsSchema>;
+
+/** Which of several volumes with the tags are a member's: its `host:port`, or its host alone. */
+export const memberTag = 'holdfast:member';

@@ -1,0 +1,71 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { writeDocument } from '../../../src/application/documents.ts';
+import type { WorkerLaunch } from '../../../src/application/ports/worker-launcher.ts';
+import { launchWorker } from '../../../src/application/use-cases/launch-worker.ts';
+import type { SnapshotFacts } from '../../../src/domain/base.ts';
+import { stateKeys } from '../../../src/domain/names.ts';
+import type { MemberSnapshot } from '../../../src/domain/run-documents.ts';
+import { settingsSchema } from '../../../src/domain/settings.ts';
+import { stoppedWorkerError } from '../../../src/domain/stopped-worker.ts';
+import { begin } from '../../support/backup-steps.ts';
+import { type BackupWorld, makeWorld, step, worldSettings } from '../../support/backup-world.ts';
+
+let world: BackupWorld;
+beforeEach(() => {
+  world = makeWorld();
+});
+
+const at = '2026-11-22T10:00:00.000Z';
+
+/** What the worker that copies the files of a snapshot is launched with. */
+async function launchFor(type: SnapshotFacts['type']): Promise<WorkerLaunch | undefined> {
+  const [orders] = Object.values(worldSettings.deployments);
+  const settings = settingsSchema.parse({
+    ...worldSettings,
+    deployments: { orders: { ...orders, mongodbVersion: '6.0.5' } },
+  });
+  await begin({ ...world, deps: { ...world.deps, settings } }, 'run-1');
+  const snapshots = [{ id: 'snap-1', volume: 'vol-1', bytes: null }];
+  const known: MemberSnapshot = {
+    ...{ schemaVersion: 1, member: 'h:1', consistency: 'crash', lockSeconds: null },
+    start: { schemaVersion: 1, identity: null, process: 'p', captureFrom: null, applyFrom: null, at },
+    taken: { type, snapshots, filesystem: type === 'ebs' ? 'ext4' : null, dataPath: '', takenAt: at },
+    completed: { at, layout: null, snapshots },
+  };
+  await writeDocument(world.state, stateKeys.snapshot('run-1', 'rs0'), known);
+  const launched: WorkerLaunch[] = [];
+  const launcher = {
+    ...world.deps.launcher,
+    launch: (task: WorkerLaunch) => Promise.resolve(void launched.push(task)),
+  };
+  const input = { ...step('run-1', 'Copy Files'), command: 'copy-files', part: 'rs0', taskToken: 'token' } as const;
+  await launchWorker(input, { ...world.deps, launcher, volumeTags: { 'holdfast:stage': 'prod' } });
+  return launched[0];
+}
+
+describe('the worker that copies the files of a snapshot', () => {
+  test('gets a volume made from an EBS snapshot, which goes with it', async () => {
+    expect((await launchFor('ebs'))?.volume).toEqual({
+      ...{ mongodbVersion: '6.0.5', snapshotId: 'snap-1', sizeGiB: null, filesystem: 'ext4', keep: false },
+      tags: {
+        ...{ 'holdfast:stage': 'prod', 'holdfast:deployment': 'orders', 'holdfast:run': 'run-1' },
+        ...{ 'holdfast:part': 'rs0', 'holdfast:purpose': 'temporary' },
+      },
+    });
+  });
+
+  test('gets none where it sees the copy itself', async () => {
+    expect((await launchFor('directory'))?.volume).toBeUndefined();
+  });
+});
+
+describe('a worker that stopped without an answer', () => {
+  test.each([
+    ['ECS timed out while configuring the EBS volume attachment to your Task.', 'VolumeLayoutUnsupported', false],
+    ['Failed to create volume: KMS key is disabled', 'VolumeKeyUnavailable', false],
+    ['(IdempotentParameterMismatch) The volume vol-1 is already deleted', 'VolumeKeyUnavailable', false],
+    ['OutOfMemoryError: Container killed due to memory usage', 'WorkerLost', true],
+  ])('%s: %s', (reason, name, retryable) => {
+    expect(stoppedWorkerError(reason)).toMatchObject({ name, retryable });
+  });
+});
