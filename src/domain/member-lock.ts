@@ -27,6 +27,20 @@ const canVote = ({ votes, healthy, state }: Member): boolean =>
   votes > 0 && healthy && ['PRIMARY', 'SECONDARY', 'ARBITER'].includes(state);
 
 /**
+ * Whether a member gets the oplog through another one, itself or by way of others: what it has not copied yet it does not
+ * acknowledge, and it looks for another source only when that one is half a minute behind (maxSyncSourceLagSecs).
+ */
+function copiesFrom(host: string, { syncSource }: Member, members: readonly Member[]): boolean {
+  if (syncSource === undefined) return false;
+  const named = (name: string) => name.toLowerCase() === syncSource.toLowerCase();
+  if (named(host)) return true;
+  const source = members.find((member) => named(member.host));
+  // Each at most once: for a moment two may copy from each other.
+  const others = members.filter((member) => member !== source);
+  return source !== undefined && copiesFrom(host, source, others);
+}
+
+/**
  * Why a member may not be locked; undefined when it may. A locked member neither acknowledges writes nor votes, and its
  * heartbeats look healthy all the same (measured: no primary is elected while the third of three voters is locked). So
  * the set must keep both majorities without it, and without one more member that fails meanwhile.
@@ -40,12 +54,16 @@ export function refuseLock(part: TopologyPart, host: string): string | undefined
   const { majorityVoteCount, writeMajorityCount } = part;
   if (majorityVoteCount === null || writeMajorityCount === null) return `the majorities of ${part.name} are unknown`;
   const others = part.members.filter((candidate) => candidate.host !== host && canVote(candidate));
-  const acknowledging = others.filter(({ arbiter }) => !arbiter);
+  const bearing = others.filter(({ arbiter }) => !arbiter);
+  const behind = bearing.filter((other) => copiesFrom(host, other, part.members));
+  const acknowledging = bearing.filter((other) => !behind.includes(other));
   const left = (count: number) => `${count} besides it and one that may fail`;
+  const chained =
+    behind.length === 0 ? '' : ` (${behind.map((other) => other.host).join(', ')} copied the oplog from it)`;
   if (others.length - 1 < majorityVoteCount)
     return `${host} has a vote, and the set needs ${majorityVoteCount} votes for a primary, of ${left(others.length - 1)}`;
   if (acknowledging.length - 1 < writeMajorityCount)
-    return `${host} has a vote, and the set needs ${writeMajorityCount} members for a majority write, of ${left(acknowledging.length - 1)}`;
+    return `${host} has a vote, and the set needs ${writeMajorityCount} members for a majority write, of ${left(acknowledging.length - 1)}${chained}`;
   return undefined;
 }
 

@@ -26,6 +26,8 @@ export const memberSchema = z.strictObject({
    * Left out when unknown.
    */
   oplogUsedFraction: z.number().min(0).max(1).optional(),
+  /** The member that it copies the oplog from, as the set sees it; left out for none, and when unknown. */
+  syncSource: z.string().optional(),
   /** Why this machine could not connect to it; null when it could. */
   unreachable: z.string().nullable(),
 });

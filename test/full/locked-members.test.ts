@@ -1,23 +1,18 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openEmbedded } from '../../local/embedded.ts';
 import type { MongodProcess } from '../../local/servers/mongod-process.ts';
 import { until } from '../../local/servers/poll.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type MemberOptions, type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
 import { DataDirectorySnapshots } from '../../src/adapters/directory/data-directory-snapshots.ts';
-import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
-import { withMemberLocked } from '../../src/application/member-locks.ts';
 import type { VolumeSnapshots } from '../../src/application/ports/volume-snapshots.ts';
-import { longestLock } from '../../src/domain/member-lock.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import type { RunStatus } from '../../src/application/ports/holdfast-client.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
-import { keysOf } from '../support/backup-world.ts';
 import { settingsFor, storageFiles } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
 import { isLocked, leftovers } from '../support/physical-set.ts';
-import { systemClock } from '../support/take-backup.ts';
 
 /**
  * Which members are locked, on real sets, and what a set does meanwhile. The rule (design: "Member choice") is that
@@ -104,6 +99,34 @@ const majorityWrite = (set: ReplicaSetServers, wtimeoutMS = 10_000) =>
     .collection('orders')
     .insertOne({ at: new Date() }, { writeConcern: { w: 'majority', wtimeoutMS } });
 
+/** Whom each secondary copies the oplog from. */
+async function syncSources(set: ReplicaSetServers): Promise<ReadonlyMap<string, string>> {
+  const { members } = await set
+    .clientFor(await set.primary())
+    .db('admin')
+    .command({ replSetGetStatus: 1 });
+  const seen = members as { name: string; state: number; syncSourceHost: string }[];
+  return new Map(seen.filter(({ state }) => state === 2).map(({ name, syncSourceHost }) => [name, syncSourceHost]));
+}
+
+/** Every secondary copies from the primary. */
+async function unchain(set: ReplicaSetServers): Promise<void> {
+  const admin = set.client().db('admin');
+  const { config } = await admin.command({ replSetGetConfig: 1 });
+  const { version, settings, ...rest } = config as { version: number; settings: object };
+  const changed = { ...rest, version: version + 1, settings: { ...settings, chainingAllowed: false } };
+  await admin.command({ replSetReconfig: changed });
+  const primary = await set.primary();
+  for (const member of set.members)
+    if (member !== primary) await set.clientFor(member).db('admin').command({ replSetSyncFrom: primary.host });
+  await until('everyone copies from the primary', async () => {
+    const sources = [...(await syncSources(set)).values()];
+    return sources.length === set.members.length - 1 && sources.every((source) => source === primary.host)
+      ? true
+      : undefined;
+  });
+}
+
 const at = ({ members }: ReplicaSetServers, index: number): MongodProcess => {
   const found = members[index];
   if (found === undefined) throw new Error(`there is no member ${index}`);
@@ -173,6 +196,22 @@ test('a hidden member is locked without a vote, not with one; majority writes go
 test('one of five voters is locked: with one more away the set writes and elects; with one away already it is not', async () => {
   await withSet([{}, {}, {}, {}, {}], async (set) => {
     const [voter, other] = [at(set, 3), at(set, 4)];
+    // Whoever copied the oplog from the locked member would not acknowledge: then it is not locked.
+    await set.clientFor(other).db('admin').command({ replSetSyncFrom: voter.host });
+    await until('one copies from another', async () => {
+      const sources = await syncSources(set);
+      return sources.get(other.host) === voter.host ? true : undefined;
+    });
+    const chained = await backUp(set, voter, { method: 'physical' });
+    expect(chained.run).toMatchObject({
+      status: 'failed',
+      error: {
+        name: 'LockRefused',
+        message: expect.stringContaining(`${other.host} copied the oplog from it`) as string,
+      },
+    });
+    await unchain(set);
+
     const whileLocked = async () => {
       other.signal('SIGSTOP');
       try {
@@ -207,83 +246,5 @@ test('one of five voters is locked: with one more away the set writes and elects
       error: { name: 'LockRefused', message: expect.stringContaining('needs 3 votes') as string },
     });
     await other.restart();
-  });
-});
-
-describe('a lock that is not ours alone', () => {
-  let set: ReplicaSetServers;
-  let state: MemoryObjectStore;
-  beforeAll(async () => {
-    set = await startReplicaSet({ members: [{}, { hidden: true, votes: 0 }] });
-  });
-  afterAll(() => set.stop());
-  beforeEach(() => {
-    state = new MemoryObjectStore();
-  });
-  afterEach(async () => {
-    vi.restoreAllMocks();
-    expect(await keysOf(state), 'records of locks').toEqual([]);
-  });
-
-  const admin = () => set.clientFor(set.hidden).db('admin');
-  const lock = () => admin().command({ fsync: 1, lock: true });
-  const unlock = () => admin().command({ fsyncUnlock: 1 });
-
-  const lockAnd = <T>(
-    work: (signal: AbortSignal) => Promise<T>,
-    onArm: () => Promise<unknown> = () => Promise.resolve(),
-  ) =>
-    withMemberLocked(
-      { runId: 'run-1', deployment: 'orders' },
-      { client: set.clientFor(set.hidden), member: set.hidden.host, signal: new AbortController().signal },
-      {
-        ...{ state, clock: systemClock, logger: noLogger },
-        openMember: () => Promise.reject(new TypeError('not used')),
-        watchdog: { arm: () => onArm().then(() => ({ disarm: () => Promise.resolve() })) },
-      },
-      work,
-    );
-
-  test('was taken while we looked: ours is given back, theirs stays', async () => {
-    const work = vi.fn(() => Promise.resolve());
-    await expect(lockAnd(work, lock)).rejects.toMatchObject({ name: 'MemberLocked' });
-    expect(work).not.toHaveBeenCalled();
-    expect(await unlock()).toMatchObject({ lockCount: 0 });
-  });
-
-  test('was put on top of ours: ours is given back, theirs stays', async () => {
-    await lockAnd(lock);
-    expect(await unlock()).toMatchObject({ lockCount: 0 });
-  });
-
-  test('was taken away from us: what was copied is of no use', async () => {
-    await expect(lockAnd(unlock)).rejects.toMatchObject({ name: 'SnapshotFailed' });
-    expect(await isLocked(set.clientFor(set.hidden))).toBe(false);
-  });
-
-  test('was replaced by another: ours is gone, and theirs stays when the work fails', async () => {
-    const failing = async () => {
-      await unlock();
-      await lock();
-      throw new TypeError('the disk is full');
-    };
-    await expect(lockAnd(failing)).rejects.toThrow('the disk is full');
-    expect(await unlock()).toMatchObject({ lockCount: 0 });
-  });
-
-  test('ours is not held for longer than it may: the work is given up, the member unlocked', async () => {
-    const limit = new AbortController();
-    const timeout = AbortSignal.timeout.bind(AbortSignal);
-    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => (ms === longestLock ? limit.signal : timeout(ms)));
-    const endless = async (signal: AbortSignal) => {
-      limit.abort(new DOMException('the time is up', 'TimeoutError'));
-      signal.throwIfAborted();
-      return Promise.resolve();
-    };
-    await expect(lockAnd(endless)).rejects.toMatchObject({
-      name: 'VolumeLayoutUnsupported',
-      next: expect.stringContaining('reflink') as string,
-    });
-    expect(await isLocked(set.clientFor(set.hidden))).toBe(false);
   });
 });

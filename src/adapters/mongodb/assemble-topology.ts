@@ -74,6 +74,12 @@ function configuredProperties(configured: Document) {
   };
 }
 
+/** Servers name none by an empty text. */
+function syncSourceOf(seen: Document | undefined): Pick<Member, 'syncSource'> {
+  const syncSource: unknown = seen?.['syncSourceHost'];
+  return typeof syncSource === 'string' && syncSource !== '' ? { syncSource } : {};
+}
+
 function toMember(views: MemberViews): Member {
   const { configured, seen, probe, head } = views;
   const unreachable = explainUnreachable(views);
@@ -87,6 +93,7 @@ function toMember(views: MemberViews): Member {
     lagSeconds: optime === null || head === null ? null : Math.max(0, head.ts.t - optime.ts.t),
     oplogWindowSeconds: probe?.oplog?.windowSeconds ?? null,
     ...(probe?.oplog && { oplogUsedFraction: probe.oplog.usedFraction }),
+    ...syncSourceOf(seen),
     unreachable,
   };
 }

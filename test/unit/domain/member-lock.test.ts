@@ -53,6 +53,21 @@ describe('a member is locked only when both majorities survive without it and wi
     }).toThrow(expect.objectContaining({ name: 'LockRefused' }));
   });
 
+  it('whoever copies the oplog from it, or from such a one, acknowledges nothing either', () => {
+    const part = set('PSSSSSS');
+    const chain = (sources: Readonly<Record<number, number>>) => ({
+      ...part,
+      members: part.members.map((one, index) =>
+        sources[index] === undefined ? one : { ...one, syncSource: `M${sources[index]}:1` },
+      ),
+    });
+    expect(refuseLock(chain({ 2: 0, 3: 0, 4: 6, 5: 0 }), 'm6:1')).toBeUndefined();
+    expect(refuseLock(chain({ 2: 4, 3: 0, 4: 6, 5: 0 }), 'm6:1')).toMatch(
+      /needs 4 members for a majority write, of 3 .*\(m2:1, m4:1 copied the oplog from it\)/,
+    );
+    expect(refuseLock(chain({ 1: 2, 2: 1 }), 'm6:1'), 'in a circle').toBeUndefined();
+  });
+
   it('a standalone has no majority to lose', () => {
     expect(refuseLock({ ...set('P'), role: 'standalone' }, 'm0:1')).toBeUndefined();
   });
