@@ -95,9 +95,7 @@ export class ArchiveWriter {
     for await (const entry of readOplog(this.#source, this.#from, upTo.ts)) {
       const before = this.#slices.length;
       if (read > 0 && !(await this.#makeRoom(entry))) return this.#step(true);
-      this.#builder.add(entry);
-      this.#last = entry.opTime;
-      if (this.#builder.isFull) await this.#builder.settled();
+      await this.#take(entry);
       read += 1;
       const isLookedAt = read % entriesBetweenLooks === 0 || this.#slices.length > before;
       // A slice has at least two entries.
@@ -109,6 +107,12 @@ export class ArchiveWriter {
     const worthwhile = this.#worthwhile || more || idleFor >= limits.idleSeconds;
     const taken = this.#builder.entries > 1 && worthwhile && (await this.#close()) === 'taken';
     return this.#step(more || taken);
+  }
+
+  async #take(entry: OplogEntry): Promise<void> {
+    this.#builder.add(entry);
+    this.#last = entry.opTime;
+    if (this.#builder.isFull) await this.#builder.settled();
   }
 
   #step(more: boolean): ArchiveStep {
