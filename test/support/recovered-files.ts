@@ -15,7 +15,7 @@ import { restoreDirectory } from '../../src/engine/recover/restore-directory.ts'
 import { restoreVolume } from '../../src/engine/recover/restore-volume.ts';
 import type { TargetVolume } from '../../src/domain/volume-target.ts';
 import { localSnapshotRoot } from '../../src/composition/snapshot-root.ts';
-import { onlyPart, silentLogger, systemClock } from './take-backup.ts';
+import { silentLogger, systemClock } from './take-backup.ts';
 
 const recoverDeps = (store: ObjectStore) => ({
   scratch: new LocalScratchServers(),
@@ -72,7 +72,7 @@ export function restoreToDirectory(
     {
       runId: 'restore-1',
       manifest,
-      part: onlyPart(manifest).name,
+      part: manifest.parts[0]?.name ?? '',
       restoreTime: manifest.restoreTime ?? { t: 0, i: 0 },
       directory,
       parallel: 2,

@@ -125,9 +125,9 @@ export interface Target {
  * transaction belongs to a restore from its commitTimestamp on (consistency rule 11), to a frozen source from its commit
  * entry on: what lies between is not taken.
  */
-async function chooseTargets(
+export async function chooseTargets(
   source: ReplicaSetServers,
-  { points, top }: ArchivedHistory,
+  { points, top }: Pick<ArchivedHistory, 'points' | 'top'>,
   count: number,
   random: Random,
 ): Promise<Target[]> {
@@ -171,7 +171,7 @@ async function chooseTargets(
   });
 }
 
-async function readFrozen(witness: Witness, time: Timestamp): Promise<Expected> {
+export async function readFrozen(witness: Witness, time: Timestamp): Promise<Expected> {
   const frozen = await freezeAt(witness, time);
   try {
     return await readExpected(frozen.client());
