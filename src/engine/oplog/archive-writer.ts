@@ -95,7 +95,7 @@ export class ArchiveWriter {
     for await (const entry of readOplog(this.#source, this.#from, upTo.ts)) {
       const before = this.#slices.length;
       if (read > 0 && !(await this.#makeRoom(entry))) return this.#step(true);
-      await this.#take(entry);
+      await this.#append(entry);
       read += 1;
       const isLookedAt = read % entriesBetweenLooks === 0 || this.#slices.length > before;
       // A slice has at least two entries.
@@ -109,7 +109,7 @@ export class ArchiveWriter {
     return this.#step(more || taken);
   }
 
-  async #take(entry: OplogEntry): Promise<void> {
+  async #append(entry: OplogEntry): Promise<void> {
     this.#builder.add(entry);
     this.#last = entry.opTime;
     if (this.#builder.isFull) await this.#builder.settled();

@@ -7,9 +7,9 @@ import { copyWitness } from '../../../local/servers/frozen-source.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../../local/servers/reaper.ts';
 import type { ReplicaSetServers } from '../../../local/servers/replica-set.ts';
 import { DirectoryObjectStore } from '../../../src/adapters/directory/directory-object-store.ts';
-import type { CatalogDeps } from '../../../src/application/catalog.ts';
 import { chooseRestore, type ChosenRestore } from '../../../src/application/choose-restore.ts';
 import type { HoldfastClient } from '../../../src/application/ports/holdfast-client.ts';
+import type { RecoverySourcesDeps } from '../../../src/application/recovery-sources.ts';
 import type { Manifest, Method } from '../../../src/domain/manifest.ts';
 import { backupRole } from '../../../src/domain/privileges.ts';
 import { isHoldfastError } from '../../../src/domain/errors.ts';
@@ -44,19 +44,20 @@ function settingsOf(source: ReplicaSetServers, root: string): Settings {
   return settingsSchema.parse({ ...settings, deployments: { orders } });
 }
 
-function catalogOf(settings: Settings): CatalogDeps {
+function catalogOf(settings: Settings): RecoverySourcesDeps {
   const stores = new Map(
     Object.values(settings.storages).map((storage) => {
       if (storage.type !== 'directory') throw new TypeError(`${storage.name} is no directory`);
       return [storage.name, new DirectoryObjectStore({ root: storage.path })];
     }),
   );
-  const openStorage: CatalogDeps['openStorage'] = ({ name }) => {
+  const openStorage: RecoverySourcesDeps['openStorage'] = ({ name }) => {
     const store = stores.get(name);
     if (!store) throw new TypeError(`no storage ${name}`);
     return store;
   };
-  return { settings, logger: silentLogger, openStorage };
+  const state = new DirectoryObjectStore({ root: settings.stateDir });
+  return { settings, state, logger: silentLogger, openStorage };
 }
 
 /** The product's own archiver, turn after turn. @returns how to end it */
@@ -154,7 +155,7 @@ async function restore(
     readonly target: Target;
     readonly expected: Expected;
     readonly directory: string;
-    readonly catalog: CatalogDeps;
+    readonly catalog: RecoverySourcesDeps;
   },
 ): Promise<{ differences: string[]; applied: number }> {
   const archive = catalog.settings.storages['archive'];
