@@ -73,6 +73,11 @@ export class OplogArchives extends Construct {
     const alarm = (name: string, props: cloudwatch.AlarmProps) => {
       new cloudwatch.Alarm(this, name, props).addAlarmAction(new actions.SnsAction(topic));
     };
+    const atLeast = {
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    };
     alarm('NotArchived', {
       alarmDescription:
         'For 15 minutes no turn of the oplog archive succeeded (runbook: the oplog archive does not go on).',
@@ -93,9 +98,7 @@ export class OplogArchives extends Construct {
         },
       }),
       threshold: 10,
-      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: 1,
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      ...atLeast,
     });
     alarm('NotLookedAfter', {
       alarmDescription: `The check or the pruning of ${archives === 1 ? 'the oplog archive' : `${archives} oplog archives`} fails (runbook: the check of the oplog archive fails).`,
@@ -108,9 +111,7 @@ export class OplogArchives extends Construct {
         },
       }),
       threshold: 1,
-      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: 1,
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      ...atLeast,
     });
   }
 }

@@ -1,20 +1,10 @@
-import { constants } from 'node:fs';
-import { open, realpath, rmdir, stat } from 'node:fs/promises';
+import { realpath, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { HoldfastError } from '../../domain/errors.ts';
+import { syncFolder } from '../../engine/recover/durable-files.ts';
 import { makeFolders } from '../make-folders.ts';
 import { errorCode } from './file-errors.ts';
 import { ownerOnly } from './owner-only.ts';
-
-/** Makes a folder's entries survive a power failure. */
-export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
 
 /** The folders between a root and its objects: made with their parents, durable when asked, removed when empty. */
 export class DurableFolders {

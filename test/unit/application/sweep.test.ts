@@ -18,18 +18,14 @@ const outcomeOf = (runId: string) => readDocument(world.state, stateKeys.outcome
 const cancel = (runId: string) => world.state.put(stateKeys.cancel(runId), Buffer.from('{}'));
 const backupPrefix = (plan: BackupPlan) => artifactKeys.backup(plan.deployment, plan.backupId);
 
+const nothingSwept = { settledRuns: [], releasedLeases: [], settledVolumes: [], deletedSnapshots: [], problems: [] };
+
 describe('the sweep', () => {
   const sweep = () => sweepRuns(world.deps);
 
   test('leaves running runs alone', async () => {
     await reachCompletion(world, 'run-1');
-    expect(await sweep()).toEqual({
-      settledRuns: [],
-      releasedLeases: [],
-      settledVolumes: [],
-      deletedSnapshots: [],
-      problems: [],
-    });
+    expect(await sweep()).toEqual(nothingSwept);
   });
 
   test('fails a run whose process died, removes what it wrote and frees its lease', async () => {
@@ -42,13 +38,7 @@ describe('the sweep', () => {
       decidedBy: 'sweep',
       error: { name: 'Interrupted' },
     });
-    expect(await sweep()).toEqual({
-      settledRuns: [],
-      releasedLeases: [],
-      settledVolumes: [],
-      deletedSnapshots: [],
-      problems: [],
-    });
+    expect(await sweep()).toEqual(nothingSwept);
   });
 
   test('has unfinished objects removed below the backup only, and goes on when that is refused', async () => {
@@ -117,13 +107,7 @@ describe('the sweep', () => {
 
   test('takes no file beside the runs for one', async () => {
     await world.state.put('runs/.DS_Store', Buffer.from('x'));
-    expect(await sweep()).toEqual({
-      settledRuns: [],
-      releasedLeases: [],
-      settledVolumes: [],
-      deletedSnapshots: [],
-      problems: [],
-    });
+    expect(await sweep()).toEqual(nothingSwept);
   });
 
   test('leaves a duplicate alone, which ended without an outcome', async () => {
