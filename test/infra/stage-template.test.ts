@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match, Template as Assertions } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -120,13 +120,6 @@ describe('functions', () => {
       LoggingConfig: { LogGroup: Match.anyValue() },
       KmsKeyArn: Match.anyValue(),
     });
-  });
-
-  it('start fast: no bundle is larger than 2.5 MB', () => {
-    const sizes = Object.keys(allFunctions).map(
-      (name) => [name, statSync(join(outdir, 'built', 'functions', name, 'index.mjs')).size] as const,
-    );
-    expect(sizes.filter(([, bytes]) => bytes > 2_500_000)).toEqual([]);
   });
 
   it('have the database driver only where they speak MongoDB', () => {
