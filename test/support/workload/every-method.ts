@@ -28,6 +28,7 @@ import { chooseTargets, readFrozen, type Target } from './point-in-time.ts';
 import { placeOf } from './operation.ts';
 import { removeData, seedData } from './seed-data.ts';
 import { spanningDatabase, SpanningTransactions } from './spanning-transactions.ts';
+import { withoutTemporaryCollections } from './temporary-collections.ts';
 import { Workload } from './workload.ts';
 
 const methods: readonly Method[] = ['logical', 'physical', 'snapshot'];
@@ -169,10 +170,10 @@ async function restore(
   }
   try {
     const { oplog } = await restoreToDirectory(entry.storage, manifest, directory, to);
-    const found = await lookAt(directory, readExpected);
+    const [wanted, found] = withoutTemporaryCollections(expected, await lookAt(directory, readExpected));
     const differences = [
-      ...findDifferences(expected.state, found.state),
-      ...compareIdentities(expected.identities, found.identities),
+      ...findDifferences(wanted.state, found.state),
+      ...compareIdentities(wanted.identities, found.identities),
     ];
     return { differences, applied: oplog.applied };
   } finally {
