@@ -73,9 +73,10 @@ export class ArchiveLease {
     return lease.fence;
   }
 
+  /** One that was written in the future is of a clock that has been put right: it must not be waited for until then. */
   async #isFresh(): Promise<boolean> {
     const age = await this.#options.state.age(this.#options.key);
-    return age !== undefined && age < archiveLeaseMs;
+    return age !== undefined && Math.abs(age) < archiveLeaseMs;
   }
 
   async #write(lease: Lease, etag?: string): Promise<void> {

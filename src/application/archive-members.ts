@@ -88,19 +88,34 @@ async function noneWentOn<Output>(
   const others = [
     ...(standing ? [`${standing.host} has nothing after it that a majority has`] : []),
     ...(failure ? [`${failure.host}: ${failure.error.message}`] : []),
+    ...(turn.request.away ?? []),
   ].join('; ');
   const archived = end ? `${describeOpTime(end)} was archived last` : 'nothing is archived yet';
-  if (end && ahead.length > 0) {
-    if (others === '') return { missing: ahead };
-    const hosts = ahead.map(({ member }) => member).join(', ');
-    const why = `Oplog is being lost: ${archived}; ${hosts} went on and forgot that entry; ${others}.`;
-    if ((await noteStall(turn, why, true)) >= waitMs) return { missing: ahead };
-    const next = `Bring the member back, or wait: after ${waitMs / 60_000} minutes a gap is recorded, and the archive begins anew.`;
-    throw new HoldfastError('OplogRolledOver', why, { next, cause: failure?.error });
+  if (ahead.length > 0) {
+    if (others !== '') await waitForOthers(turn, ahead, { archived, others, failure });
+    return { missing: ahead };
   }
   const behind = missing.length > 0 ? ' No member that answers is as far as the archive.' : '';
   await noteStall(turn, `${archived}, and nothing since; ${others}.${behind}`);
   if (standing && !(failure && missing.length > 0)) return { output: standing.output };
   if (failure) throw failure.error;
   return { behind: true };
+}
+
+/** @throws OplogRolledOver until those that may hold what the members ahead have forgotten were waited for */
+async function waitForOthers(
+  turn: ArchiveTurn,
+  ahead: readonly MissingAtMember[],
+  {
+    archived,
+    others,
+    failure,
+  }: { readonly archived: string; readonly others: string; readonly failure: Tried<unknown>['failure'] },
+): Promise<void> {
+  const hosts = ahead.map(({ member }) => member).join(', ');
+  const why = `Oplog is being lost: ${archived}; ${hosts} went on and forgot that entry; ${others}.`;
+  const seenAt = Math.max(...ahead.map(({ majority }) => majority.ts.t));
+  if ((await noteStall(turn, why, seenAt)) >= waitMs) return;
+  const next = `Bring the member back, or wait: after ${waitMs / 60_000} minutes a gap is recorded, and the archive begins anew.`;
+  throw new HoldfastError('OplogRolledOver', why, { next, cause: failure?.error });
 }

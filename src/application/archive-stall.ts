@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ArchiveProgress } from '../domain/oplog-archive.ts';
 import { changeProgress } from './archive-progress.ts';
 import type { ArchiveTurn } from './archive-turn.ts';
@@ -8,32 +9,70 @@ const standsMs = 15 * 60_000;
 /** How often it is told again. */
 const againMs = 60 * 60_000;
 
+type Stalled = NonNullable<ArchiveProgress['stalled']>;
+
+interface Judged {
+  /** What to note; undefined for what stands. */
+  readonly noted: Stalled | undefined;
+  readonly tells: boolean;
+  /** Milliseconds by the archiver's clock. */
+  readonly lasted: number;
+  /** Milliseconds, see {@link noteStall}. */
+  readonly lostFor: number;
+}
+
+function judge(stalled: Stalled | undefined, now: Date, losingAt: number | undefined): Judged {
+  const at = now.toISOString();
+  const since = (time: string): number => Math.abs(now.getTime() - Date.parse(time));
+  const begun: Stalled = stalled ?? { since: at };
+  const losing = begun.losing ?? (losingAt === undefined ? undefined : { since: at, at: losingAt });
+  const lasted = since(begun.since);
+  const isTold = begun.warnedAt !== undefined && since(begun.warnedAt) < againMs;
+  const isNews = losing !== begun.losing;
+  const tells = isNews || (!isTold && (losing !== undefined || lasted >= standsMs));
+  const noted = tells ? { ...begun, ...(losing && { losing }), warnedAt: at } : begun;
+  return { noted: noted === stalled ? undefined : noted, tells, lasted, lostFor: lostFor(losing, since, losingAt) };
+}
+
+function lostFor(losing: Stalled['losing'], since: (time: string) => number, at: number | undefined): number {
+  return losing ? Math.min(since(losing.since), ((at ?? losing.at) - losing.at) * 1000) : 0;
+}
+
 /**
  * Notes that a turn came no further than the one before, and tells it when that has lasted.
- * @param why for people @param urgent tells it at once: what the archive needs is being lost
- * @returns for how long it lasts, in milliseconds by the archiver's clock; Infinity where nothing is noted that could tell
+ * @param why for people
+ * @param losingAt what the archive needs is being lost, seen at this time of the source, in seconds: that is told at once
+ * @returns for how long it has been lost, in milliseconds: the shorter of what the archiver's clock and the source's say,
+ * because either may be wrong or be set; Infinity where nothing is noted that could tell
  */
-export async function noteStall(turn: ArchiveTurn, why: string, urgent = false): Promise<number> {
+export async function noteStall(turn: ArchiveTurn, why: string, losingAt?: number): Promise<number> {
   const { deployment, replicaSet } = turn.place;
   const now = turn.deps.clock.now();
-  const since = (at: string): number => Math.abs(now.getTime() - Date.parse(at));
-  // What was decided with the progress that stands.
-  const decided = { lasted: Infinity, tells: false };
+  // By the progress that stands.
+  const judged: { last: Judged | undefined } = { last: undefined };
   await changeProgress(turn.progress, (current) => {
-    decided.tells = false;
-    if (!current) return undefined;
-    const { stalled } = current;
-    decided.lasted = stalled ? since(stalled.since) : 0;
-    const isTold = stalled?.warnedAt !== undefined && since(stalled.warnedAt) < againMs;
-    decided.tells = !isTold && (urgent || decided.lasted >= standsMs);
-    if (stalled && !decided.tells) return undefined;
-    const noted: NonNullable<ArchiveProgress['stalled']> = { ...stalled, since: stalled?.since ?? now.toISOString() };
-    return { ...current, stalled: decided.tells ? { ...noted, warnedAt: now.toISOString() } : noted };
+    judged.last = current && judge(current.stalled, now, losingAt);
+    return current && judged.last?.noted && { ...current, stalled: judged.last.noted };
   });
-  const { lasted, tells } = decided;
-  if (!tells) return lasted;
+  if (!judged.last) return Infinity;
+  const { tells, lasted, lostFor: lost } = judged.last;
+  if (!tells) return lost;
   const detail = { deployment, replicaSet, stalledSeconds: Math.floor(lasted / 1000), explanation: why };
   turn.deps.logger.warn('the oplog archive does not go on', detail);
   await publishEvent({ detailType: 'Oplog Archive Stalled', detail }, turn.deps);
-  return lasted;
+  return lost;
+}
+
+/** A turn that fails, perhaps because the state storage does, is not to wait for that in the time that it has left. */
+const noteMs = 2_000;
+
+/** {@link noteStall} for a turn that ends without having come further. Never throws. */
+export async function noteFailedTurn(turn: ArchiveTurn, why: string): Promise<void> {
+  const { logger } = turn.deps;
+  const noting = noteStall(turn, why).catch((error: unknown) => {
+    logger.warn('that the oplog archive does not go on was not noted', { reason: String(error) });
+  });
+  const stop = new AbortController();
+  await Promise.race([noting, delay(noteMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)]);
+  stop.abort();
 }

@@ -33,6 +33,7 @@ interface TurnRequest {
   readonly replicaSet: string;
   readonly replicaSetId: string;
   readonly members: readonly string[];
+  readonly away?: readonly string[] | undefined;
   readonly seconds: number;
 }
 

@@ -47,7 +47,10 @@ export function oplogHoldsSeconds({ oplogWindowSeconds, oplogUsedFraction = 1 }:
 function refuseByNature(member: Member): string | undefined {
   if (member.arbiter) return 'an arbiter holds no data';
   if (member.delaySeconds > 0) return `it is delayed by ${member.delaySeconds} s`;
-  if (!member.buildIndexes) return 'it builds no indexes (buildIndexes: false)';
+  return member.buildIndexes ? undefined : 'it builds no indexes (buildIndexes: false)';
+}
+
+function refuseByState(member: Member): string | undefined {
   if (member.unreachable !== null) return `this machine cannot read it: ${member.unreachable}`;
   if (!member.healthy) return `the set sees it as unhealthy (${member.state})`;
   if (member.state !== 'PRIMARY' && member.state !== 'SECONDARY') return `its state is ${member.state}`;
@@ -90,8 +93,20 @@ export function refuseMember(
   options: MemberChoiceOptions = {},
 ): string | undefined {
   return (
-    refuseByNature(member) ?? refuseByPreference(member, preferences) ?? refuseByCondition(member, preferences, options)
+    refuseByNature(member) ??
+    refuseByState(member) ??
+    refuseByPreference(member, preferences) ??
+    refuseByCondition(member, preferences, options)
   );
+}
+
+/** Members that may be read, and can't be just now: they are down, or far behind. Each with the reason. */
+export function membersAway(part: TopologyPart, preferences: MemberPreferences): string[] {
+  return part.members.flatMap((member) => {
+    if ((refuseByNature(member) ?? refuseByPreference(member, preferences)) !== undefined) return [];
+    const reason = refuseByState(member) ?? refuseByCondition(member, preferences, {});
+    return reason === undefined ? [] : [`${member.host}: ${reason}`];
+  });
 }
 
 /** Lower is better: host named > tag > hidden > other secondary > primary; `prefer: secondary` swaps the two in the middle. */

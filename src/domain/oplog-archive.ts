@@ -224,8 +224,15 @@ export const archiveProgressSchema = z.strictObject({
   memberData: z.string(),
   /** The source's oplog reaches back too little beyond what is archived; left out when it is long enough. */
   oplogShort: z.strictObject({ remainingSeconds: z.int(), warnedAt: z.iso.datetime() }).optional(),
-  /** Turns come no further: the members that may be read stand still, or none of them answers. Left out while it goes on. */
-  stalled: z.strictObject({ since: z.iso.datetime(), warnedAt: z.iso.datetime().optional() }).optional(),
+  /** Turns come no further: members stand still or do not answer, or the turns fail. Left out while it goes on. */
+  stalled: z
+    .strictObject({
+      since: z.iso.datetime(),
+      warnedAt: z.iso.datetime().optional(),
+      /** Those that answer have forgotten what another may still hold: found then, at that time of the source, in seconds. */
+      losing: z.strictObject({ since: z.iso.datetime(), at: z.int() }).optional(),
+    })
+    .optional(),
   /** A gap after which no base has been taken yet; left out for none. */
   wantsBase: z
     .strictObject({

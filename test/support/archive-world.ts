@@ -32,6 +32,7 @@ const progressKey = stateKeys.archiveProgress('orders', `rs0-${setId}`);
 
 export interface TurnOptions {
   readonly members?: readonly Pick<MongodProcess, 'host'>[];
+  readonly away?: readonly string[];
   readonly state?: ObjectStore;
   readonly store?: ObjectStore;
   readonly runId?: string;
@@ -56,9 +57,10 @@ export class ArchiveWorld {
 
   /** One turn; on the hidden member, unless other members are named. */
   turn(options: TurnOptions = {}): Promise<ArchiveOplogOutput> {
-    const { members = [this.set.hidden], runId = `turn-${++this.#turns}`, seconds = 30 } = options;
+    const { members = [this.set.hidden], away = [], runId = `turn-${++this.#turns}`, seconds = 30 } = options;
     const input = { runId, deployment: 'orders', replicaSet: 'rs0', replicaSetId: setId, seconds };
-    return archiveOplog({ ...input, members: members.map(({ host }) => host) }, this.deps(options));
+    const hosts = { members: members.map(({ host }) => host), away: [...away] };
+    return archiveOplog({ ...input, ...hosts }, this.deps(options));
   }
 
   deps({ state = this.state, store = this.store, now, verify }: TurnOptions = {}): ArchiveOplogDeps {
@@ -171,4 +173,16 @@ export async function untilCaughtUp(set: ReplicaSetServers, member: MongodProces
   await until('the member knows the majority commit point', async () =>
     compareTimestamps(await majorityPoint(set.clientFor(member)), wanted) >= 0 ? true : undefined,
   );
+}
+
+/** A new primary makes collections of its own in the background; these are the last of them (seen on 6.0.5). */
+export async function untilServerIsIdle(set: ReplicaSetServers): Promise<void> {
+  const client = set.client();
+  await until('the primary has made its own collections', async () => {
+    const keys = await client.db('admin').collection('system.keys').countDocuments();
+    const collections = await client.db('config').listCollections({ name: 'external_validation_keys' }).toArray();
+    if (keys < 2 || collections.length === 0) return undefined;
+    const indexes = await client.db('config').collection('external_validation_keys').indexes();
+    return indexes.length === 2 || undefined;
+  });
 }

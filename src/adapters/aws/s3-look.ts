@@ -52,7 +52,7 @@ export async function ageOf(requests: S3Requests, key: string): Promise<number |
       const { LastModified } = await client.send(command, options);
       const age = Date.parse(answeredAt ?? '') - (LastModified?.getTime() ?? Number.NaN);
       if (Number.isNaN(age)) throw new AnswerError('MalformedAnswer', 'the answer has no Date, or no Last-Modified');
-      return Math.max(0, age);
+      return age;
     },
   });
   if ('value' in outcome) return outcome.value;

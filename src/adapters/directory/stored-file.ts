@@ -73,5 +73,5 @@ export async function lstatOrUndefined(path: string): Promise<Stats | undefined>
 /** How much later the second file was written than the first, by the file system's clock; undefined when the first is gone. */
 export async function millisecondsBetween(first: string, second: string): Promise<number | undefined> {
   const [before, after] = [await lstatOrUndefined(first), await lstat(second)];
-  return before && Math.max(0, after.mtimeMs - before.mtimeMs);
+  return before && after.mtimeMs - before.mtimeMs;
 }

@@ -81,7 +81,7 @@ export class MemoryObjectStore implements ObjectStore {
     assertObjectKey(key);
     await nextTurn();
     const found = this.#objects.get(key);
-    return found && Math.max(0, this.#now() - found.writtenAt);
+    return found && this.#now() - found.writtenAt;
   }
 
   async checksum(key: string): Promise<string> {

@@ -51,7 +51,8 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectInfo | undefined>;
   /**
    * How long ago the object was written, in milliseconds, by the storage's own clock alone: the clocks of who wrote it and of
-   * who asks may be hours apart. Exact to the second. @returns undefined when there is no such object.
+   * who asks may be hours apart. Exact to the second; negative where that clock was set back since. @returns undefined when
+   * there is no such object.
    */
   age(key: string): Promise<number | undefined>;
   /** CRC-32 of what is stored, from the storage (S3: its stored checksum; directory: the file read again). @throws ObjectNotFound */

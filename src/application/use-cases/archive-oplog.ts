@@ -1,13 +1,16 @@
 import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
+import { asHoldfastError } from '../../domain/failure.ts';
 import { isBaseDue, type OplogGap } from '../../domain/oplog-archive.ts';
 import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { findArchiveTail, slicesBeyond } from '../../engine/oplog/archive-tail.ts';
 import { type ArchiveStep, ArchiveWriter } from '../../engine/oplog/archive-writer.ts';
 import type { StoredSlice } from '../../engine/oplog/read-chain.ts';
 import { readDataIdentity, readMemberState, readServerVersion, type Source } from '../../engine/source/member-state.ts';
+import { withinLimit } from '../archive-limit.ts';
 import { archiveFromAnyMember, type Attempt, type NoneGoesOn, withMember } from '../archive-members.ts';
 import { changeProgress, readProgress } from '../archive-progress.ts';
+import { noteFailedTurn } from '../archive-stall.ts';
 import { chooseArchiveStart } from '../archive-start.ts';
 import { type ArchiveOplogDeps, ArchiveTurn } from '../archive-turn.ts';
 import { explainGap, type Explained, lostSlices } from '../missing-oplog.ts';
@@ -23,6 +26,8 @@ export const archiveOplogInput = z.strictObject({
   replicaSetId: z.string().regex(/^[0-9a-f]{24}$/),
   /** host:port, in the order in which they are asked. */
   members: z.array(z.string()).min(1),
+  /** Members that can't be read just now, and may hold what the others have forgotten: who, and why not. */
+  away: z.array(z.string()).optional(),
   /** How long this turn may read. */
   seconds: z.number().positive().max(600),
 });
@@ -40,7 +45,8 @@ export interface ArchiveOplogOutput extends ArchiveTurnReport {
  * One turn of archiving a replica set's oplog (workflows.md): reads on from the last archived entry, up to the member's
  * majority commit point or until its time is over, and writes slices of at most 16 MiB of entries. Entries that could be
  * rolled back are never read. A turn that dies anywhere leaves slices that the next one finds.
- * @throws SourceUnreachable, MemberStateChanged, CorruptSource, OplogGap, OplogRolledOver, VerificationFailed, LeaseLost, the storage's errors
+ * @throws SourceUnreachable, MemberStateChanged, CorruptSource, OplogGap, OplogRolledOver, VerificationFailed, LeaseLost, StepTimedOut, the
+ * storage's errors; every failure counts as a turn that came no further, which is told when it lasts
  */
 export async function archiveOplog(
   input: ArchiveOplogInput,
@@ -52,13 +58,14 @@ export async function archiveOplog(
   if (oplogArchive?.enabled !== true) return output(input, 'off');
   const turn = new ArchiveTurn(input, deployment, oplogArchive, deps);
   try {
-    return await takeTurn(turn, signal);
+    const working = withinLimit(input.seconds, signal, (limited) => takeTurn(turn, limited));
+    return await working.finally(() => turn.lease.release());
   } catch (error) {
+    // Who ends a turn knows why.
+    if (signal?.aborted !== true) await noteFailedTurn(turn, asHoldfastError(error).message);
     if (!isHoldfastError(error, 'DeploymentBusy')) throw error;
     deps.logger.debug('another archiver works', { deployment: input.deployment, reason: error.message });
     return output(input, 'busy');
-  } finally {
-    await turn.lease.release();
   }
 }
 

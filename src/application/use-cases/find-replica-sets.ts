@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
-import { readableMembers } from '../../domain/member-choice.ts';
+import { membersAway, readableMembers } from '../../domain/member-choice.ts';
 import type { Settings } from '../../domain/settings.ts';
 import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
 import { deploymentOf } from '../run-folder.ts';
@@ -18,6 +18,8 @@ export interface ArchivedReplicaSet {
   readonly replicaSetId: string;
   /** host:port, in the order in which they are asked. */
   readonly members: readonly string[];
+  /** Those that can't be read just now, and that may hold what the others have forgotten: who, and why not. */
+  readonly away: readonly string[];
 }
 
 /**
@@ -41,7 +43,8 @@ export async function findReplicaSets(
     const { replicaSet, replicaSetId } = part;
     if (replicaSet === null || replicaSetId === null)
       throw new HoldfastError('UnsupportedTopology', `The replica set of deployment ${name} has no id.`);
-    return { replicaSet, replicaSetId, members: readableMembers(part, deployment.member).map(({ host }) => host) };
+    const members = readableMembers(part, deployment.member).map(({ host }) => host);
+    return { replicaSet, replicaSetId, members, away: membersAway(part, deployment.member) };
   });
   return { sets };
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { until } from '../../../local/servers/poll.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
-import { ArchiveWorld, untilCaughtUp, write, writeEmptyEntry } from '../../support/archive-world.ts';
+import { ArchiveWorld, untilCaughtUp, untilServerIsIdle, write, writeEmptyEntry } from '../../support/archive-world.ts';
 import { dyingStore } from '../../support/dying-store.ts';
 import { damaging, stalled, unreleasable } from '../../support/failing-archive-store.ts';
 
@@ -14,21 +14,9 @@ beforeAll(async () => {
     // Every five minutes the server would write the sessions of the drivers: no set would be idle by then.
     args: ['--setParameter=disableLogicalSessionCacheRefresh=1'],
   });
-  await untilServerIsIdle();
+  await untilServerIsIdle(set);
 });
 afterAll(() => set.stop());
-
-/** A new primary makes collections of its own in the background; these are the last of them (seen on 6.0.5). */
-async function untilServerIsIdle(): Promise<void> {
-  const client = set.client();
-  await until('the primary has made its own collections', async () => {
-    const keys = await client.db('admin').collection('system.keys').countDocuments();
-    const collections = await client.db('config').listCollections({ name: 'external_validation_keys' }).toArray();
-    if (keys < 2 || collections.length === 0) return undefined;
-    const indexes = await client.db('config').collection('external_validation_keys').indexes();
-    return indexes.length === 2 || undefined;
-  });
-}
 
 let world: ArchiveWorld;
 let id = 0;
@@ -221,6 +209,33 @@ describe('two archivers', () => {
     storageNow += 2;
     expect(await world.turn({ now: () => new Date(0) })).toMatchObject({ status: 'archived' });
     expect((await slices()).at(-1)?.header.fence).toBe(3);
+    // The storage's own clock was hours ahead, and is put right.
+    await writeOne();
+    await expect(world.turn({ store: dies, state: unreleasable(world.state) })).rejects.toThrow('killed');
+    storageNow -= 2 * 3_600_000;
+    expect(await world.turn()).toMatchObject({ status: 'archived' });
+  });
+
+  test('of which one holds the lease and comes no further: the other does not stay silent', async () => {
+    await world.turn();
+    await writeOne();
+    const held = stalled(world.store);
+    const stuck = world.turn({ store: held.store });
+    await held.reached;
+    const inMinutes = (minutes: number) => ({ now: () => new Date(Date.now() + minutes * 60_000) });
+    for (const minutes of [0, 14]) expect(await world.turn(inMinutes(minutes))).toMatchObject({ status: 'busy' });
+    expect(world.events).toEqual([]);
+    expect(await world.turn(inMinutes(16))).toMatchObject({ status: 'busy' });
+    expect(world.events).toMatchObject([
+      {
+        detailType: 'Oplog Archive Stalled',
+        detail: { explanation: expect.stringContaining('archives it since') as string },
+      },
+    ]);
+    held.release();
+    expect(await stuck).toMatchObject({ status: 'archived' });
+    expect((await world.progress())?.stalled).toBeUndefined();
+    await requireExact();
   });
 });
 
@@ -260,7 +275,17 @@ describe('the storage', () => {
       put: () => Promise.reject(new Error('no answer')),
     };
     await expect(world.turn({ store: silent })).rejects.toThrow('no answer');
+    expect(world.events).toEqual([]);
+    const now = () => new Date(Date.now() + 16 * 60_000);
+    await expect(world.turn({ store: silent, now })).rejects.toThrow('no answer');
+    expect(world.events).toMatchObject([
+      {
+        detailType: 'Oplog Archive Stalled',
+        detail: { explanation: expect.stringContaining('no answer') as string },
+      },
+    ]);
     expect(await world.turn()).toMatchObject({ status: 'archived' });
+    expect((await world.progress())?.stalled).toBeUndefined();
     await requireExact();
   });
 });

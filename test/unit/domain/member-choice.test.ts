@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isHoldfastError } from '../../../src/domain/errors.ts';
-import { chooseMember, oplogHoldsSeconds, refuseMember } from '../../../src/domain/member-choice.ts';
+import { chooseMember, membersAway, oplogHoldsSeconds, refuseMember } from '../../../src/domain/member-choice.ts';
 import { type MemberPreferences, memberPreferencesSchema } from '../../../src/domain/settings.ts';
 import { type Member, memberSchema, type TopologyPart } from '../../../src/domain/topology.ts';
 
@@ -236,5 +236,32 @@ describe('chooseMember, whatever the set (properties)', () => {
         expect(chosen.lagSeconds).toBe(Math.min(...lags));
       }),
     );
+  });
+});
+
+describe('membersAway', () => {
+  it('are those that may be read once they are back', () => {
+    const others = [
+      member('a:1', { arbiter: true, healthy: false }),
+      member('d:1', { delaySeconds: 60, healthy: false }),
+      member('n:1', { buildIndexes: false, healthy: false }),
+      member('x:1', { hidden: false, healthy: false }),
+    ];
+    const away = [
+      member('h:2', { hidden: true, state: 'DOWN', healthy: false }),
+      member('h:3', { hidden: true, unreachable: 'no route' }),
+      member('h:4', { hidden: true, state: 'RECOVERING' }),
+      member('h:5', { hidden: true, lagSeconds: 9_000 }),
+      member('h:6', { hidden: true, lagSeconds: null }),
+    ];
+    const hosts = (list: readonly string[]) => list.map((text) => text.slice(0, text.indexOf(': ')));
+    const strict = preferences({ allowSecondary: false });
+    expect(hosts(membersAway(part(primary, hidden, ...others, ...away), strict))).toEqual(away.map(({ host }) => host));
+    expect(membersAway(part(primary, hidden, ...others, ...away), strict)[0]).toBe(
+      'h:2: the set sees it as unhealthy (DOWN)',
+    );
+    expect(hosts(membersAway(part(primary, hidden, ...others), preferences({ allowSecondary: true })))).toEqual([
+      'x:1',
+    ]);
   });
 });
