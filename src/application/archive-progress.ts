@@ -1,6 +1,6 @@
 import { isHoldfastError } from '../domain/errors.ts';
 import { type ArchiveProgress, archiveProgressSchema } from '../domain/oplog-archive.ts';
-import { compareTimestamps, type OpTime } from '../domain/timestamp.ts';
+import { compareTimestamps, type OpTime, sameOpTime } from '../domain/timestamp.ts';
 import { findStored, writeDocument } from './documents.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
@@ -55,5 +55,17 @@ export async function wishBase(place: ProgressPlace, from: OpTime): Promise<void
   await changeProgress(place, (current) => {
     if (!current || (current.wantsBase && compareTimestamps(from.ts, current.wantsBase.from.ts) <= 0)) return undefined;
     return { ...current, wantsBase: { from, attempts: 0, attemptedAt: null } };
+  });
+}
+
+/** Many at once are a storage that is lost: a new base helps, and not to write days of oplog again. */
+const mostLost = 100;
+
+/** Wishes that the slices of a gap, which begins after that entry, are written again. */
+export async function wishSlices(place: ProgressPlace, after: OpTime): Promise<void> {
+  await changeProgress(place, (current) => {
+    const lost = current?.lost ?? [];
+    if (!current || lost.length >= mostLost || lost.some((known) => sameOpTime(known, after))) return undefined;
+    return { ...current, lost: [...lost, after] };
   });
 }

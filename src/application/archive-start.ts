@@ -43,7 +43,7 @@ export async function chooseArchiveStart(
 }
 
 /** Of the newest backups of the set, the last entry that each of them holds. */
-async function endsOfBackups(
+export async function endsOfBackups(
   { deployment, replicaSetId }: SetOfDeployment,
   deps: CatalogDeps & { readonly logger: Logger },
 ): Promise<{ opTime: OpTime; prepared: readonly PreparedTransaction[] }[]> {

@@ -1,4 +1,4 @@
-import { gapKey, type OplogGap, oplogGapSchema } from '../domain/oplog-archive.ts';
+import { gapKey, isOpenGap, type OplogGap, oplogGapSchema } from '../domain/oplog-archive.ts';
 import { compareTimestamps, formatTimestamp } from '../domain/timestamp.ts';
 import { createDocument, findStored, writeDocument } from './documents.ts';
 import type { EventPublisher } from './ports/event-publisher.ts';
@@ -37,7 +37,9 @@ export async function publishEvent(
 export async function recordGap(place: ArchivePlace, gap: OplogGap, deps: RecordGapDeps): Promise<void> {
   const { deployment, replicaSet, store, archivePrefix } = place;
   const key = gapKey(archivePrefix, gap);
-  const known = await findStored(store, key, oplogGapSchema);
+  const stored = await findStored(store, key, oplogGapSchema);
+  // One that was filled and opens again is as new.
+  const known = stored && isOpenGap(stored.value) ? stored : undefined;
   const wider = known && widened(known.value, gap);
   if (known && !wider) return;
   // Several entries of one event of the server are told once; what is lost beside what was is news.
@@ -50,8 +52,27 @@ export async function recordGap(place: ArchivePlace, gap: OplogGap, deps: Record
   deps.logger.warn('the oplog archive has a gap', { deployment, replicaSet, reason, ...times, explanation });
   const detail = { deployment, replicaSet, reason, ...times, explanation, gap: key };
   await publishEvent({ detailType: 'Recovery Gap Detected', detail }, deps);
-  if (known && wider) await writeDocument(store, key, wider, { ifMatch: known.etag });
+  if (stored) await writeDocument(store, key, wider ?? gap, { ifMatch: stored.etag });
   else await createDocument(store, key, gap);
+}
+
+/**
+ * Records that the slices of a gap are there again, and tells it. The record stays: who writes an archive deletes nothing.
+ * @param etag of the gap: one that was found to reach further meanwhile stays as it is. @throws PreconditionFailed then
+ */
+export async function closeGap(
+  place: ArchivePlace,
+  { value: gap, etag }: { readonly value: OplogGap; readonly etag: string },
+  filled: { readonly at: string; readonly member: string },
+  deps: RecordGapDeps,
+): Promise<void> {
+  const { deployment, replicaSet, store, archivePrefix } = place;
+  const key = gapKey(archivePrefix, gap);
+  await writeDocument(store, key, { ...gap, filledAt: filled.at }, { ifMatch: etag });
+  const times = { after: formatTimestamp(gap.after.ts), before: formatTimestamp(gap.before.ts) };
+  const detail = { deployment, replicaSet, reason: gap.reason, ...times, member: filled.member, gap: key };
+  deps.logger.info('a gap of the oplog archive was filled', detail);
+  await publishEvent({ detailType: 'Recovery Gap Filled', detail }, deps);
 }
 
 /** The gap as far as both records reach; undefined where the new one adds nothing. */

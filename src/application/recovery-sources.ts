@@ -1,7 +1,14 @@
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
-import { gapKey, type OplogGap, oplogGapSchema, parseArchiveKey, parseSliceKey } from '../domain/oplog-archive.ts';
+import {
+  gapKey,
+  isOpenGap,
+  type OplogGap,
+  oplogGapSchema,
+  parseArchiveKey,
+  parseSliceKey,
+} from '../domain/oplog-archive.ts';
 import type { QuietEnd, WindowBase, WindowSlice } from '../domain/recovery-window.ts';
 import type { Timestamp } from '../domain/timestamp.ts';
 import { type CapturedSlice, capturedSlice, readStoredSlice } from '../engine/oplog/read-chain.ts';
@@ -192,5 +199,5 @@ async function addSlice(of: RecoverySources, store: ObjectStore, slice: Omit<Unr
 
 /** The same gap in several storages is one. */
 function addGap(gaps: OplogGap[], gap: OplogGap): void {
-  if (!gaps.some((known) => gapKey('', known) === gapKey('', gap))) gaps.push(gap);
+  if (isOpenGap(gap) && !gaps.some((known) => gapKey('', known) === gapKey('', gap))) gaps.push(gap);
 }

@@ -55,8 +55,15 @@ export const oplogGapSchema = z.strictObject({
   explanation: z.string(),
   /** `objectLost`: keys of slices that exist and must not be used. */
   damaged: z.array(z.string()).optional(),
+  /** `objectLost`: the slices were written again then, from a member that still had the entries. The gap is over. */
+  filledAt: z.iso.datetime().optional(),
 });
 export type OplogGap = z.infer<typeof oplogGapSchema>;
+
+/** Whether it still ends restores. */
+export function isOpenGap({ filledAt }: Pick<OplogGap, 'filledAt'>): boolean {
+  return filledAt === undefined;
+}
 
 /** The same gap, found again, has the same key: it is recorded once. */
 export function gapKey(archivePrefix: string, gap: Pick<OplogGap, 'after' | 'reason'>): string {
@@ -233,6 +240,8 @@ export const archiveProgressSchema = z.strictObject({
       losing: z.strictObject({ since: z.iso.datetime(), at: z.int() }).optional(),
     })
     .optional(),
+  /** With which entries gaps begin whose slices are to be written again, from a member that still has theirs; left out for none. */
+  lost: z.array(opTimeSchema).optional(),
   /** A gap after which no base has been taken yet; left out for none. */
   wantsBase: z
     .strictObject({

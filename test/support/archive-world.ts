@@ -13,6 +13,7 @@ import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
 import {
   type ArchiveProgress,
   archiveProgressSchema,
+  isOpenGap,
   type OplogGap,
   oplogGapSchema,
 } from '../../src/domain/oplog-archive.ts';
@@ -107,7 +108,7 @@ export class ArchiveWorld {
       ...{ backupId: `base-${n}`, storage: 'laptop', method: 'logical' as const },
       ...{ point, restoreTime: point.ts, capturedTo: point },
     }));
-    const gaps = await this.gaps();
+    const gaps = (await this.gaps()).filter(isOpenGap);
     const reaches = reachOfBases({ bases, slices, gaps });
     return { window: recoveryWindow(reaches, gaps), serves: (ts) => serveTime(reaches, ts) };
   }

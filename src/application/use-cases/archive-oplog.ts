@@ -15,6 +15,7 @@ import { chooseArchiveStart } from '../archive-start.ts';
 import { type ArchiveOplogDeps, ArchiveTurn } from '../archive-turn.ts';
 import { explainGap, type Explained, lostSlices } from '../missing-oplog.ts';
 import type { ArchiveTurnReport } from '../ports/holdfast-client.ts';
+import { fillGaps } from '../fill-gaps.ts';
 import { deploymentOf } from '../run-folder.ts';
 import { watchOplog } from '../watch-oplog.ts';
 
@@ -71,7 +72,11 @@ export async function archiveOplog(
 
 async function takeTurn(turn: ArchiveTurn, signal: AbortSignal | undefined): Promise<ArchiveOplogOutput> {
   const { store, archivePrefix } = turn.place;
-  const progress = (turn.before = (await readProgress(turn.progress)).value);
+  let progress = (turn.before = (await readProgress(turn.progress)).value);
+  if (progress?.lost) {
+    await fillGaps(turn, progress.lost, signal);
+    progress = turn.before = (await readProgress(turn.progress)).value;
+  }
   const tail = await findArchiveTail(store, archivePrefix, progress?.last);
   if (!tail && progress) return beginAgain(turn, progress.last, lostSlices(progress), signal);
   const found = await goOn(turn, tail, signal);
@@ -180,6 +185,7 @@ async function noteProgress(
       member: source.member,
       memberData,
       ...(oplogShort && { oplogShort }),
+      ...(current?.lost && { lost: current.lost }),
       ...(wantsBase && { wantsBase }),
     };
   });

@@ -9,6 +9,7 @@ import {
 import { isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys, stateKeys } from '../../domain/names.ts';
 import {
+  isOpenGap,
   type OplogGap,
   oplogGapSchema,
   parseArchiveKey,
@@ -19,7 +20,7 @@ import { compareTimestamps, describeOpTime, type OpTime } from '../../domain/tim
 import { readStoredSlice } from '../../engine/oplog/read-chain.ts';
 import { readSlice } from '../../engine/oplog/read-slices.ts';
 import { type CheckedPlace, changeCheck, readCheck } from '../archive-check-record.ts';
-import { wishBase } from '../archive-progress.ts';
+import { wishBase, wishSlices } from '../archive-progress.ts';
 import type { StepDeps } from '../bind.ts';
 import type { CatalogDeps } from '../catalog.ts';
 import { readDocument } from '../documents.ts';
@@ -116,10 +117,11 @@ class Round {
     if (!now && !isCheckDue(record, clock.now())) return this.#report('notDue');
     const gaps: OplogGap[] = [];
     for (const key of this.#input.gaps) gaps.push(await readDocument(store, key, oplogGapSchema));
-    const known = new Set(gaps.flatMap(({ damaged }) => damaged ?? []));
+    const open = gaps.filter(isOpenGap);
+    const known = new Set(open.flatMap(({ damaged }) => damaged ?? []));
     const { round } = record ?? {};
     const left = slices.filter(({ key }) => !known.has(key) && (round === undefined || key > round.at));
-    const chain = new ChainCheck(gaps, round?.end ?? record?.begins);
+    const chain = new ChainCheck(open, round?.end ?? record?.begins);
     const under = await this.#follow(chain, left);
     await changeCheck(state, place, ({ round: _over, ...current }) => ({
       ...current,
@@ -211,6 +213,7 @@ class Round {
       },
       this.#deps,
     );
+    await wishSlices({ ...this.#deps, key }, after);
   }
 
   #report(status: CheckedArchive['status']): CheckedArchive {

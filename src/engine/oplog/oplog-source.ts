@@ -61,15 +61,21 @@ export async function* readOplog(source: Source, from: OpTime, to: Timestamp): A
   if (first) throw await missingEntry(source, from, undefined);
 }
 
-/** Whether the member's oplog holds exactly that entry. */
-export async function hasOplogEntry(source: Source, opTime: OpTime): Promise<boolean> {
-  const filter = { ts: new BsonTimestamp(opTime.ts) };
+/** The entry of that time that the member's oplog holds; undefined for none. */
+export async function entryOf(source: Source, ts: Timestamp): Promise<OpTime | undefined> {
+  const filter = { ts: new BsonTimestamp(ts) };
   const [found] = await readSmallCollection(source, 'local', {
     find: oplog,
     filter,
     projection: { ts: 1, t: 1, op: 1 },
   });
-  return found !== undefined && sameOpTime(readOplogEntry(found).opTime, opTime);
+  return found && readOplogEntry(found).opTime;
+}
+
+/** Whether the member's oplog holds exactly that entry. */
+export async function hasOplogEntry(source: Source, opTime: OpTime): Promise<boolean> {
+  const found = await entryOf(source, opTime.ts);
+  return found !== undefined && sameOpTime(found, opTime);
 }
 
 /** The entry before one that the oplog holds; undefined when that is its first. */

@@ -11,6 +11,7 @@ import {
   range,
   replicaSetId,
 } from '../../support/archived-world.ts';
+import { flipBit as flip } from '../../support/flip-bit.ts';
 import { at } from '../../support/oplog-entries.ts';
 
 let world: ReturnType<typeof makeArchivedWorld>;
@@ -41,12 +42,7 @@ async function gaps(): Promise<OplogGap[]> {
     found.push(oplogGapSchema.parse(JSON.parse((await world.far.get(gap.key)).body.toString())));
   return found;
 }
-async function flipBit(of: string): Promise<void> {
-  const { body } = await world.far.get(of);
-  const damaged = Buffer.from(body);
-  damaged.writeUInt8(damaged.readUInt8(damaged.length - 8) ^ 1, damaged.length - 8);
-  await world.far.put(of, damaged);
-}
+const flipBit = (of: string) => flip(world.far, of);
 const wanted = async () =>
   archiveProgressSchema.parse(
     JSON.parse((await world.state.get(`archives/orders/rs0-${replicaSetId}.json`)).body.toString()),
