@@ -6,6 +6,7 @@ import type { VolumeVerdict } from '../domain/method-choice.ts';
 import type { BackupPlan, PlannedVolume } from '../domain/run.ts';
 import type { DeploymentSettings } from '../domain/settings.ts';
 import type { Topology, TopologyPart } from '../domain/topology.ts';
+import { withLayout } from '../domain/volume-layout.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 
 type PlannedPart = BackupPlan['parts'][number];
@@ -59,7 +60,9 @@ async function lookAtVolume(
   const none = (problem: HoldfastError) => ({ volume: undefined, lock: false, problem });
   let volume: PlannedVolume | undefined;
   try {
-    volume = await volumes.find(settings, member);
+    const found = await volumes.find(settings, member);
+    const { dataPlace } = part.members.find(({ host }) => host === member) ?? {};
+    volume = found && withLayout(found, dataPlace, member);
   } catch (error) {
     if (isHoldfastError(error, 'VolumeNotFound', 'VolumeLayoutUnsupported')) return none(error);
     throw error;

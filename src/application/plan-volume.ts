@@ -170,7 +170,9 @@ async function lookAtSource(
     );
   if (filesystem !== 'xfs' && filesystem !== 'ext4' && filesystem !== 'ext3')
     throw unsuitable(
-      `The volume of ${name} has the file system ${filesystem ?? 'of which nothing is known'}: a task mounts xfs, ext4 and ext3.`,
+      filesystem === null
+        ? `No task can mount the volume of ${name}: there are partitions, LVM, RAID or LUKS on it, or a file system other than xfs, ext4 and ext3.`
+        : `The volume of ${name} has the file system ${filesystem}: a task mounts xfs, ext4 and ext3.`,
       `Make a volume of it yourself: aws ec2 create-volume --snapshot-id ${only.id} --availability-zone ZONE`,
     );
   if (wanted.filesystem !== undefined && wanted.filesystem !== filesystem)

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { volumeId } from '../domain/ebs-settings.ts';
 import type { ProblemWithoutPlace } from './config-problems.ts';
 
 /** Rules over the volumes of a deployment: on AWS they are EBS volumes, elsewhere data directories of this machine. */
@@ -21,8 +22,6 @@ export const volumeRuleInput = {
     .catch(undefined),
 };
 type VolumeRuleInput = z.infer<z.ZodObject<typeof volumeRuleInput>>;
-
-const volumeId = /^vol-[0-9a-f]+$/;
 
 /** @param onAws whether the config is one of a stage on AWS */
 export function volumeProblems(name: string, deployment: VolumeRuleInput, onAws: boolean): ProblemWithoutPlace[] {

@@ -27,5 +27,20 @@ export const ebsSettingsSchema = z.strictObject({
 });
 export type EbsSettings = z.infer<typeof ebsSettingsSchema>;
 
+/** How EC2 names volumes. */
+export const volumeId = /^vol-[0-9a-f]+$/;
+
+/** What a deployment's settings say of volumes. */
+export interface VolumeSettings {
+  readonly ebs?: EbsSettings | undefined;
+  readonly volumes?: Readonly<Record<string, string | readonly string[]>> | undefined;
+}
+
+/** Whether a deployment's data lies on EBS volumes that are known: only then anybody asks how. */
+export function hasEbsVolumes({ ebs, volumes = {} }: VolumeSettings): boolean {
+  const named = Object.values(volumes).flat();
+  return ebs !== undefined || named.some((name) => volumeId.test(name));
+}
+
 /** Which of several volumes with the tags are a member's: its `host:port`, or its host alone. */
 export const memberTag = 'holdfast:member';

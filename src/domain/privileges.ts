@@ -1,3 +1,5 @@
+import { hasEbsVolumes, type VolumeSettings } from './ebs-settings.ts';
+
 /** What the database users of Holdfast may do: exactly the actions used (each was run with nothing else on MongoDB 6.0). */
 
 export type PrivilegeResource =
@@ -37,22 +39,26 @@ const watchCache: Privilege = { resource: { cluster: true }, actions: ['serverSt
 /** Only for deployments with `lock: true`: to see a lock, to take it and to give it back. */
 const lockPrivileges: readonly Privilege[] = [{ resource: { cluster: true }, actions: ['inprog', 'fsync', 'unlock'] }];
 
+/** Only for deployments on EBS: where the data lies, so that a plan can tell what of it can be mounted. Without it nobody can. */
+const seeDataPlace: Privilege = { resource: { cluster: true }, actions: ['hostInfo', 'getCmdLineOpts'] };
+
 /** What a deployment's settings ask of its backup user. */
-export interface RoleOptions {
+export interface RoleOptions extends VolumeSettings {
   /** `lock: true`. */
   readonly lock?: boolean | undefined;
 }
 
 /** What a backup can't be taken without: of the backup role all but what makes it more considerate. */
 export function requiredPrivileges(options: RoleOptions = {}): readonly Privilege[] {
-  return backupRole(options).privileges.filter(({ actions }) => actions !== watchCache.actions);
+  const dispensable = [watchCache.actions, seeDataPlace.actions];
+  return backupRole(options).privileges.filter(({ actions }) => !dispensable.includes(actions));
 }
 
 /**
  * The role of the backup user. `{db: '', collection: ''}` covers no system collection, nothing of local and nothing of
  * config, so each of those is named. No action writes or stops anything, and none locks unless the settings allow it.
  */
-export function backupRole({ lock = false }: RoleOptions = {}): RoleDefinition {
+export function backupRole(options: RoleOptions = {}): RoleDefinition {
   return {
     createRole: 'holdfastBackup',
     privileges: [
@@ -74,7 +80,8 @@ export function backupRole({ lock = false }: RoleOptions = {}): RoleDefinition {
       on('local', 'oplog.rs', 'find', 'collStats'),
       on('local', 'system.rollback.id', 'find'),
       on('local', 'replset.initialSyncId', 'find'),
-      ...(lock ? lockPrivileges : []),
+      ...(options.lock === true ? lockPrivileges : []),
+      ...(hasEbsVolumes(options) ? [seeDataPlace] : []),
     ],
     roles: [],
   };

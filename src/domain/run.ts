@@ -117,6 +117,8 @@ export const plannedVolumeSchema = z.strictObject({
   dataPath: z.string(),
   /** Why no worker can mount what a snapshot of it would be; left out when one can, as far as anybody can tell. */
   unmountable: z.string().optional(),
+  /** Of EBS: the names that EC2 knows them by at the instance, and what else is attached and may hold data too. */
+  attached: z.strictObject({ devices: z.array(z.string()), others: z.array(z.string()) }).optional(),
   /** Whether a snapshot takes everything at one instant, as a power failure would leave it; else nobody may write meanwhile. */
   atOnce: z.boolean(),
   /** Why, or how it was found: for people. */

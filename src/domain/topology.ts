@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { dataPlaceSchema } from './data-place.ts';
 import { opTimeSchema, timestampSchema } from './timestamp.ts';
 
 /** One mongod of a replica set, as its own `hello`, replSetGetConfig and replSetGetStatus describe it. */
@@ -28,6 +29,8 @@ export const memberSchema = z.strictObject({
   oplogUsedFraction: z.number().min(0).max(1).optional(),
   /** The member that it copies the oplog from, as the set sees it; left out for none, and when unknown. */
   syncSource: z.string().optional(),
+  /** Where its data lies, as it says; left out where nobody asks: of deployments without EBS volumes. */
+  dataPlace: dataPlaceSchema.optional(),
   /** Why this machine could not connect to it; null when it could. */
   unreachable: z.string().nullable(),
 });

@@ -26,6 +26,8 @@ interface Candidates {
   readonly volumes: readonly Volume[];
   /** For people. */
   readonly how: string;
+  /** Whether the config names them: then nothing else holds data. */
+  readonly named?: boolean;
 }
 
 /** ECS makes volumes of up to this many GiB. */
@@ -65,7 +67,7 @@ export class EbsVolumes {
     if (named !== undefined) {
       const VolumeIds = [named].flat();
       const { Volumes = [] } = await this.#options.client.send(new DescribeVolumesCommand({ VolumeIds }));
-      return { volumes: Volumes, how: 'named under volumes' };
+      return { volumes: Volumes, how: 'named under volumes', named: true };
     }
     if (ebs?.instance === true) return this.#ofInstance(member, ebs.tags);
     return ebs?.tags && this.#tagged(member, ebs.tags, name);
@@ -124,7 +126,7 @@ export class EbsVolumes {
   async #plan(
     { ebs, mongodbVersion }: DeploymentSettings,
     member: string,
-    { volumes, how }: Candidates,
+    { volumes, how, named }: Candidates,
   ): Promise<PlannedVolume> {
     const ids = volumes.map(({ VolumeId = '' }) => VolumeId).sort();
     const instances = new Set(
@@ -139,12 +141,20 @@ export class EbsVolumes {
         { next: `Name those of this member under volumes, or tag them with ${memberTag} = ${member}.` },
       );
     }
-    const { RootDeviceName } = await this.instance(instanceId);
+    const { RootDeviceName, BlockDeviceMappings = [] } = await this.instance(instanceId);
     const unmountable = whyUnmountable(volumes, RootDeviceName, mongodbVersion);
     return {
       ...{ type: 'ebs', volumes: ids, instance: instanceId, atOnce: true },
       filesystem: ids.length > 1 ? null : (ebs?.filesystem ?? 'xfs'),
       dataPath: ebs?.dataPath ?? '',
+      attached: {
+        devices: volumes.flatMap(({ Attachments = [] }) => Attachments.flatMap(({ Device }) => Device ?? [])),
+        others: BlockDeviceMappings.flatMap(({ DeviceName, Ebs: { VolumeId } = {} }) =>
+          named === true || DeviceName === RootDeviceName || VolumeId === undefined || ids.includes(VolumeId)
+            ? []
+            : VolumeId,
+        ),
+      },
       reason: `${ids.join(', ')} of ${instanceId}, ${how}`,
       ...(unmountable !== undefined && { unmountable }),
     };

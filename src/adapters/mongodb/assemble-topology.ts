@@ -80,6 +80,10 @@ function syncSourceOf(seen: Document | undefined): Pick<Member, 'syncSource'> {
   return typeof syncSource === 'string' && syncSource !== '' ? { syncSource } : {};
 }
 
+function dataPlaceOf(probe: MemberProbe | undefined): Pick<Member, 'dataPlace'> {
+  return probe?.dataPlace ? { dataPlace: probe.dataPlace } : {};
+}
+
 function toMember(views: MemberViews): Member {
   const { configured, seen, probe, head } = views;
   const unreachable = explainUnreachable(views);
@@ -94,6 +98,7 @@ function toMember(views: MemberViews): Member {
     oplogWindowSeconds: probe?.oplog?.windowSeconds ?? null,
     ...(probe?.oplog && { oplogUsedFraction: probe.oplog.usedFraction }),
     ...syncSourceOf(seen),
+    ...dataPlaceOf(probe),
     unreachable,
   };
 }
@@ -158,6 +163,7 @@ export function assembleStandalone(probe: MemberProbe): TopologyPart {
     optime: null,
     lagSeconds: null,
     oplogWindowSeconds: null,
+    ...dataPlaceOf(probe),
     unreachable: null,
   };
   return {

@@ -1,4 +1,6 @@
 import type { Document, MongoClient } from 'mongodb';
+import { type DataPlace, readDataPlace } from '../../domain/data-place.ts';
+import { hasEbsVolumes } from '../../domain/ebs-settings.ts';
 import { type HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import type { AuthInfo } from '../../domain/privileges.ts';
 import type { Secret } from '../../domain/secret.ts';
@@ -21,6 +23,8 @@ export interface MemberProbe {
   readonly oplog: OplogExtent | null;
   /** Whether it belongs to a shard of a cluster; its `hello` looks like that of any replica set. */
   readonly isShard: boolean;
+  /** Where its data lies; null where that is of no use. */
+  readonly dataPlace: DataPlace | null;
 }
 
 export interface OplogExtent {
@@ -31,7 +35,7 @@ export interface OplogExtent {
 }
 
 export interface ProbeContext {
-  readonly settings: Pick<DeploymentSettings, 'uri' | 'tls'>;
+  readonly settings: Pick<DeploymentSettings, 'uri' | 'tls' | 'ebs' | 'volumes'>;
   readonly credentials: Secret | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -89,7 +93,7 @@ async function ask(client: MongoClient, command: Document): Promise<Document | n
 
 type Answers = Pick<
   MemberProbe,
-  'authInfo' | 'featureCompatibilityVersion' | 'replSetConfig' | 'replSetStatus' | 'oplog' | 'isShard'
+  'authInfo' | 'featureCompatibilityVersion' | 'replSetConfig' | 'replSetStatus' | 'oplog' | 'isShard' | 'dataPlace'
 >;
 const noAnswers: Answers = {
   authInfo: null,
@@ -98,11 +102,21 @@ const noAnswers: Answers = {
   replSetStatus: null,
   oplog: null,
   isShard: false,
+  dataPlace: null,
 };
 
-async function askMember(client: MongoClient, anonymous: MongoClient, hello: Document): Promise<Answers> {
+async function askDataPlace(client: MongoClient): Promise<DataPlace> {
+  return readDataPlace(await ask(client, { hostInfo: 1 }), await ask(client, { getCmdLineOpts: 1 }));
+}
+
+async function askMember(
+  client: MongoClient,
+  anonymous: MongoClient,
+  hello: Document,
+  settings: ProbeContext['settings'],
+): Promise<Answers> {
   const replicated = hello['setName'] !== undefined;
-  const [authInfo, fcv, config, status, oplog, isShard] = await Promise.all([
+  const [authInfo, fcv, config, status, oplog, isShard, dataPlace] = await Promise.all([
     readAuthInfo(client, anonymous),
     ask(client, { getParameter: 1, featureCompatibilityVersion: 1 }),
     replicated ? ask(client, { replSetGetConfig: 1 }) : null,
@@ -110,6 +124,7 @@ async function askMember(client: MongoClient, anonymous: MongoClient, hello: Doc
     // Refused while the member is not readable (RECOVERING), or without the privilege: then the window is unknown.
     replicated ? readOplogExtent(client).catch(() => null) : null,
     replicated ? hasShardIdentity(client).catch(() => false) : false,
+    hasEbsVolumes(settings) ? askDataPlace(client) : null,
   ]);
   const version = fcv?.['featureCompatibilityVersion'] as { version?: string } | undefined;
   return {
@@ -119,15 +134,16 @@ async function askMember(client: MongoClient, anonymous: MongoClient, hello: Doc
     replSetStatus: status,
     oplog,
     isShard,
+    dataPlace,
   };
 }
 
 async function askLoggedIn(host: string, anonymous: MongoClient, hello: Document, context: ProbeContext) {
   // An arbiter holds no users: it takes no login, and has nothing to tell.
   if (hello['arbiterOnly'] === true || hello['msg'] === 'isdbgrid') return noAnswers;
-  if (context.credentials === undefined) return askMember(anonymous, anonymous, hello);
+  if (context.credentials === undefined) return askMember(anonymous, anonymous, hello, context.settings);
   await using client = await connectDirect({ host, appName, ...context });
-  return await askMember(client, anonymous, hello);
+  return await askMember(client, anonymous, hello, context.settings);
 }
 
 /**

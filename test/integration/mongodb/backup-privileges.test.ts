@@ -3,7 +3,7 @@ import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/
 import { connectDirect } from '../../../src/adapters/mongodb/connect.ts';
 import { MongoDeploymentInspector } from '../../../src/adapters/mongodb/inspect-deployment.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
-import { describeResource, type Privilege, requiredPrivileges } from '../../../src/domain/privileges.ts';
+import { backupRole, describeResource, type Privilege, requiredPrivileges } from '../../../src/domain/privileges.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import { estimateBytes, listNamespaces, readIndexes } from '../../../src/engine/dump/list-namespaces.ts';
 import { uuidValue } from '../../../src/engine/dump/uuid-value.ts';
@@ -50,6 +50,32 @@ const connectAs = (text: string) =>
     credentials: new Secret(text),
     appName: 'holdfast test',
   });
+
+describe('where the data lies', () => {
+  const onEbs = { uri: '', credentials: { env: 'USER' }, volumes: { 'db-1:27017': 'vol-1' } };
+  const placeFor = async (text: string, settings: Partial<typeof onEbs> = onEbs) => {
+    const inspector = new MongoDeploymentInspector({ environment: { USER: text } });
+    const { parts } = await inspector.inspect(
+      deploymentSettings({ ...settings, uri: set.uri, credentials: { env: 'USER' } }),
+    );
+    return parts[0]?.members[0]?.dataPlace;
+  };
+
+  it('is asked of deployments on EBS, whose role has the privileges for it', async () => {
+    const { text } = await createUserWithRole(set.client(), 'ebs', backupRole(deploymentSettings(onEbs)));
+    const place = await placeFor(text);
+    const dbPath = set.members[0]?.dbPath ?? '';
+    // Servers list no private mounts, and in a container there may be no other.
+    if (place !== undefined && 'unknown' in place)
+      expect(place.unknown).toBe(`its hostInfo lists no mount that leads to ${dbPath}`);
+    else expect(place).toMatchObject({ dbPath, below: [] });
+    expect(await placeFor(text, {})).toBeUndefined();
+  });
+
+  it('stays unknown without them, and keeps nobody from a backup', async () => {
+    expect(await placeFor(user.text)).toMatchObject({ unknown: expect.stringMatching(/privileges/) as string });
+  });
+});
 
 describe('the backup role and nothing else', () => {
   it('reads everything that a dump carries, and the oplog', async () => {

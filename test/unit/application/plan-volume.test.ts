@@ -128,7 +128,8 @@ describe('a volume for a snapshot that is kept', () => {
       /2 volumes \(snap-1, snap-2\)/,
     ],
     ['a directory', { type: 'directory' }, /a copy in a directory/],
-    ['an unknown file system', { filesystem: null }, /of which nothing is known/],
+    ['what no task can mount', { filesystem: null }, /partitions, LVM, RAID or LUKS on it/],
+    ['another file system', { filesystem: 'btrfs' }, /has the file system btrfs/],
     ['a path that leads out', { dataPath: 'a/../../etc' }, /lies outside of its volume/],
   ];
   test.each(refused)('is refused for %s, with what to do', async (_, facts, message) => {

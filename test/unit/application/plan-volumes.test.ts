@@ -52,6 +52,37 @@ describe('Plan Backup, where volumes are named', () => {
     });
   });
 
+  test('takes what the member says of its disks: leaves alone by itself what no worker can mount', async () => {
+    const found = { ...volume, type: 'ebs' as const, volumes: ['vol-1'], instance: 'i-1', atOnce: true };
+    const planOn = async (source: string, request: object = {}) => {
+      world = makeWorld();
+      const mount = { mountPoint: '/data', root: '/', type: 'ext4', source };
+      const dataPlace = { dbPath: '/data/db', mount, below: [] };
+      const [part] = worldTopology.parts;
+      const members = [member('a:1', { state: 'PRIMARY' }), member('h:1', { hidden: true, priority: 0, dataPlace })];
+      world.inspection = { ...worldTopology, parts: part ? [{ ...part, members }] : [] };
+      return planWith(() => Promise.resolve(found), false, request);
+    };
+    expect((await planOn('/dev/nvme1n1')).parts[0]).toMatchObject({
+      ...{ method: 'physical', volume: { filesystem: 'ext4', dataPath: 'db' } },
+    });
+    expect(await planOn('/dev/nvme1n1p1')).toMatchObject({
+      ...{ method: 'logical', methodReason: expect.stringMatching(/nvme1n1p1, a partition/) as string },
+    });
+    expect((await planOn('/dev/nvme1n1p1', { method: 'snapshot' })).parts[0]).toMatchObject({
+      ...{ method: 'snapshot', volume: { filesystem: null } },
+    });
+    await expect(planOn('/dev/nvme1n1p1', { method: 'physical' })).rejects.toMatchObject({
+      ...{ name: 'VolumeLayoutUnsupported', next: expect.stringContaining('snapshot') as string },
+    });
+    await expect(planOn('/dev/md0', { method: 'snapshot' })).rejects.toMatchObject({
+      ...{
+        name: 'VolumeLayoutUnsupported',
+        message: expect.stringMatching(/would not be all of the data of h:1/) as string,
+      },
+    });
+  });
+
   test('asks nobody for volumes when a logical backup was asked for', async () => {
     const unreachable = () => Promise.reject(new Error('EC2 does not answer'));
     expect(await planWith(unreachable, false, { method: 'logical' })).toMatchObject({ method: 'logical' });

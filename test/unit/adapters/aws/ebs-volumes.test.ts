@@ -41,8 +41,25 @@ describe('EbsVolumes', () => {
     ec2.on(DescribeVolumesCommand, { VolumeIds: ['vol-1'] }).resolves({ Volumes: [volume('vol-1')] });
     expect(await finder.find(settings({ volumes: { 'DB-3.internal:27017': 'vol-1' }, ebs }), member)).toEqual({
       ...{ type: 'ebs', volumes: ['vol-1'], instance: 'i-1', atOnce: true, filesystem: 'ext4', dataPath: 'db' },
+      attached: { devices: ['/dev/sdf'], others: [] },
       reason: 'vol-1 of i-1, named under volumes',
     });
+  });
+
+  it('knows what else is attached and may hold data, but where the config names what does', async () => {
+    const device = (DeviceName: string, VolumeId: string) => ({ DeviceName, Ebs: { VolumeId } });
+    const BlockDeviceMappings = [
+      device('/dev/xvda', 'vol-0'),
+      device('/dev/sdf', 'vol-1'),
+      device('/dev/sdg', 'vol-2'),
+    ];
+    const Instances = [{ InstanceId: 'i-1', RootDeviceName: '/dev/xvda', BlockDeviceMappings }];
+    ec2.on(DescribeInstancesCommand).resolves({ Reservations: [{ Instances }] });
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1')] });
+    const tagged = await finder.find(settings({ ebs: { ...ebs, tags: { data: 'x' } } }), member);
+    expect(tagged?.attached).toEqual({ devices: ['/dev/sdf'], others: ['vol-2'] });
+    const named = await finder.find(settings({ volumes: { [member]: 'vol-1' } }), member);
+    expect(named?.attached?.others).toEqual([]);
   });
 
   it('finds volumes by tags, and of members that share them those that name the member', async () => {

@@ -54,6 +54,7 @@ const probe = (host: string, changes: Partial<MemberProbe> = {}): MemberProbe =>
   replSetStatus: status,
   oplog: null,
   isShard: false,
+  dataPlace: null,
   ...changes,
 });
 const primary = probe('p:1', { hello: { isWritablePrimary: true } });
