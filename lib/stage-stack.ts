@@ -4,6 +4,7 @@ import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { NetworkSettings, Settings } from '../src/domain/settings.ts';
+import { grantedKeys } from '../src/domain/volume-keys.ts';
 import { StageApi } from './api/stage-api.ts';
 import { bundleFunctions } from './functions/bundle-functions.ts';
 import { grantFunctions, grantWorker } from './functions/function-permissions.ts';
@@ -64,7 +65,7 @@ export class HoldfastStage extends Construct {
     const mongodbVersions = versionsIn(settings);
     this.worker = new WorkerTasks(this, 'Worker', {
       ...{ stage, key, network, imageFolder, mongodbVersions, environment },
-      volumeKeys: volumeKeysIn(settings),
+      volumeKeys: grantedKeys(settings),
     });
     const config = publishConfig(this, settings, built);
     const arns = machineArns(cdk.Stack.of(this), stage);
@@ -131,11 +132,6 @@ export class HoldfastStage extends Construct {
       pruneArchives: PruneArchives.function,
     });
   }
-}
-
-/** The keys that volumes of members are encrypted with, each once. */
-function volumeKeysIn({ deployments }: Settings): readonly string[] {
-  return [...new Set(Object.values(deployments).flatMap(({ ebs }) => ebs?.kmsKeys ?? []))].sort();
 }
 
 /** The versions of mongod that deployments name, each once. */

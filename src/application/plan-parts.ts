@@ -6,6 +6,7 @@ import type { VolumeVerdict } from '../domain/method-choice.ts';
 import type { BackupPlan, PlannedVolume } from '../domain/run.ts';
 import type { DeploymentSettings } from '../domain/settings.ts';
 import type { Topology, TopologyPart } from '../domain/topology.ts';
+import { withKey } from '../domain/volume-keys.ts';
 import { withLayout } from '../domain/volume-layout.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 
@@ -62,7 +63,7 @@ async function lookAtVolume(
   try {
     const found = await volumes.find(settings, member);
     const { dataPlace } = part.members.find(({ host }) => host === member) ?? {};
-    volume = found && withLayout(found, dataPlace, member);
+    volume = found && withKey(withLayout(found, dataPlace, member), settings.ebs?.kmsKeys);
   } catch (error) {
     if (isHoldfastError(error, 'VolumeNotFound', 'VolumeLayoutUnsupported')) return none(error);
     throw error;

@@ -20,6 +20,7 @@ import { neededBytes } from '../engine/recover/target-directory.ts';
 import { sha256Hex } from './documents.ts';
 import type { RestoreVolumes, SnapshotLook } from './ports/restore-volumes.ts';
 import type { ArchivedSlice } from './recovery-sources.ts';
+import { noteOfKey, requireGranted } from './restore-keys.ts';
 
 /** Volumes as targets of restores, where the workers get one: on AWS. */
 export interface VolumeTargets {
@@ -40,6 +41,8 @@ export interface VolumeToPlan {
   readonly restoreTime: Timestamp | null;
   /** Of the archive, after the backup's own. */
   readonly slices: readonly ArchivedSlice[];
+  /** ARNs of the KMS keys that the stage's roles may use on volumes. */
+  readonly keys: readonly string[];
 }
 
 export interface PlannedTarget {
@@ -54,7 +57,7 @@ export interface PlannedTarget {
  * Everything that can be known beforehand of a volume as the target of a part: which one is made, where, with which mongod,
  * how long that takes and what it costs. Makes nothing.
  * @throws InvalidInput, MongodUnavailable, ObjectNotFound (a snapshot that is gone or of no use), TargetNotSuitable,
- *   TargetUnreachable
+ *   TargetUnreachable, VolumeKeyUnavailable
  */
 export async function planVolume(plan: VolumeToPlan, targets: VolumeTargets): Promise<PlannedTarget> {
   const { request, runId, manifest, part, restoreTime, slices } = plan;
@@ -62,7 +65,9 @@ export async function planVolume(plan: VolumeToPlan, targets: VolumeTargets): Pr
   requireReachable(part, restoreTime, manifest.backupId);
   const wanted = request.volume ?? {};
   const mongodbVersion = chooseMongod(targets.mongodbVersions, manifest.serverVersion);
+  requireGranted(plan);
   const source = await lookAtSource(part, wanted, targets.volumes);
+  const keyNote = noteOfKey(source, plan);
   const { zone, subnet } = await placeVolume(part, wanted, targets);
   const bytes = bytesNeeded(part, slices);
   const sizeGiB = sizeOfVolume(wanted, { bytes, snapshotGiB: source.look?.sizeGiB ?? null });
@@ -83,7 +88,7 @@ export async function planVolume(plan: VolumeToPlan, targets: VolumeTargets): Pr
     snapshotBytes: source.look?.storedBytes ?? sizeGiB * 2 ** 30,
     entries: oplog.reduce((sum, { entries }) => sum + entries, 0),
   });
-  const estimate = { ...estimated, assumptions: [...estimated.assumptions, ...note] };
+  const estimate = { ...estimated, assumptions: [...estimated.assumptions, ...note, ...keyNote] };
   const { attach } = volume;
   const to = attach === null ? `run\n${runId}` : `device\n${deviceKey(attach)}`;
   const kind = `${volume.sizeGiB} GiB ${volume.type} in ${zone}`;

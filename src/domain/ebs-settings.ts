@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { volumeFilesystemSchema } from './run.ts';
+import { keyArn } from './volume-target.ts';
 
 /** Where the data of a deployment's members lies on AWS, and how. The EC2 API cannot look into a volume: what it does not know is said here. */
 export const ebsSettingsSchema = z.strictObject({
@@ -20,7 +21,7 @@ export const ebsSettingsSchema = z.strictObject({
     .default('')
     .meta({ description: "The data directory within the volume; left out for the volume's root." }),
   kmsKeys: z
-    .array(z.string().regex(/^arn:[\w-]+:kms:/, 'expected the ARN of a KMS key'))
+    .array(keyArn)
     .min(1)
     .optional()
     .meta({ description: 'The keys that the volumes are encrypted with, where they are your own.' }),

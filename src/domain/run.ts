@@ -117,8 +117,19 @@ export const plannedVolumeSchema = z.strictObject({
   dataPath: z.string(),
   /** Why no worker can mount what a snapshot of it would be; left out when one can, as far as anybody can tell. */
   unmountable: z.string().optional(),
-  /** Of EBS: the names that EC2 knows them by at the instance, and what else is attached and may hold data too. */
-  attached: z.strictObject({ devices: z.array(z.string()), others: z.array(z.string()) }).optional(),
+  /** What EC2 says of EBS volumes beside that. */
+  attached: z
+    .strictObject({
+      /** Their names at the instance. */
+      devices: z.array(z.string()),
+      /** What else is attached to it and may hold data too. */
+      others: z.array(z.string()),
+      /** Of one volume alone: the ARN of the key that it is encrypted with; left out for none. */
+      key: z.string().optional(),
+      /** Of the instance. */
+      account: z.string().optional(),
+    })
+    .optional(),
   /** Whether a snapshot takes everything at one instant, as a power failure would leave it; else nobody may write meanwhile. */
   atOnce: z.boolean(),
   /** Why, or how it was found: for people. */

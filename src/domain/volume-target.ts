@@ -35,6 +35,14 @@ export const initializationSchema = z
   });
 export type Initialization = z.infer<typeof initializationSchema>;
 
+/** A role is granted keys, and no aliases of theirs. */
+export const keyArn = z
+  .string()
+  .regex(
+    /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
+    'expected the ARN of a KMS key, of the form arn:aws:kms:…:key/…',
+  );
+
 const volumeRequestShape = {
   zone: z
     .string()
@@ -57,9 +65,7 @@ const volumeRequestShape = {
     .enum(['xfs', 'ext4'])
     .optional()
     .meta({ description: 'Of a new one; xfs when left out. A snapshot has its own.' }),
-  kmsKey: z
-    .string()
-    .regex(/^arn:[\w-]+:kms:/, 'expected the ARN of a KMS key')
+  kmsKey: keyArn
     .optional()
     .meta({ description: 'Left out: the key of the snapshot, or the account’s own for EBS. Always encrypted.' }),
   initialization: initializationSchema.optional(),

@@ -141,24 +141,33 @@ export class EbsVolumes {
         { next: `Name those of this member under volumes, or tag them with ${memberTag} = ${member}.` },
       );
     }
-    const { RootDeviceName, BlockDeviceMappings = [] } = await this.instance(instanceId);
-    const unmountable = whyUnmountable(volumes, RootDeviceName, mongodbVersion);
+    const instance = await this.instance(instanceId);
+    const unmountable = whyUnmountable(volumes, instance.RootDeviceName, mongodbVersion);
     return {
       ...{ type: 'ebs', volumes: ids, instance: instanceId, atOnce: true },
       filesystem: ids.length > 1 ? null : (ebs?.filesystem ?? 'xfs'),
       dataPath: ebs?.dataPath ?? '',
-      attached: {
-        devices: volumes.flatMap(({ Attachments = [] }) => Attachments.flatMap(({ Device }) => Device ?? [])),
-        others: BlockDeviceMappings.flatMap(({ DeviceName, Ebs: { VolumeId } = {} }) =>
-          named === true || DeviceName === RootDeviceName || VolumeId === undefined || ids.includes(VolumeId)
-            ? []
-            : VolumeId,
-        ),
-      },
+      attached: attachedTo(instance, volumes, named === true),
       reason: `${ids.join(', ')} of ${instanceId}, ${how}`,
       ...(unmountable !== undefined && { unmountable }),
     };
   }
+}
+
+/** @param named whether the config names the volumes: then nothing else holds data */
+function attachedTo(instance: Instance, volumes: readonly Volume[], named: boolean): PlannedVolume['attached'] {
+  const { RootDeviceName, BlockDeviceMappings = [], NetworkInterfaces = [] } = instance;
+  const [{ KmsKeyId: key } = {}, ...more] = volumes;
+  const account = NetworkInterfaces[0]?.OwnerId;
+  const beside = BlockDeviceMappings.filter(({ DeviceName }) => DeviceName !== RootDeviceName)
+    .flatMap(({ Ebs }) => Ebs?.VolumeId ?? [])
+    .filter((id) => volumes.every(({ VolumeId }) => VolumeId !== id));
+  return {
+    devices: volumes.flatMap(({ Attachments = [] }) => Attachments.flatMap(({ Device }) => Device ?? [])),
+    others: named ? [] : beside,
+    ...(key !== undefined && more.length === 0 && { key }),
+    ...(account !== undefined && { account }),
+  };
 }
 
 /** What keeps ECS from giving a worker a volume made from a snapshot, as far as the EC2 API shows it. */

@@ -59,12 +59,13 @@ export class Ec2RestoreVolumes implements RestoreVolumes {
     const call = this.#client.send(new DescribeSnapshotsCommand({ SnapshotIds: [id] }));
     const found = (await asked(call, ['InvalidSnapshot.NotFound', 'InvalidParameterValue']))?.Snapshots?.[0];
     if (found === undefined) return undefined;
-    const { State = 'unknown', VolumeSize = 0, FullSnapshotSizeInBytes, KmsKeyId } = found;
+    const { State = 'unknown', VolumeSize = 0, FullSnapshotSizeInBytes, KmsKeyId, OwnerId } = found;
     return {
       state: State,
       sizeGiB: VolumeSize,
       storedBytes: FullSnapshotSizeInBytes ?? null,
       kmsKey: KmsKeyId ?? null,
+      account: OwnerId,
     };
   }
 

@@ -6,6 +6,8 @@ export interface SnapshotLook {
   readonly storedBytes: number | null;
   /** ARN of the key that it is encrypted with; null for none. */
   readonly kmsKey: string | null;
+  /** That it is in, of 12 digits. */
+  readonly account?: string | undefined;
 }
 
 /** An instance that a volume is to be attached to. */

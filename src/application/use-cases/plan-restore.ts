@@ -16,6 +16,7 @@ import {
 } from '../../domain/run-documents.ts';
 import { type Timestamp, timestampToDate } from '../../domain/timestamp.ts';
 import type { TargetVolume } from '../../domain/volume-target.ts';
+import { grantedKeys } from '../../domain/volume-keys.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { checkTarget } from '../../engine/restore/check-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
@@ -133,7 +134,10 @@ async function makePlan(
   const made =
     toVolume &&
     deps.volumeTargets &&
-    (await planVolume({ request, runId, manifest, part, restoreTime, slices }, deps.volumeTargets));
+    (await planVolume(
+      { request, runId, manifest, part, restoreTime, slices, keys: grantedKeys(settings) },
+      deps.volumeTargets,
+    ));
   const target: TargetDescription = made
     ? made
     : toDirectory

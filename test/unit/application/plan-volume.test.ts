@@ -25,6 +25,8 @@ const ebs = {
   ...{ dataPath: 'mongodb/data', consistency: 'crash', lockSeconds: null },
   ...{ takenAt: '2026-11-22T10:00:00Z', completedAt: '2026-11-22T10:00:00Z' },
 } as const;
+const keyOf = (account: string, id: string) => `arn:aws:kms:eu-central-1:${account}:key/${id}`;
+const ownKey = keyOf('111122223333', 'own');
 const physical = { method: 'physical', rawBytes: 100 * gib, snapshot: ebs } as unknown as Base;
 const kept = { method: 'snapshot', rawBytes: 500 * gib, snapshot: ebs } as unknown as Base;
 const slice = { entries: 500_000, rawBytes: gib } as NonNullable<ManifestPart['oplog']>['slices'][number];
@@ -40,6 +42,7 @@ const planOf = (base: Base, request: Partial<RestoreRequest> = {}, mongodbVersio
       part,
       restoreTime: at(2).ts,
       slices: [],
+      keys: [ownKey],
     },
   };
   return planVolume(input, { volumes, stage: 'prod', subnets: ['subnet-a', 'subnet-b'], mongodbVersions });
@@ -119,6 +122,37 @@ describe('a volume for a snapshot that is kept', () => {
       message: expect.stringMatching(message) as string,
       next: expect.stringMatching(next) as string,
     });
+  });
+
+  const encrypted = (kmsKey: string) => ({
+    'snap-1': { state: 'completed', sizeGiB: 500, storedBytes: null, kmsKey, account: '111122223333' },
+  });
+  test('has a key that the roles of the stage may use: one that they may not is refused, with what to add', async () => {
+    volumes.snapshots = encrypted(ownKey);
+    const plain = await planOf(kept);
+    expect(plain.estimate.assumptions.join()).not.toContain('kmsKeys');
+    expect((await planOf(kept, { volume: { kmsKey: ownKey } })).volume.kmsKey).toBe(ownKey);
+    const foreign = keyOf('999988887777', 'theirs');
+    volumes.snapshots = encrypted(foreign);
+    await expect(planOf(kept)).rejects.toMatchObject({
+      ...{
+        name: 'VolumeKeyUnavailable',
+        message: expect.stringContaining(`snap-1 is encrypted with ${foreign}`) as string,
+      },
+      next: expect.stringContaining(`Add ${foreign} to ebs.kmsKeys`) as string,
+    });
+    for (const base of [physical, kept])
+      await expect(planOf(base, { volume: { kmsKey: keyOf('111122223333', 'other') } })).rejects.toMatchObject({
+        ...{
+          name: 'VolumeKeyUnavailable',
+          next: expect.stringMatching(/Add .*key\/other to ebs\.kmsKeys.*or leave/) as string,
+        },
+      });
+  });
+
+  test("may have AWS's own key, which nobody tells from another of the account: the plan says so", async () => {
+    volumes.snapshots = encrypted(keyOf('111122223333', 'awsebs'));
+    expect((await planOf(kept)).estimate.assumptions.at(-1)).toMatch(/snap-1 is encrypted with .*awsebs, .* AWS's own/);
   });
 
   const refused: readonly [string, object, RegExp][] = [

@@ -83,6 +83,18 @@ describe('Plan Backup, where volumes are named', () => {
     });
   });
 
+  test('leaves alone by itself what has a key of another account, until the config names it', async () => {
+    const key = 'arn:aws:kms:eu-central-1:999988887777:key/theirs';
+    const attached = { devices: [], others: [], account: '111122223333', key };
+    const found = { ...volume, type: 'ebs' as const, volumes: ['vol-1'], atOnce: true, attached };
+    const planOf = (ebs?: object) => planWith(() => Promise.resolve(found), false, {}, { ebs });
+    expect(await planOf()).toMatchObject({
+      ...{ method: 'logical', methodReason: expect.stringMatching(/key\/theirs of another account/) as string },
+    });
+    world = makeWorld();
+    expect(await planOf({ instance: true, kmsKeys: [key] })).toMatchObject({ method: 'physical' });
+  });
+
   test('asks nobody for volumes when a logical backup was asked for', async () => {
     const unreachable = () => Promise.reject(new Error('EC2 does not answer'));
     expect(await planWith(unreachable, false, { method: 'logical' })).toMatchObject({ method: 'logical' });

@@ -53,11 +53,14 @@ describe('EbsVolumes', () => {
       device('/dev/sdf', 'vol-1'),
       device('/dev/sdg', 'vol-2'),
     ];
-    const Instances = [{ InstanceId: 'i-1', RootDeviceName: '/dev/xvda', BlockDeviceMappings }];
+    const NetworkInterfaces = [{ OwnerId: '111122223333' }];
+    const Instances = [{ InstanceId: 'i-1', RootDeviceName: '/dev/xvda', BlockDeviceMappings, NetworkInterfaces }];
     ec2.on(DescribeInstancesCommand).resolves({ Reservations: [{ Instances }] });
-    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1')] });
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1', { KmsKeyId: 'arn:key' })] });
     const tagged = await finder.find(settings({ ebs: { ...ebs, tags: { data: 'x' } } }), member);
-    expect(tagged?.attached).toEqual({ devices: ['/dev/sdf'], others: ['vol-2'] });
+    expect(tagged?.attached).toEqual({
+      ...{ devices: ['/dev/sdf'], others: ['vol-2'], key: 'arn:key', account: '111122223333' },
+    });
     const named = await finder.find(settings({ volumes: { [member]: 'vol-1' } }), member);
     expect(named?.attached?.others).toEqual([]);
   });

@@ -115,10 +115,12 @@ describe('what a plan looks at', () => {
 
   test('a snapshot, with what it holds where EBS says so', async () => {
     ec2.on(DescribeSnapshotsCommand).resolvesOnce({
-      Snapshots: [{ State: 'completed', VolumeSize: 100, FullSnapshotSizeInBytes: 5, KmsKeyId: 'arn:key' }],
+      Snapshots: [
+        { State: 'completed', VolumeSize: 100, FullSnapshotSizeInBytes: 5, KmsKeyId: 'arn:key', OwnerId: '1' },
+      ],
     });
     expect(await volumes.findSnapshot('snap-1')).toEqual({
-      ...{ state: 'completed', sizeGiB: 100, storedBytes: 5, kmsKey: 'arn:key' },
+      ...{ state: 'completed', sizeGiB: 100, storedBytes: 5, kmsKey: 'arn:key', account: '1' },
     });
     ec2.on(DescribeSnapshotsCommand).rejects(refusal('InvalidSnapshot.NotFound'));
     expect(await volumes.findSnapshot('snap-1')).toBeUndefined();
