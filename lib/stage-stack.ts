@@ -18,6 +18,7 @@ import { letLogsUse, makeStageKey } from './stage-key.ts';
 import { BackupSchedules } from './starting/backup-schedules.ts';
 import { Housekeeping } from './starting/housekeeping.ts';
 import { OplogArchives } from './starting/oplog-archives.ts';
+import { SweepMetrics } from './starting/sweep-metrics.ts';
 import { StageStorage } from './storage/stage-storage.ts';
 import { buildWorkerImage } from './worker/build-worker-image.ts';
 import { WorkerTasks } from './worker/worker-tasks.ts';
@@ -123,6 +124,7 @@ export class HoldfastStage extends Construct {
       settleEndedRun: SettleEndedRun.function,
       reportStoppedTask: ReportStoppedTask.function,
     });
+    new SweepMetrics(this, 'SweepMetrics', { stage: settings.stage, logGroup: SweepRuns.function.logGroup, topic });
     const backup = this.workflows.all.backup.stateMachine;
     new BackupSchedules(this, 'Schedules', { settings, key, backup, undelivered });
     const archiveOplog = this.workflows.all['archive-oplog'].stateMachine;

@@ -3,7 +3,12 @@ import { temporary } from '../../src/domain/names.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
 import { archiveGrants } from './archive-permissions.ts';
-import { grantAttachVolumes, grantPlanVolumes, grantSettleVolumes } from '../permissions/restore-volume-permissions.ts';
+import {
+  grantAttachVolumes,
+  grantPlanVolumes,
+  grantSettleVolumes,
+  grantSweepVolumes,
+} from '../permissions/restore-volume-permissions.ts';
 import {
   grantDeleteSnapshots,
   grantFindSnapshots,
@@ -149,7 +154,10 @@ function endingGrants(
       useState(role, permissions);
       cleanUp(role, props);
     },
-    SweepRuns: sweep,
+    SweepRuns: (role) => {
+      sweep(role);
+      grantSweepVolumes(role, props.stage);
+    },
     SettleEndedRun: sweep,
   };
 }

@@ -1,6 +1,6 @@
 import * as cdk from 'aws-cdk-lib';
 import type * as iam from 'aws-cdk-lib/aws-iam';
-import { resourceTags } from '../../src/domain/names.ts';
+import { resourceTags, temporary } from '../../src/domain/names.ts';
 import { grant } from '../grant.ts';
 
 /** What functions may do with the volumes that restores make: all of it by tags, which ECS sets as it makes them. */
@@ -56,6 +56,18 @@ export function grantSettleVolumes(role: iam.Role, stage: string): void {
     },
     purpose: 'Lets go of the volume of a restore that is complete: it can’t be deleted any more',
     because,
+  });
+}
+
+/** Deletes what ECS should have deleted with the task that read it. */
+export function grantSweepVolumes(role: iam.Role, stage: string): void {
+  grant(role, {
+    actions: ['ec2:DeleteVolume'],
+    resources: [volumesOf(role)],
+    conditions: { StringEquals: { ...ofStage(stage), [`aws:ResourceTag/${resourceTags.purpose}`]: temporary } },
+    purpose: 'Deletes the volumes that files were copied from, where ECS has not',
+    because:
+      'A volume gets its id when it is made; its tags say which stage made it, and that nobody needs it any more.',
   });
 }
 

@@ -103,13 +103,13 @@ function isAttached(volume: MadeVolume | undefined, { instance, device }: Place)
   return at?.attached === true && at.instance === instance && sameDevice(at.device, device);
 }
 
-/** @returns why not; null when EC2 has begun: the next look tells whether it came about. @throws TargetUnreachable */
+/** @returns why not; null when EC2 has begun: the next look tells whether it came about. @throws what may pass */
 async function tryToAttach(id: string, attach: Place, volumes: RestoreVolumes): Promise<string | null> {
   try {
     await volumes.attach(id, attach);
     return null;
   } catch (error) {
-    if (isHoldfastError(error, 'TargetNotSuitable')) return error.message;
+    if (isHoldfastError(error) && !error.retryable) return error.message;
     throw error;
   }
 }

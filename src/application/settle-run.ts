@@ -17,7 +17,7 @@ import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
 import { lockBackup, manifestObjects, requireStored } from './stored-objects.ts';
 
 export interface SettleDeps extends StepDeps {
-  readonly volumes: Pick<VolumeSnapshots, 'delete' | 'list'>;
+  readonly volumes: Pick<VolumeSnapshots, 'delete' | 'list' | 'discard'>;
   /** Gives back every lock that the run has left on a member. @throws SourceUnreachable */
   readonly unlockMembers: (runId: string) => Promise<void>;
   readonly openStorage: OpenStorage;

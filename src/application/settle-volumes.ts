@@ -1,16 +1,18 @@
-import { isHoldfastError } from '../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import { stateKeys } from '../domain/names.ts';
 import { mayDelete } from '../domain/outcome.ts';
-import { type RestoreResult, restoreResultSchema } from '../domain/restore-result.ts';
+import { restoreResultSchema } from '../domain/restore-result.ts';
 import type { Outcome } from '../domain/run.ts';
 import type { StepDeps } from './bind.ts';
 import { findDocument } from './documents.ts';
-import type { MadeVolume, RestoreVolumes } from './ports/restore-volumes.ts';
-import { readOutcome } from './run-folder.ts';
+import { type LeftoverDeps, outcomeOfEnded } from './leftovers.ts';
+import type { MadeVolume, RestoreVolumes, TemporaryVolume } from './ports/restore-volumes.ts';
+
+type Volumes = Pick<RestoreVolumes, 'list' | 'listTemporary' | 'release' | 'delete'>;
 
 export interface SettleVolumesDeps extends StepDeps {
-  /** Left out where restores make no volumes. */
-  readonly restoreVolumes?: Pick<RestoreVolumes, 'list' | 'release' | 'delete'> | undefined;
+  /** Left out where workers have no volumes. */
+  readonly restoreVolumes?: Volumes | undefined;
 }
 
 /** What nobody has attached: others are their task's, or somebody's. */
@@ -30,23 +32,33 @@ export async function settleVolumes(runId: string, outcome: Outcome, deps: Settl
 async function settleVolume(
   volume: MadeVolume,
   outcome: Outcome,
-  volumes: NonNullable<SettleVolumesDeps['restoreVolumes']>,
+  volumes: Volumes,
   deps: SettleVolumesDeps,
 ): Promise<boolean> {
   // Let go: whoever has it now decides what becomes of it.
   if (!volume.unfinished) return false;
-  if (!mayDelete(outcome) && (await resultOf(volume, deps))?.volume?.id === volume.id) {
+  if (!mayDelete(outcome) && (await handedOver(volume, deps)) === volume.id) {
     await volumes.release(volume.id);
     return true;
   }
-  if (!deletable.includes(volume.state)) return false;
-  await volumes.delete(volume.id);
-  deps.logger.info('deleted a volume that its restore left', { runId: volume.runId, volume: volume.id });
-  return true;
+  return deleteLeft(volume, volumes, deps);
 }
 
-function resultOf({ runId, part }: MadeVolume, { state }: StepDeps): Promise<RestoreResult | undefined> {
-  return findDocument(state, stateKeys.restoreResult(runId, part), restoreResultSchema);
+/** The volume that a completed run was about. @throws Internal when nobody can tell: then none of its volumes is deleted */
+async function handedOver({ id, runId, part }: MadeVolume, { state }: StepDeps): Promise<string> {
+  const result = await findDocument(state, stateKeys.restoreResult(runId, part), restoreResultSchema);
+  if (result?.volume !== undefined) return result.volume.id;
+  throw new HoldfastError('Internal', `the run ${runId} is complete, and nothing says whether ${id} is its volume`);
+}
+
+async function deleteLeft(
+  { id, runId, state }: TemporaryVolume,
+  volumes: Volumes,
+  { logger }: StepDeps,
+): Promise<boolean> {
+  if (!deletable.includes(state) || !(await volumes.delete(id))) return false;
+  logger.info('deleted a volume that its run left', { runId, volume: id });
+  return true;
 }
 
 export interface SweptVolumes {
@@ -55,24 +67,29 @@ export interface SweptVolumes {
 }
 
 /**
- * Volumes of restores that are over and that were not settled then: their task still held them, or they came up late. One
- * whose run has no outcome is left alone: the sweep of runs gives it one.
+ * Volumes of runs that are over: those of restores that were not settled then, because their task still held them or they
+ * came up late, and those that workers read, which should have gone with their tasks. One whose run has no outcome yet is
+ * left alone: the sweep of runs gives it one.
  */
-export async function sweepVolumes(
-  deps: SettleVolumesDeps & { readonly isRunning: (runId: string) => Promise<boolean> },
-): Promise<SweptVolumes> {
-  const { restoreVolumes, state, isRunning } = deps;
+export async function sweepVolumes(deps: SettleVolumesDeps & LeftoverDeps): Promise<SweptVolumes> {
+  const { restoreVolumes } = deps;
   const settledVolumes: string[] = [];
   const problems: string[] = [];
   if (restoreVolumes === undefined) return { settledVolumes, problems };
-  for (const volume of await restoreVolumes.list()) {
+  const sweep = async (
+    { id, runId }: TemporaryVolume,
+    settle: (outcome: Outcome) => Promise<boolean>,
+  ): Promise<void> => {
     try {
-      if (await isRunning(volume.runId)) continue;
-      const outcome = await readOutcome(state, volume.runId);
-      if (outcome && (await settleVolume(volume, outcome, restoreVolumes, deps))) settledVolumes.push(volume.id);
+      const outcome = await outcomeOfEnded(runId, deps);
+      if (outcome && (await settle(outcome))) settledVolumes.push(id);
     } catch (error) {
-      problems.push(`volume ${volume.id}: ${isHoldfastError(error) ? error.message : String(error)}`);
+      problems.push(`volume ${id}: ${isHoldfastError(error) ? error.message : String(error)}`);
     }
-  }
+  };
+  for (const volume of await restoreVolumes.list())
+    await sweep(volume, (outcome) => settleVolume(volume, outcome, restoreVolumes, deps));
+  for (const volume of await restoreVolumes.listTemporary())
+    await sweep(volume, () => deleteLeft(volume, restoreVolumes, deps));
   return { settledVolumes, problems };
 }

@@ -153,6 +153,7 @@ function housekeeping(): CostItem[] {
     makeItem('sweep, Lambda', 'stage', sweeps * functionWork, prices.lambdaDuration),
     makeItem('sweep, S3 lists', 'stage', sweeps * 10, prices.s3Write),
     makeItem('sweep, logs', 'stage', (sweeps * logBytesOfSweep) / gib, prices.logsIngested),
+    makeItem('sweep, alarm', 'stage', 1, prices.alarm),
   ];
 }
 

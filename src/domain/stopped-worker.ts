@@ -1,7 +1,7 @@
 import { HoldfastError } from './errors.ts';
 
 /** How AWS sounds when a KMS key may not be used, is disabled or is gone: it has no one code for it. */
-const keyTrouble = /\bKMS\b|key ID is not accessible|customer master key/i;
+const keyTrouble = /\bKMS\b|KMSKey|CustomerKeyHasBeenRevoked|key ID is not accessible|customer master key/i;
 
 /** ECS reports a key that it may not use by these words, too: EBS took the volume away before it was told of it. */
 const volumeTakenAway = /IdempotentParameterMismatch/;

@@ -3,6 +3,7 @@ import type {
   MadeVolume,
   RestoreVolumes,
   SnapshotLook,
+  TemporaryVolume,
 } from '../../src/application/ports/restore-volumes.ts';
 
 export const subnetsByZone = { 'eu-central-1a': 'subnet-a', 'eu-central-1b': 'subnet-b' };
@@ -10,6 +11,7 @@ export const subnetsByZone = { 'eu-central-1a': 'subnet-a', 'eu-central-1b': 'su
 /** EBS in memory: what is looked at is set by the test, what is done is kept. */
 export class FakeRestoreVolumes implements RestoreVolumes {
   made: MadeVolume[] = [];
+  temporary: TemporaryVolume[] = [];
   snapshots: Record<string, SnapshotLook> = {};
   instances: Record<string, InstanceLook> = {};
   /** Zones of volumes that were backed up. */
@@ -33,10 +35,13 @@ export class FakeRestoreVolumes implements RestoreVolumes {
     );
   }
 
-  delete(id: string): Promise<void> {
+  listTemporary = () => Promise.resolve(this.temporary);
+
+  delete(id: string): Promise<boolean> {
     this.deleted.push(id);
     this.made = this.made.filter((volume) => volume.id !== id);
-    return Promise.resolve();
+    this.temporary = this.temporary.filter((volume) => volume.id !== id);
+    return Promise.resolve(true);
   }
 
   release(id: string): Promise<void> {

@@ -23,8 +23,7 @@ import type { PlannedVolume } from '../../domain/run.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
 import { isKeyTrouble } from '../../domain/stopped-worker.ts';
 import type { EbsVolumes } from './ebs-volumes.ts';
-import { ec2Failure, keyUnavailable } from './ec2-errors.ts';
-import { hasName } from './service-errors.ts';
+import { askAboutSource as ask, keyUnavailable } from './ec2-errors.ts';
 
 export interface EbsSnapshotsOptions {
   readonly client: EC2Client;
@@ -61,15 +60,16 @@ export class EbsSnapshots implements VolumeSnapshots {
 
   /** A snapshot holds what was written to the volumes when the call was made; of several volumes at one instant. */
   async create(request: SnapshotRequest, signal?: AbortSignal): Promise<TakenSnapshot> {
-    const { volume, member } = request;
+    const { volume } = request;
     try {
       const made =
         volume.volumes.length === 1 ? await this.#createOne(request, signal) : await this.#createSet(request, signal);
       return await this.#taken(volume, made);
     } catch (error) {
-      await this.delete(request);
+      // What can't be deleted now is swept; why there is no snapshot is what has to be told.
+      await this.delete(request).catch(() => undefined);
       signal?.throwIfAborted();
-      throw ec2Failure(error, `${volume.volumes.join(', ')} of ${member} could not be snapshotted`);
+      throw error;
     }
   }
 
@@ -89,55 +89,48 @@ export class EbsSnapshots implements VolumeSnapshots {
   async look(owner: SnapshotOwner, taken: TakenSnapshot): Promise<SnapshotProgress> {
     const what = `The snapshot of ${owner.part} of run ${owner.runId}`;
     const ids = taken.snapshots.map(({ id }) => id);
-    try {
-      const { Snapshots = [] } = await this.#options.client.send(new DescribeSnapshotsCommand({ SnapshotIds: ids }));
-      const gone = ids.filter((id) => !Snapshots.some(({ SnapshotId }) => SnapshotId === id));
-      if (gone.length > 0) throw new HoldfastError('SnapshotFailed', `${what} is gone: ${gone.join(', ')}.`);
-      for (const snapshot of Snapshots) requireSound(what, snapshot);
-      const percents = Snapshots.map(({ Progress = '' }) => Number.parseInt(Progress, 10));
-      return {
-        state: Snapshots.every(({ State }) => State === 'completed') ? 'completed' : 'pending',
-        percent: percents.some(Number.isNaN) ? null : Math.min(...percents),
-        layout: null,
-        snapshots: taken.snapshots,
-      };
-    } catch (error) {
-      throw ec2Failure(error, what);
-    }
+    const call = this.#options.client.send(new DescribeSnapshotsCommand({ SnapshotIds: ids }));
+    const { Snapshots = [] } = await ask(call, {
+      action: 'ec2:DescribeSnapshots',
+      on: `${ids.join(', ')} of ${owner.runId}`,
+    });
+    const gone = ids.filter((id) => !Snapshots.some(({ SnapshotId }) => SnapshotId === id));
+    if (gone.length > 0) throw new HoldfastError('SnapshotFailed', `${what} is gone: ${gone.join(', ')}.`);
+    for (const snapshot of Snapshots) requireSound(what, snapshot);
+    const percents = Snapshots.map(({ Progress = '' }) => Number.parseInt(Progress, 10));
+    return {
+      state: Snapshots.every(({ State }) => State === 'completed') ? 'completed' : 'pending',
+      percent: percents.some(Number.isNaN) ? null : Math.min(...percents),
+      layout: null,
+      snapshots: taken.snapshots,
+    };
   }
 
   async delete(owner: SnapshotOwner): Promise<void> {
-    try {
-      for (const { SnapshotId } of await this.#ofOwner(owner)) await this.#deleteOne(SnapshotId);
-    } catch (error) {
-      throw ec2Failure(error, `The snapshots of ${owner.part} of run ${owner.runId} could not be deleted`);
+    await this.discard((await this.#ofOwner(owner)).map(({ SnapshotId }) => SnapshotId));
+  }
+
+  async discard(ids: readonly string[]): Promise<void> {
+    for (const SnapshotId of ids) {
+      const call = this.#options.client.send(new DeleteSnapshotCommand({ SnapshotId }));
+      await ask(call, { action: 'ec2:DeleteSnapshot', on: SnapshotId }, ['InvalidSnapshot.NotFound']);
     }
   }
 
   async list(): Promise<OwnedSnapshots[]> {
-    try {
-      const found = await this.#described([{ Name: `tag:${resourceTags.stage}`, Values: [this.#options.stage] }]);
-      const owners = new Map<string, OwnedSnapshots>();
-      for (const { Tags = [] } of found) {
-        const tag = (key: string) => Tags.find(({ Key }) => Key === key)?.Value;
-        const [runId, part] = [tag(resourceTags.run), tag(resourceTags.part)];
-        // Without its tags nobody can tell whose it is.
-        if (runId === undefined || part === undefined) continue;
-        const kept = tag(resourceTags.purpose) !== temporary || owners.get(`${runId} ${part}`)?.kept === true;
-        owners.set(`${runId} ${part}`, { runId, part, kept });
-      }
-      return [...owners.values()];
-    } catch (error) {
-      throw ec2Failure(error, 'The snapshots of the stage could not be listed');
+    const { stage } = this.#options;
+    const found = await this.#described([{ Name: `tag:${resourceTags.stage}`, Values: [stage] }], `stage ${stage}`);
+    const owners = new Map<string, OwnedSnapshots>();
+    for (const { SnapshotId, Tags = [] } of found) {
+      const tag = (key: string) => Tags.find(({ Key }) => Key === key)?.Value;
+      const [runId, part] = [tag(resourceTags.run), tag(resourceTags.part)];
+      // Without its tags nobody can tell whose it is.
+      if (runId === undefined || part === undefined) continue;
+      const known = owners.get(`${runId} ${part}`);
+      const kept = tag(resourceTags.purpose) !== temporary || known?.kept === true;
+      owners.set(`${runId} ${part}`, { runId, part, kept, ids: [...(known?.ids ?? []), SnapshotId] });
     }
-  }
-
-  async #deleteOne(SnapshotId: string): Promise<void> {
-    try {
-      await this.#options.client.send(new DeleteSnapshotCommand({ SnapshotId }));
-    } catch (error) {
-      if (!hasName(error, ['InvalidSnapshot.NotFound'])) throw error;
-    }
+    return [...owners.values()];
   }
 
   async #createOne(request: SnapshotRequest, signal: AbortSignal | undefined): Promise<Snapshot[]> {
@@ -145,7 +138,8 @@ export class EbsSnapshots implements VolumeSnapshots {
       VolumeId: request.volume.volumes[0],
       ...this.#marks(request),
     });
-    return [await this.#options.creatingClient.send(command, abortedBy(signal))];
+    const call = this.#options.creatingClient.send(command, abortedBy(signal));
+    return [await ask(call, { action: 'ec2:CreateSnapshot', on: whatOf(request) })];
   }
 
   async #createSet(request: SnapshotRequest, signal: AbortSignal | undefined): Promise<Snapshot[]> {
@@ -154,7 +148,8 @@ export class EbsSnapshots implements VolumeSnapshots {
       InstanceSpecification: { InstanceId: volume.instance ?? '', ...(await this.#excluded(volume, member)) },
       ...this.#marks(request),
     });
-    const { Snapshots = [] } = await this.#options.creatingClient.send(command, abortedBy(signal));
+    const call = this.#options.creatingClient.send(command, abortedBy(signal));
+    const { Snapshots = [] } = await ask(call, { action: 'ec2:CreateSnapshots', on: whatOf(request) });
     const wrong = Snapshots.filter(({ VolumeId = '' }) => !volume.volumes.includes(VolumeId));
     if (Snapshots.length === volume.volumes.length && wrong.length === 0) return Snapshots;
     throw new HoldfastError(
@@ -209,19 +204,24 @@ export class EbsSnapshots implements VolumeSnapshots {
   }
 
   async #ofOwner({ runId, part }: SnapshotOwner): Promise<KnownSnapshot[]> {
-    return this.#described([
+    const Filters = [
       { Name: `tag:${resourceTags.stage}`, Values: [this.#options.stage] },
       { Name: `tag:${resourceTags.run}`, Values: [runId] },
       { Name: `tag:${resourceTags.part}`, Values: [part] },
-    ]);
+    ];
+    return this.#described(Filters, `${part} of run ${runId}`);
   }
 
-  async #described(Filters: Filter[]): Promise<KnownSnapshot[]> {
-    const found: KnownSnapshot[] = [];
+  /** @param whose for people */
+  async #described(Filters: Filter[], whose: string): Promise<KnownSnapshot[]> {
     const { client } = this.#options;
-    const pages = paginateDescribeSnapshots({ client, pageSize: 500 }, { OwnerIds: ['self'], Filters });
-    for await (const { Snapshots = [] } of pages) found.push(...Snapshots.filter(isKnown));
-    return found;
+    const everyPage = async () => {
+      const found: KnownSnapshot[] = [];
+      const pages = paginateDescribeSnapshots({ client, pageSize: 500 }, { OwnerIds: ['self'], Filters });
+      for await (const { Snapshots = [] } of pages) found.push(...Snapshots.filter(isKnown));
+      return found;
+    };
+    return ask(everyPage(), { action: 'ec2:DescribeSnapshots', on: `the snapshots of ${whose}` });
   }
 
   async #taken({ filesystem, dataPath }: PlannedVolume, made: readonly Snapshot[]): Promise<TakenSnapshot> {
@@ -239,6 +239,8 @@ export class EbsSnapshots implements VolumeSnapshots {
     };
   }
 }
+
+const whatOf = ({ volume, member }: SnapshotRequest): string => `${volume.volumes.join(', ')} of ${member}`;
 
 const abortedBy = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
 

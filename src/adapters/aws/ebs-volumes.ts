@@ -12,7 +12,7 @@ import { type EbsSettings, memberTag } from '../../domain/ebs-settings.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { PlannedVolume } from '../../domain/run.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
-import { ec2Failure } from './ec2-errors.ts';
+import { askAboutSource as ask } from './ec2-errors.ts';
 
 export interface EbsVolumesOptions {
   readonly client: EC2Client;
@@ -46,17 +46,14 @@ export class EbsVolumes {
    * @throws VolumeNotFound, VolumeLayoutUnsupported with what to do instead; PermissionDenied
    */
   async find(deployment: DeploymentSettings, member: string): Promise<PlannedVolume | undefined> {
-    try {
-      const found = await this.#candidates(deployment, member);
-      return found && (await this.#plan(deployment, member, found));
-    } catch (error) {
-      throw ec2Failure(error, `The volumes of ${member} could not be looked for`);
-    }
+    const found = await this.#candidates(deployment, member);
+    return found && (await this.#plan(deployment, member, found));
   }
 
   /** An instance as it is now. @throws VolumeNotFound when it is gone */
   async instance(id: string): Promise<Instance> {
-    const { Reservations = [] } = await this.#options.client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+    const call = this.#options.client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+    const { Reservations = [] } = await ask(call, { action: 'ec2:DescribeInstances', on: id });
     const [found] = Reservations.flatMap(({ Instances = [] }) => Instances);
     if (found !== undefined) return found;
     throw new HoldfastError('VolumeNotFound', `The instance ${id} is not there any more.`);
@@ -66,7 +63,9 @@ export class EbsVolumes {
     const named = Object.entries(volumes).find(([host]) => host.toLowerCase() === member.toLowerCase())?.[1];
     if (named !== undefined) {
       const VolumeIds = [named].flat();
-      const { Volumes = [] } = await this.#options.client.send(new DescribeVolumesCommand({ VolumeIds }));
+      const call = this.#options.client.send(new DescribeVolumesCommand({ VolumeIds }));
+      const on = `${VolumeIds.join(', ')} of ${member}`;
+      const { Volumes = [] } = await ask(call, { action: 'ec2:DescribeVolumes', on });
       return { volumes: Volumes, how: 'named under volumes', named: true };
     }
     if (ebs?.instance === true) return this.#ofInstance(member, ebs.tags);
@@ -75,7 +74,10 @@ export class EbsVolumes {
 
   async #ofInstance(member: string, tags: EbsSettings['tags']): Promise<Candidates> {
     const { InstanceId = '', RootDeviceName } = await this.#instanceOf(member);
-    const found = await this.#byFilter([{ Name: 'attachment.instance-id', Values: [InstanceId] }, ...tagFilters(tags)]);
+    const found = await this.#byFilter(member, [
+      { Name: 'attachment.instance-id', Values: [InstanceId] },
+      ...tagFilters(tags),
+    ]);
     const data = found.filter(({ Attachments = [] }) => Attachments.every(({ Device }) => Device !== RootDeviceName));
     if (data.length > 0) return { volumes: data, how: `attached to the instance ${InstanceId}` };
     throw new HoldfastError(
@@ -86,7 +88,7 @@ export class EbsVolumes {
   }
 
   async #tagged(member: string, tags: Readonly<Record<string, string>>, deployment: string): Promise<Candidates> {
-    const tagged = await this.#byFilter(tagFilters(tags));
+    const tagged = await this.#byFilter(member, tagFilters(tags));
     const of = tagged.some((volume) => tagOf(volume, memberTag) !== undefined)
       ? tagged.filter((volume) => isMember(tagOf(volume, memberTag), member))
       : tagged;
@@ -96,12 +98,15 @@ export class EbsVolumes {
     });
   }
 
-  async #byFilter(filters: readonly Filter[]): Promise<Volume[]> {
-    const volumes: Volume[] = [];
+  async #byFilter(member: string, filters: readonly Filter[]): Promise<Volume[]> {
     const { client } = this.#options;
-    for await (const page of paginateDescribeVolumes({ client, pageSize: 500 }, { Filters: [...filters] }))
-      volumes.push(...(page.Volumes ?? []));
-    return volumes;
+    const everyPage = async () => {
+      const volumes: Volume[] = [];
+      const pages = paginateDescribeVolumes({ client, pageSize: 500 }, { Filters: [...filters] });
+      for await (const { Volumes = [] } of pages) volumes.push(...Volumes);
+      return volumes;
+    };
+    return ask(everyPage(), { action: 'ec2:DescribeVolumes', on: `the volumes of ${member}` });
   }
 
   /** @throws VolumeNotFound when no instance, or not one alone, has the member's address */
@@ -113,9 +118,13 @@ export class EbsVolumes {
     const { client, vpcId } = this.#options;
     const filter = { Name: 'network-interface.addresses.private-ip-address', Values: [...addresses] };
     const alive = { Name: 'instance-state-name', Values: ['running', 'stopping', 'stopped'] };
-    const found: Instance[] = [];
-    for await (const { Reservations = [] } of paginateDescribeInstances({ client }, { Filters: [filter, alive] }))
-      found.push(...Reservations.flatMap(({ Instances = [] }) => Instances));
+    const everyPage = async () => {
+      const instances: Instance[] = [];
+      for await (const { Reservations = [] } of paginateDescribeInstances({ client }, { Filters: [filter, alive] }))
+        instances.push(...Reservations.flatMap(({ Instances = [] }) => Instances));
+      return instances;
+    };
+    const found = await ask(everyPage(), { action: 'ec2:DescribeInstances', on: addresses.join(' or ') });
     const inVpc = found.filter(({ VpcId }) => VpcId === vpcId);
     const [instance, other] = found.length > 1 && inVpc.length > 0 ? inVpc : found;
     if (instance === undefined) throw unknownInstance(member, `no instance has ${addresses.join(' or ')}`);

@@ -9,6 +9,7 @@ import {
   DescribeVolumesCommand,
   type EC2Client,
   type Filter,
+  paginateDescribeVolumes,
   type Tag,
   type Volume,
 } from '@aws-sdk/client-ec2';
@@ -17,9 +18,10 @@ import type {
   MadeVolume,
   RestoreVolumes,
   SnapshotLook,
+  TemporaryVolume,
 } from '../../application/ports/restore-volumes.ts';
-import { HoldfastError } from '../../domain/errors.ts';
-import { resourceTags } from '../../domain/names.ts';
+import { resourceTags, temporary } from '../../domain/names.ts';
+import { askAboutTarget as ask } from './ec2-errors.ts';
 import { hasName } from './service-errors.ts';
 
 export interface Ec2RestoreVolumesOptions {
@@ -38,7 +40,8 @@ export class Ec2RestoreVolumes implements RestoreVolumes {
   }
 
   async zonesOf(subnets: readonly string[]): Promise<Readonly<Record<string, string>>> {
-    const { Subnets = [] } = await asked(this.#client.send(new DescribeSubnetsCommand({ SubnetIds: [...subnets] })));
+    const call = this.#client.send(new DescribeSubnetsCommand({ SubnetIds: [...subnets] }));
+    const { Subnets = [] } = await ask(call, { action: 'ec2:DescribeSubnets', on: subnets.join(', ') });
     // Of several in a zone the first that the config names.
     const known = new Map(Subnets.map(({ SubnetId, AvailabilityZone }) => [SubnetId, AvailabilityZone]));
     const zones: Record<string, string> = {};
@@ -51,13 +54,15 @@ export class Ec2RestoreVolumes implements RestoreVolumes {
 
   async zoneOfVolume(id: string): Promise<string | undefined> {
     const call = this.#client.send(new DescribeVolumesCommand({ VolumeIds: [id] }));
-    const found = await asked(call, ['InvalidVolume.NotFound', 'InvalidParameterValue']);
+    const absent = ['InvalidVolume.NotFound', 'InvalidVolumeID.Malformed', 'InvalidParameterValue'];
+    const found = await ask(call, { action: 'ec2:DescribeVolumes', on: id }, absent);
     return found?.Volumes?.[0]?.AvailabilityZone;
   }
 
   async findSnapshot(id: string): Promise<SnapshotLook | undefined> {
     const call = this.#client.send(new DescribeSnapshotsCommand({ SnapshotIds: [id] }));
-    const found = (await asked(call, ['InvalidSnapshot.NotFound', 'InvalidParameterValue']))?.Snapshots?.[0];
+    const absent = ['InvalidSnapshot.NotFound', 'InvalidSnapshotID.Malformed', 'InvalidParameterValue'];
+    const found = (await ask(call, { action: 'ec2:DescribeSnapshots', on: id }, absent))?.Snapshots?.[0];
     if (found === undefined) return undefined;
     const { State = 'unknown', VolumeSize = 0, FullSnapshotSizeInBytes, KmsKeyId, OwnerId } = found;
     return {
@@ -74,14 +79,16 @@ export class Ec2RestoreVolumes implements RestoreVolumes {
       { Name: 'snapshot-id', Values: [snapshot] },
       { Name: 'availability-zone', Values: [zone] },
     ];
-    const found = await asked(this.#client.send(new DescribeFastSnapshotRestoresCommand({ Filters: filters })));
+    const call = this.#client.send(new DescribeFastSnapshotRestoresCommand({ Filters: filters }));
+    const found = await ask(call, { action: 'ec2:DescribeFastSnapshotRestores', on: `${snapshot} in ${zone}` });
     return found.FastSnapshotRestores?.[0]?.State;
   }
 
   async findInstance(id: string): Promise<InstanceLook | undefined> {
     const call = this.#client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
-    const found = (await asked(call, ['InvalidInstanceID.NotFound', 'InvalidInstanceID.Malformed']))?.Reservations?.[0]
-      ?.Instances?.[0];
+    const absent = ['InvalidInstanceID.NotFound', 'InvalidInstanceID.Malformed'];
+    const answer = await ask(call, { action: 'ec2:DescribeInstances', on: id }, absent);
+    const found = answer?.Reservations?.[0]?.Instances?.[0];
     if (found === undefined) return undefined;
     return {
       zone: found.Placement?.AvailabilityZone ?? '',
@@ -92,51 +99,60 @@ export class Ec2RestoreVolumes implements RestoreVolumes {
   }
 
   async list(runId?: string): Promise<readonly MadeVolume[]> {
-    const filters: Filter[] = [
-      { Name: `tag:${resourceTags.stage}`, Values: [this.#stage] },
+    const decided: Filter =
       runId === undefined
         ? { Name: 'tag-key', Values: [resourceTags.unfinished] }
-        : { Name: `tag:${resourceTags.run}`, Values: [runId] },
-    ];
-    const found: MadeVolume[] = [];
-    let nextToken: string | undefined;
-    do {
-      const call = this.#client.send(new DescribeVolumesCommand({ Filters: filters, NextToken: nextToken }));
-      const page = await asked(call);
-      found.push(...(page.Volumes ?? []).flatMap((volume) => madeVolume(volume) ?? []));
-      nextToken = page.NextToken;
-    } while (nextToken !== undefined);
-    return found;
+        : { Name: `tag:${resourceTags.run}`, Values: [runId] };
+    return (await this.#ofStage(decided)).flatMap((volume) => madeVolume(volume) ?? []);
   }
 
-  async delete(id: string): Promise<void> {
-    await asked(this.#client.send(new DeleteVolumeCommand({ VolumeId: id })), [
-      'InvalidVolume.NotFound',
-      // Attached since it was looked at: then it stays.
-      'VolumeInUse',
-    ]);
+  async listTemporary(): Promise<readonly TemporaryVolume[]> {
+    const volumes = await this.#ofStage({ Name: `tag:${resourceTags.purpose}`, Values: [temporary] });
+    return volumes.flatMap(({ VolumeId: id, State: state = 'unknown', Tags }) => {
+      const runId = valueOf(Tags, resourceTags.run);
+      return id === undefined || runId === undefined ? [] : [{ id, runId, state }];
+    });
+  }
+
+  async delete(id: string): Promise<boolean> {
+    const gone = this.#client.send(new DeleteVolumeCommand({ VolumeId: id })).then(
+      () => true,
+      (error: unknown) => {
+        if (hasName(error, ['InvalidVolume.NotFound'])) return true;
+        // Attached since it was looked at, or still being made: then it stays.
+        if (hasName(error, ['VolumeInUse', 'IncorrectState'])) return false;
+        throw error;
+      },
+    );
+    return ask(gone, { action: 'ec2:DeleteVolume', on: id });
   }
 
   async release(id: string): Promise<void> {
-    await asked(
-      this.#client.send(new DeleteTagsCommand({ Resources: [id], Tags: [{ Key: resourceTags.unfinished }] })),
-    );
+    const tag = { Key: resourceTags.unfinished };
+    const call = this.#client.send(new DeleteTagsCommand({ Resources: [id], Tags: [tag] }));
+    await ask(call, { action: 'ec2:DeleteTags', on: `the tag ${tag.Key} of ${id}` });
   }
 
   async attach(
     id: string,
     { instance, device }: { readonly instance: string; readonly device: string },
   ): Promise<void> {
-    try {
-      await asked(this.#client.send(new AttachVolumeCommand({ VolumeId: id, InstanceId: instance, Device: device })));
-    } catch (cause) {
-      if (cause instanceof HoldfastError) throw cause;
-      throw new HoldfastError(
-        'TargetNotSuitable',
-        `EC2 did not attach ${id} to ${instance} as ${device}: ${(cause as Error).message}`,
-        { cause },
-      );
-    }
+    const call = this.#client.send(new AttachVolumeCommand({ VolumeId: id, InstanceId: instance, Device: device }));
+    await ask(call, { action: 'ec2:AttachVolume', on: `${id} for ${instance} as ${device}` });
+  }
+
+  async #ofStage(filter: Filter): Promise<Volume[]> {
+    const Filters = [{ Name: `tag:${resourceTags.stage}`, Values: [this.#stage] }, filter];
+    const everyPage = async () => {
+      const found: Volume[] = [];
+      for await (const { Volumes = [] } of paginateDescribeVolumes(
+        { client: this.#client, pageSize: 500 },
+        { Filters },
+      ))
+        found.push(...Volumes);
+      return found;
+    };
+    return ask(everyPage(), { action: 'ec2:DescribeVolumes', on: `the volumes of stage ${this.#stage}` });
   }
 }
 
@@ -165,27 +181,4 @@ function madeVolume({
     fastRestored: FastRestored === true,
     unfinished: valueOf(Tags, resourceTags.unfinished) !== undefined,
   };
-}
-
-/** EC2's words for "not now"; what comes without an answer at all was lost on the way. */
-const transient = ['RequestLimitExceeded', 'Throttling', 'ThrottlingException', 'Unavailable', 'InternalError'];
-
-/**
- * @param missing errors that say that what was asked for is not there
- * @throws TargetUnreachable for what may pass by itself; what EC2 refuses as it is
- */
-async function asked<T>(call: Promise<T>): Promise<T>;
-async function asked<T>(call: Promise<T>, missing: readonly string[]): Promise<T | undefined>;
-async function asked<T>(call: Promise<T>, missing: readonly string[] = []): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (cause) {
-    if (hasName(cause, missing)) return undefined;
-    const status = (cause as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
-    if (status !== undefined && status < 500 && !hasName(cause, transient)) throw cause;
-    throw new HoldfastError('TargetUnreachable', `EC2 did not answer: ${(cause as Error).message}`, {
-      next: 'The run asks again by itself; if that goes on, check the way from the VPC to EC2 (endpoint or NAT).',
-      cause,
-    });
-  }
 }

@@ -39,7 +39,18 @@ export interface MadeVolume {
   readonly unfinished: boolean;
 }
 
-/** Volumes that restores make and leave (AWS: EBS); ECS makes them, with their tasks. All fail with TargetUnreachable. */
+/** A volume that was made from a snapshot for a worker to read: it goes with the worker's task, unless that fails. */
+export interface TemporaryVolume {
+  readonly id: string;
+  readonly runId: string;
+  /** As of {@link MadeVolume}. */
+  readonly state: string;
+}
+
+/**
+ * Volumes that workers have (AWS: EBS); ECS makes them, with their tasks. All fail with TargetUnreachable for what may pass,
+ * and with PermissionDenied, QuotaReached, TargetNotSuitable for what will not.
+ */
 export interface RestoreVolumes {
   /** Subnets by the availability zone that they are in. */
   zonesOf(subnets: readonly string[]): Promise<Readonly<Record<string, string>>>;
@@ -51,8 +62,10 @@ export interface RestoreVolumes {
   findInstance(id: string): Promise<InstanceLook | undefined>;
   /** Volumes of this stage: of one run, or all whose runs have yet to say what becomes of them. */
   list(runId?: string): Promise<readonly MadeVolume[]>;
-  /** Deletes a volume that nothing has attached; one that is attached stays. Nothing there is no fault. */
-  delete(id: string): Promise<void>;
+  /** Volumes of this stage that nobody needs once their run is over. */
+  listTemporary(): Promise<readonly TemporaryVolume[]>;
+  /** Deletes a volume that nothing has attached; one that is attached stays. @returns whether it is gone */
+  delete(id: string): Promise<boolean>;
   /** Lets a volume go: it is whole, and whoever asked for it has it. It can't be deleted by the stage any more. */
   release(id: string): Promise<void>;
   /** @throws TargetNotSuitable when EC2 refuses it */

@@ -12,6 +12,7 @@ export interface SnapshotOwner {
 export interface OwnedSnapshots extends SnapshotOwner {
   /** Whether they were made to be a backup. */
   readonly kept: boolean;
+  readonly ids: readonly string[];
 }
 
 export interface SnapshotRequest extends SnapshotOwner {
@@ -62,4 +63,6 @@ export interface VolumeSnapshots {
   delete(owner: SnapshotOwner): Promise<void>;
   /** Whose snapshots there are, each owner once. Left out where none is found but in its run's folder. */
   list?(): Promise<OwnedSnapshots[]>;
+  /** Deletes these, of whomever; nothing there is no fault. Left out with {@link list}. */
+  discard?(ids: readonly string[]): Promise<void>;
 }

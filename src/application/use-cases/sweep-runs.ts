@@ -3,6 +3,7 @@ import { failureRecord } from '../../domain/failure.ts';
 import { isArchiveLease, stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
 import { type Outcome, runIdPattern } from '../../domain/run.ts';
+import { type sweepMetrics, sweptMessage } from '../../domain/sweep-metrics.ts';
 import { readLease } from '../leases.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
@@ -21,11 +22,11 @@ export interface SweepDeps extends SettleDeps, PublishOutcomeDeps {
   readonly launcher: WorkerLauncher;
 }
 
-export interface SweepResult {
+export interface SweepResult extends Readonly<Record<keyof typeof sweepMetrics, readonly string[]>> {
   /** Runs whose workflow had ended without settling them. */
   readonly settledRuns: readonly string[];
   readonly releasedLeases: readonly string[];
-  /** Volumes of restores that were over. */
+  /** Volumes of workers of runs that were over. */
   readonly settledVolumes: readonly string[];
   /** Snapshots of runs that were over: `run part`. */
   readonly deletedSnapshots: readonly string[];
@@ -54,9 +55,8 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
   }
   const releasedLeases = await releaseDeadLeases(deps, problems);
   const swept = { settledRuns, releasedLeases, ...(await sweepLeftovers(deps, problems)), problems };
-  if (Object.values(swept).some(({ length }) => length > 0)) {
-    deps.logger.warn('swept what earlier runs had left', { ...swept });
-  }
+  const counts = Object.fromEntries(Object.entries(swept).map(([name, { length }]) => [name, length]));
+  if (Object.values(counts).some((count) => count > 0)) deps.logger.warn(sweptMessage, { ...swept, counts });
   return swept;
 }
 
@@ -102,7 +102,7 @@ function isTargetGone(error: unknown, outcome: Outcome, now: Date): boolean {
   return out && now.getTime() - new Date(outcome.at).getTime() > targetGoneMs;
 }
 
-/** Volumes of restores, and snapshots; what cannot be listed now keeps nothing else from being swept. */
+/** Volumes of workers, and snapshots; what cannot be listed now keeps nothing else from being swept. */
 async function sweepLeftovers(
   deps: SweepDeps,
   problems: string[],
@@ -112,7 +112,7 @@ async function sweepLeftovers(
     problems.push(`${what}: ${isHoldfastError(error) ? error.message : String(error)}`);
     return undefined;
   };
-  const volumes = await sweepVolumes(all).catch(noted('volumes of restores'));
+  const volumes = await sweepVolumes(all).catch(noted('volumes of workers'));
   const snapshots = await sweepSnapshots(all).catch(noted('snapshots'));
   problems.push(...(volumes?.problems ?? []), ...(snapshots?.problems ?? []));
   return { settledVolumes: volumes?.settledVolumes ?? [], deletedSnapshots: snapshots?.deletedSnapshots ?? [] };

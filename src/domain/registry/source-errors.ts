@@ -117,4 +117,10 @@ export const sourceErrors = {
     'AWS refused what a function of the stage asked of it.',
     'Deploy the stack again; then look at the tags that the grants ask for, and at policies of the account that take them away.',
   ),
+  QuotaReached: entry(
+    'HF-2021',
+    'source',
+    'A quota of the AWS account does not allow what was asked.',
+    'Ask for more under Service Quotas (EBS, EC2), or delete what is not needed there, then start again.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

@@ -89,13 +89,19 @@ export class FakeEc2 {
     );
   }
 
-  /** A volume under the data of a member, which runs on an instance of its own. @returns its id */
-  async makeMemberVolume(tags: Readonly<Record<string, string>>, data: MemberData): Promise<string> {
-    const AvailabilityZone = 'eu-central-1a';
+  /** A volume that nothing has attached. @returns its id */
+  async makeLostVolume(tags: Readonly<Record<string, string>>, AvailabilityZone = 'eu-central-1a'): Promise<string> {
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
     const { VolumeId = '' } = await this.client.send(
       new CreateVolumeCommand({ AvailabilityZone, Size: 1, TagSpecifications: [{ ResourceType: 'volume', Tags }] }),
     );
+    return VolumeId;
+  }
+
+  /** A volume under the data of a member, which runs on an instance of its own. @returns its id */
+  async makeMemberVolume(tags: Readonly<Record<string, string>>, data: MemberData): Promise<string> {
+    const AvailabilityZone = 'eu-central-1a';
+    const VolumeId = await this.makeLostVolume(tags, AvailabilityZone);
     const InstanceId = await this.runInstance(AvailabilityZone, { Name: 'member' });
     await this.client.send(new AttachVolumeCommand({ VolumeId, InstanceId, Device: '/dev/sdf' }));
     this.#members.set(VolumeId, data);

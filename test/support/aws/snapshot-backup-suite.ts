@@ -71,6 +71,18 @@ export function describeSnapshotBackups(world: () => SnapshottedMember): void {
       });
     });
 
+    it('leaves no volume that ECS should have deleted with its task', async () => {
+      const { stage } = world();
+      const id = await stage.ec2.makeLostVolume({
+        ...{ 'holdfast:stage': 'test', 'holdfast:run': 'physical-1', 'holdfast:part': 'rs0' },
+        'holdfast:purpose': 'temporary',
+      });
+      expect(await stage.invoke('sweep-runs', { source: 'aws.events' })).toMatchObject({
+        ...{ settledVolumes: [id], problems: [] },
+      });
+      expect(await stage.ec2.volumesOf('physical-1')).toEqual([]);
+    });
+
     it('that fails leaves no snapshot', async () => {
       const { stage } = world();
       stage.ec2.failSnapshots = 'InvalidVolume.NotFound';

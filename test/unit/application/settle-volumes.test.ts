@@ -57,6 +57,8 @@ async function begin(planned: Partial<typeof volume> = {}): Promise<number> {
 }
 const complete = (fence: number) => completeRestore({ ...step('run-1', 'Complete Restore'), fence }, deps());
 const fail = () => recordFailure({ ...step('run-1'), failure: { Error: 'WorkerLost', Cause: 'x' } }, deps());
+/** `vol-9` is of a run that the state does not have. */
+const unknownRun = 'volume vol-9: the state has no run "run-9": it stays.';
 const left = () => volumes.made.map(({ id }) => id);
 
 describe('the worker of a restore to a volume', () => {
@@ -140,7 +142,7 @@ describe('a restore to a volume that is complete', () => {
     expect((await sweepRuns(deps())).problems.join()).toContain('EC2 is away');
     expect(left()).toContain('vol-2');
     volumes.release = release;
-    expect(await sweepRuns(deps())).toMatchObject({ settledRuns: ['run-1'], problems: [] });
+    expect(await sweepRuns(deps())).toMatchObject({ settledRuns: ['run-1'], problems: [unknownRun] });
     await sweepRuns(deps());
     expect(left()).toEqual(['vol-2', 'vol-9']);
     expect(volumes.made[0]?.unfinished).toBe(false);
@@ -211,7 +213,7 @@ describe('a restore to a volume that failed', () => {
     expect(await sweepRuns(deps())).toMatchObject({ settledVolumes: [] });
     world.running.clear();
     volumes.change('vol-2', { state: 'available' });
-    expect(await sweepRuns(deps())).toMatchObject({ settledVolumes: ['vol-2'], problems: [] });
+    expect(await sweepRuns(deps())).toMatchObject({ settledVolumes: ['vol-2'], problems: [unknownRun] });
     expect(left()).toEqual(['vol-9']);
     expect(volumes.released).toEqual([]);
   });
@@ -222,6 +224,30 @@ describe('a restore to a volume that failed', () => {
     volumes.change('vol-2', { state: 'available' });
     expect(await sweepRuns(deps())).toMatchObject({ settledRuns: ['run-1'] });
     expect(left()).toEqual(['vol-9']);
+  });
+
+  test('says so where the run is complete and nothing says which volume is its own, and deletes none', async () => {
+    const fence = await begin();
+    await complete(fence);
+    world.running.clear();
+    volumes.made = [madeVolume('vol-2', { attempt: 2 })];
+    await world.state.delete([stateKeys.restoreResult('run-1', 'rs0')]);
+    const { settledVolumes, problems } = await sweepRuns(deps());
+    expect(settledVolumes).toEqual([]);
+    expect(problems).toEqual([expect.stringMatching(/^volume vol-2: .*nothing says whether vol-2 is its volume/)]);
+    expect(left()).toEqual(['vol-2']);
+  });
+
+  test('is not said to have left what could not be deleted, and the next sweep tries again', async () => {
+    await begin();
+    volumes.made = [madeVolume('vol-1')];
+    const deleteVolume = volumes.delete.bind(volumes);
+    volumes.delete = () => Promise.resolve(false);
+    await fail();
+    world.running.clear();
+    expect(await sweepRuns(deps())).toMatchObject({ settledVolumes: [], problems: [] });
+    volumes.delete = deleteVolume;
+    expect(await sweepRuns(deps())).toMatchObject({ settledVolumes: ['vol-1'], problems: [] });
   });
 
   test('leaves alone what was let go, what others have, and what a run still works on', async () => {
@@ -239,5 +265,27 @@ describe('a restore to a volume that failed', () => {
     world.running.delete('run-1');
     await sweepRuns(deps());
     expect(volumes.deleted).toEqual([]);
+  });
+});
+
+describe('a volume that a worker read', () => {
+  const temporary = (id: string, runId: string, state = 'available') => ({ id, runId, state });
+
+  test('goes with the sweep when its task is gone, however the run ended; of a run that nobody knows it stays', async () => {
+    const fence = await begin();
+    volumes.temporary = [
+      temporary('vol-20', 'run-1'),
+      temporary('vol-21', 'run-1', 'in-use'),
+      temporary('vol-22', 'run-9'),
+      temporary('vol-23', 'run-1', 'error'),
+    ];
+    const remaining = () => volumes.temporary.map(({ id }) => id);
+    expect(await sweepRuns(deps())).toMatchObject({ settledVolumes: [] });
+    await complete(fence);
+    world.running.clear();
+    const { settledVolumes, problems } = await sweepRuns(deps());
+    expect(settledVolumes).toEqual(['vol-20', 'vol-23']);
+    expect(remaining()).toEqual(['vol-21', 'vol-22']);
+    expect(problems).toEqual([unknownRun, 'volume vol-22: the state has no run "run-9": it stays.']);
   });
 });

@@ -30,7 +30,8 @@ const snapshot = (SnapshotId: string, VolumeId: string, more: Partial<Snapshot> 
   ...{ SnapshotId, VolumeId, VolumeSize: 2, StartTime, State: 'pending', OwnerId: '111122223333' },
   ...more,
 });
-const fault = (name: string, message = 'no') => Object.assign(new Error(message), { name });
+const fault = (name: string, message = 'no') =>
+  Object.assign(new Error(message), { name, $metadata: { httpStatusCode: 400 } });
 const deleted = () => ec2.commandCalls(DeleteSnapshotCommand).map(({ args }) => args[0].input.SnapshotId);
 
 beforeEach(() => {
@@ -103,16 +104,21 @@ describe('EbsSnapshots', () => {
   });
 
   it.each([
-    ['SnapshotCreationPerVolumeRateExceeded', 'no', 'SnapshotFailed'],
-    ['ConcurrentSnapshotLimitExceeded', 'no', 'SnapshotFailed'],
-    ['InvalidVolume.NotFound', 'no', 'VolumeNotFound'],
-    ['UnauthorizedOperation', 'no', 'PermissionDenied'],
-    ['InvalidParameter', 'Given key ID is not accessible', 'VolumeKeyUnavailable'],
-  ])('says %s (%s) as %s, and leaves nothing', async (name, message, error) => {
-    ec2.on(CreateSnapshotCommand).rejects(fault(name, message));
+    ['SnapshotCreationPerVolumeRateExceeded', 'SnapshotFailed'],
+    ['InvalidVolume.NotFound', 'VolumeNotFound'],
+  ])('says %s as %s, with what was asked, and leaves nothing', async (name, error) => {
+    ec2.on(CreateSnapshotCommand).rejects(fault(name));
     ec2.on(DescribeSnapshotsCommand).resolves({ Snapshots: [snapshot('snap-7', 'vol-1')] });
-    await expect(snapshots.create(request('vol-1'))).rejects.toMatchObject({ name: error });
+    await expect(snapshots.create(request('vol-1'))).rejects.toMatchObject({
+      ...{ name: error, message: `EC2 refused ec2:CreateSnapshot on vol-1 of db-3:27017: ${name}: no` },
+    });
     expect(deleted()).toEqual(['snap-7']);
+  });
+
+  it('says why there is no snapshot, also when what is left of it can’t be deleted now', async () => {
+    ec2.on(CreateSnapshotCommand).rejects(fault('SnapshotLimitExceeded'));
+    ec2.on(DescribeSnapshotsCommand).rejects(fault('RequestLimitExceeded'));
+    await expect(snapshots.create(request('vol-1'))).rejects.toMatchObject({ name: 'QuotaReached' });
   });
 
   it('gives up with the reason of its signal', async () => {
@@ -190,10 +196,16 @@ describe('EbsSnapshots', () => {
       ],
     });
     expect(await snapshots.list()).toEqual([
-      { runId: 'run-1', part: 'rs0', kept: false },
-      { runId: 'run-2', part: 'rs0', kept: true },
-      { runId: 'run-3', part: 'rs0', kept: true },
+      { runId: 'run-1', part: 'rs0', kept: false, ids: ['snap-1', 'snap-2'] },
+      { runId: 'run-2', part: 'rs0', kept: true, ids: ['snap-3'] },
+      { runId: 'run-3', part: 'rs0', kept: true, ids: ['snap-4'] },
     ]);
+  });
+
+  it('deletes those that it is told to, and no others of the same run', async () => {
+    await snapshots.discard(['snap-8']);
+    expect(deleted()).toEqual(['snap-8']);
+    expect(ec2.commandCalls(DescribeSnapshotsCommand)).toEqual([]);
   });
 
   it('deletes what it owns, also when some of it is gone already', async () => {

@@ -143,7 +143,7 @@ describe('EbsVolumes', () => {
   });
 
   it('tells a volume that is gone from one that may not be looked at', async () => {
-    const fault = (name: string) => Object.assign(new Error('no'), { name });
+    const fault = (name: string) => Object.assign(new Error('no'), { name, $metadata: { httpStatusCode: 400 } });
     const given = settings({ volumes: { [member]: 'vol-1' } });
     ec2.on(DescribeVolumesCommand).rejects(fault('InvalidVolume.NotFound'));
     await expect(finder.find(given, member)).rejects.toMatchObject({ name: 'VolumeNotFound' });
