@@ -48,7 +48,7 @@ describe('the care for the oplog archive', () => {
     for (const { AlarmDescription, AlarmActions } of alarms) {
       expect(AlarmActions).toHaveLength(1);
       const [, section = 'none'] = /\(runbook: (.+)\)/.exec(AlarmDescription) ?? [];
-      expect(runbook).toContain(`## ${section}`);
+      expect(runbook).toContain(`## ${section.toLowerCase()}`);
     }
   });
 });
