@@ -26,6 +26,10 @@ const environment: CliEnvironment = {
     return openEmbedded(options);
   },
   checkConfig: async (settings) => {
+    if (settings.network !== undefined) {
+      const { checkAwsConfig } = await import('../src/composition/check-aws-config.ts');
+      return checkAwsConfig(settings);
+    }
     const { checkLocalConfig } = await import('../src/composition/check-local-config.ts');
     return checkLocalConfig(settings);
   },

@@ -35,9 +35,15 @@ function describeLimits({ parallel, bandwidth }: DeploymentSettings['limits'], m
 }
 
 /** What was found when the config was tried. */
-export function renderReport({ storages, deployments }: ConfigReport): string {
-  return [storages.map(renderStorage).join('\n'), ...deployments.map(renderDeployment)].join('\n\n');
+export function renderReport({ storages, deployments, notChecked }: ConfigReport): string {
+  const blocks = [storages.map(renderStorage), ...deployments.map((one) => [renderDeployment(one)])];
+  return [...blocks, notChecked.map(renderNotChecked)]
+    .filter((block) => block.length > 0)
+    .map((block) => block.join('\n'))
+    .join('\n\n');
 }
+
+const renderNotChecked = (what: string) => `not checked: ${printable(what)}`;
 
 function renderStorage({ description, problem }: StorageCheck): string {
   const line = `${printable(description)}: ${problem === null ? 'an object was written, read and removed' : 'not usable'}`;
@@ -70,5 +76,6 @@ function renderDeployment(check: DeploymentCheck): string {
   );
   const missing = check.missingPrivileges.map((privilege) => `  missing: ${printable(privilege)}`);
   const commands = check.commands === null ? [] : [`In mongosh, this makes the role and a user:\n${check.commands}`];
-  return [facts, ...members, ...check.problems.map(renderProblem), ...missing, ...commands].join('\n');
+  const unseen = check.notChecked === null ? [] : [renderNotChecked(check.notChecked)];
+  return [facts, ...members, ...unseen, ...check.problems.map(renderProblem), ...missing, ...commands].join('\n');
 }

@@ -1,3 +1,4 @@
+import { hasEbsVolumes } from '../domain/ebs-settings.ts';
 import type { HoldfastError } from '../domain/errors.ts';
 import { asHoldfastError, type FailureRecord, failureRecord } from '../domain/failure.ts';
 import type { Method } from '../domain/manifest.ts';
@@ -8,7 +9,7 @@ import type { DeploymentSettings } from '../domain/settings.ts';
 import type { Topology } from '../domain/topology.ts';
 import type { OpenMember } from './member-locks.ts';
 import { requireOwnVolume } from './own-volume.ts';
-import { lookAtParts, type PartOutlook, planPart, volumeVerdict } from './plan-parts.ts';
+import { lookAtParts, noVolumes, type PartOutlook, planPart, volumeVerdict } from './plan-parts.ts';
 import type { DeploymentInspector } from './ports/deployment-inspector.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 
@@ -16,6 +17,8 @@ export interface CheckDeploymentDeps {
   readonly inspector: DeploymentInspector;
   readonly volumes: Pick<VolumeSnapshots, 'find' | 'openedBy'>;
   readonly openMember: OpenMember;
+  /** Why nobody can look for EBS volumes from here, and what to do; left out where somebody can. */
+  readonly volumesUnseen?: string;
 }
 
 export interface PartCheck {
@@ -38,6 +41,8 @@ export interface DeploymentCheck {
   readonly method: MethodChoice | null;
   readonly parts: readonly PartCheck[];
   readonly problems: readonly FailureRecord[];
+  /** What could not be tried from here, why, and what to do; null when everything was. */
+  readonly notChecked: string | null;
   /** `find on local.oplog.rs`, …: of the backup user. */
   readonly missingPrivileges: readonly string[];
   /** mongosh commands that make the role and a user; null when no privilege is missing. */
@@ -118,9 +123,11 @@ async function describeTopology(
   const trial: Trial = { settings, topology, problems: [] };
   const { problems } = trial;
   // Of a cluster the rule of the method says what there is to say.
+  const unseen = hasEbsVolumes(settings) ? deps.volumesUnseen : undefined;
+  const volumes = unseen === undefined ? deps.volumes : noVolumes;
   const looks =
-    topology.kind === 'sharded' ? [] : await attempt(() => lookAtParts(topology, settings, deps.volumes), problems);
-  const method = looks && (await tryMethods(looks, trial));
+    topology.kind === 'sharded' ? [] : await attempt(() => lookAtParts(topology, settings, volumes), problems);
+  const method = unseen === undefined ? looks && (await tryMethods(looks, trial)) : null;
   if (looks && method?.needsVolume === true) await tryVolumes(looks, trial, deps);
   const choice = method?.byDefault ?? null;
   return {
@@ -128,8 +135,9 @@ async function describeTopology(
     kind: topology.kind,
     serverVersion: topology.serverVersion,
     method: choice,
-    parts: choice && looks ? looks.map((look) => checkPart(look, choice.method)) : [],
+    parts: looks && (choice ?? unseen) ? looks.map((look) => checkPart(look, choice?.method ?? 'logical')) : [],
     problems,
+    notChecked: unseen ?? null,
     missingPrivileges: [],
     commands: null,
   };
@@ -159,6 +167,7 @@ export async function checkDeployment(
       method: null,
       parts: [],
       problems: [failureRecord(failure)],
+      notChecked: null,
       missingPrivileges: missingOf(failure),
       commands: lacks ? roleCommands(backupRole(settings), suggestedUsers.backup) : null,
     };

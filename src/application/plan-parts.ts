@@ -21,6 +21,9 @@ export interface PartOutlook {
   readonly problem: HoldfastError | undefined;
 }
 
+/** For who asks nobody for volumes. */
+export const noVolumes: Pick<VolumeSnapshots, 'find'> = { find: () => Promise.resolve(undefined) };
+
 /** @throws NoEligibleMember with the reason of every refusal; the errors of the volumes' owner but those about them */
 export async function lookAtParts(
   { parts }: Topology,

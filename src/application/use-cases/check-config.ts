@@ -10,8 +10,8 @@ import type { OpenStorage } from '../run-folder.ts';
 
 export interface CheckConfigDeps extends CheckDeploymentDeps {
   readonly openStorage: OpenStorage;
-  /** The state storage. */
-  readonly state: ObjectStore;
+  /** The state storage; null where it can't be tried from here. */
+  readonly state: ObjectStore | null;
 }
 
 export interface StorageCheck {
@@ -26,6 +26,8 @@ export interface ConfigReport {
   readonly ok: boolean;
   readonly storages: readonly StorageCheck[];
   readonly deployments: readonly DeploymentCheck[];
+  /** What could not be tried from here, each with why and what to do: for people. No problem of the config. */
+  readonly notChecked: readonly string[];
 }
 
 const probeBody = Buffer.from('written by holdfast config check; may be deleted\n');
@@ -99,14 +101,15 @@ export async function checkConfig(
   deps: CheckConfigDeps,
   signal?: AbortSignal,
 ): Promise<ConfigReport> {
+  const { state } = deps;
   const [storages, deployments] = await Promise.all([
     Promise.all([
-      checkStorage('stateDir', () => deps.state),
+      ...(state === null ? [] : [checkStorage('stateDir', () => state)]),
       ...Object.values(settings.storages).map((storage) => checkStorage(storage.name, () => deps.openStorage(storage))),
     ]),
     Promise.all(Object.values(settings.deployments).map((deployment) => checkDeployment(deployment, deps, signal))),
   ]);
   const ok =
     storages.every(({ problem }) => problem === null) && deployments.every(({ problems }) => problems.length === 0);
-  return { ok, storages, deployments };
+  return { ok, storages, deployments, notChecked: [] };
 }

@@ -9,7 +9,7 @@ import type { DeploymentSettings, StorageSettings } from '../../domain/settings.
 import { type Topology, topologySchema } from '../../domain/topology.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
-import { lookAtParts, planPart, volumeVerdict } from '../plan-parts.ts';
+import { lookAtParts, noVolumes, planPart, volumeVerdict } from '../plan-parts.ts';
 import type { VolumeSnapshots } from '../ports/volume-snapshots.ts';
 import { deploymentOf, readConfig, refuseWhenCancelled, storageOf } from '../run-folder.ts';
 
@@ -82,8 +82,6 @@ async function makePlan(
 }
 
 /** Whose wish the method is: a schedule's start carries its method as a person's does. */
-const noVolumes: Pick<VolumeSnapshots, 'find'> = { find: () => Promise.resolve(undefined) };
-
 function wishesOf(
   { method, requestedBy }: BackupRun,
   { method: deploymentDefault, schedules }: DeploymentSettings,

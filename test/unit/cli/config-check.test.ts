@@ -19,9 +19,10 @@ const good: ConfigReport = {
           verdicts: [{ host: 'db-1:27017', eligible: false, reason: 'it is the primary' }],
         },
       ],
-      ...{ problems: [], missingPrivileges: [], commands: null },
+      ...{ problems: [], notChecked: null, missingPrivileges: [], commands: null },
     },
   ],
+  notChecked: [],
 };
 const bad: ConfigReport = {
   ok: false,
@@ -29,9 +30,10 @@ const bad: ConfigReport = {
   deployments: [
     {
       ...{ name: 'orders', kind: null, serverVersion: null, method: null, parts: [], problems: [problem] },
-      ...{ missingPrivileges: ['find on local.oplog.rs'], commands: 'db.createRole({})' },
+      ...{ notChecked: null, missingPrivileges: ['find on local.oplog.rs'], commands: 'db.createRole({})' },
     },
   ],
+  notChecked: [],
 };
 const check = (report: ConfigReport, ...flags: string[]) =>
   runFake(['config', 'check', '--connect', '--config', config, ...flags], {
@@ -63,6 +65,19 @@ describe('holdfast config check --connect', () => {
     const { code, stdout } = await check(bad, '--output', 'json');
     expect(code).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({ report: bad });
+  });
+
+  it('says what could not be tried from here, and is right all the same', async () => {
+    const [orders] = good.deployments;
+    const deployments = orders ? [{ ...orders, notChecked: 'EC2 could not be asked for its volumes' }] : [];
+    const { code, stdout } = await check({
+      ...good,
+      deployments,
+      notChecked: ['The bucket of the state: the stack makes it.'],
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('not checked: EC2 could not be asked');
+    expect(stdout).toContain('not checked: The bucket of the state');
   });
 
   it('shows what bounds the load on the member that is read', async () => {

@@ -179,7 +179,7 @@ export async function runFake(argv: readonly string[], over: EnvironmentOverride
     timeZone: 'UTC',
     now: () => new Date('2026-11-22T12:00:00Z'),
     openClient: () => Promise.resolve(over.client ?? fakeClient()),
-    checkConfig: () => Promise.resolve({ ok: true, storages: [], deployments: [] }),
+    checkConfig: () => Promise.resolve({ ok: true, storages: [], deployments: [], notChecked: [] }),
     ask: () => Promise.reject(new Error('nobody was to be asked')),
     onInterrupt: () => () => undefined,
     leave: (exitCode) => {
