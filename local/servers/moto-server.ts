@@ -38,10 +38,13 @@ print(server.server_port, flush=True)
 sys.stdin.read()
 `;
 
-/** @throws HoldfastError ObjectServerUnavailable */
-export async function startMoto(): Promise<MotoServer> {
+/**
+ * @param settings of moto: docs.getmoto.org/en/latest/docs/configuration
+ * @throws HoldfastError ObjectServerUnavailable
+ */
+export async function startMoto(settings: Readonly<Record<`MOTO_${string}`, string>> = {}): Promise<MotoServer> {
   const { python, packages } = await findMoto();
-  const env = { PATH: process.env['PATH'], PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' };
+  const env = { ...settings, PATH: process.env['PATH'], PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' };
   const child = spawn(python, ['-s', '-c', program], { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   const pid = child.pid ?? -1;
   if (pid > 0) watchProcess(pid);

@@ -88,7 +88,8 @@ function ec2Failure(cause: unknown, { action, on }: Ec2Request, side: Side): Err
   const error = cause instanceof Error ? cause : new Error(String(cause));
   const words = `${error.name}: ${error.message}`;
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
-  if (status === undefined)
+  // With the status of a success it is an answer that was cut.
+  if (status === undefined || status < 400)
     return new HoldfastError(side.passing, `EC2 did not answer ${action} on ${on}: ${words}`, {
       next: askAgain,
       cause,

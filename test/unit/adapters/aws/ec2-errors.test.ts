@@ -91,6 +91,11 @@ describe('what EC2 does not answer', () => {
     });
   });
 
+  test('is also an answer that was cut', async () => {
+    const cut = answer('Error', 'XML parse error: mismatched tags', 200);
+    await expect(askAboutTarget(Promise.reject(cut), request)).rejects.toMatchObject({ name: 'TargetUnreachable' });
+  });
+
   test('passes an error of the product on as it is', async () => {
     const own = new HoldfastError('VolumeLayoutUnsupported', 'too many');
     await expect(askAboutSource(Promise.reject(own), request)).rejects.toBe(own);
