@@ -16,7 +16,12 @@ import { emptyFolder, replicaSet, startSource } from './source-server.ts';
  * HOLDFAST_BENCH_ENTRIES (default 200000), HOLDFAST_BENCH_RUNS (default 5). Ends with 1 when a goal is missed.
  */
 
-const goals = { peakMiB: 256, entriesOfDriver: 0.5, bytesOfStream: 1.1 };
+/**
+ * A stage must archive at least as fast as a restore must replay (25,000 entries/s, design/engine.md): with 0.58 of a core (1024 MB)
+ * for 40 s of every minute that takes 65,000 entries per CPU second. It is half of what the driver's script reached on the
+ * machine of the first measurements: that ratio says the same of a machine that is slower or faster.
+ */
+const goals = { peakMiB: 256, entriesPerCpuSecond: 65_000, entriesOfDriver: 0.5, bytesOfStream: 1.1 };
 const entries = Number(process.env['HOLDFAST_BENCH_ENTRIES'] ?? '200000');
 const runs = Number(process.env['HOLDFAST_BENCH_RUNS'] ?? '5');
 const mongodump = process.env['HOLDFAST_BENCH_MONGODUMP'];
@@ -124,9 +129,11 @@ function report(results: ReadonlyMap<string, readonly Measured[]>): void {
   const peakMiB = holdfast['peak MiB'];
   const rate = holdfast['entries/CPU s'] / baseline['entries/CPU s'];
   const bytes = holdfast['bytes per byte'] / baseline['bytes per byte'];
-  const reached = peakMiB <= goals.peakMiB && rate >= goals.entriesOfDriver && bytes <= goals.bytesOfStream;
+  const perSecond = holdfast['entries/CPU s'];
+  const isFastEnough = perSecond >= goals.entriesPerCpuSecond || rate >= goals.entriesOfDriver;
+  const reached = peakMiB <= goals.peakMiB && isFastEnough && bytes <= goals.bytesOfStream;
   console.log(
-    `goals: ${peakMiB} of ${goals.peakMiB} MiB; ${rate.toFixed(2)} of the driver's entries per CPU second, at least ${goals.entriesOfDriver}; ${bytes.toFixed(2)} of the bytes of one stream, at most ${goals.bytesOfStream}: ${reached ? 'reached' : 'MISSED'}`,
+    `goals: ${peakMiB} of ${goals.peakMiB} MiB; ${perSecond} entries per CPU second, at least ${goals.entriesPerCpuSecond}, or ${rate.toFixed(2)} of the driver's, at least ${goals.entriesOfDriver}; ${bytes.toFixed(2)} of the bytes of one stream, at most ${goals.bytesOfStream}: ${reached ? 'reached' : 'MISSED'}`,
   );
   if (!reached) process.exitCode = 1;
 }

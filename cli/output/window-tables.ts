@@ -29,7 +29,7 @@ function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string)
       'latest',
       latest === null ? 'none' : `${formatMoment(timestampToDate(latest), timeZone)}, ${formatTimestamp(latest)}`,
     ],
-    ['lost if it broke now', rpoSeconds === null ? 'everything' : formatSeconds(rpoSeconds)],
+    ['lost if it broke now', rpoSeconds === null ? 'everything' : lostNow(rpoSeconds)],
     ['backups', formatCount(backups)],
     ['archive', `${formatCountOf(slices, 'slice')}, ${formatBytes(archivedBytes)}`],
     ...set.unreadable.map(({ storage, key, reason }) => ['damaged', `${key} in ${storage}: ${reason}`] as const),
@@ -40,6 +40,11 @@ function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string)
       ? renderRanges(set, timeZone)
       : `Nothing can be restored: the archive goes on from a backup, and there is none. Take one with \`holdfast backup ${deployment}\`.`;
   return [facts, ranges, ...serving].join('\n\n');
+}
+
+function lostNow(seconds: number): string {
+  if (seconds >= 0) return formatSeconds(seconds);
+  return `not known: the time of the replica set is ${formatSeconds(-seconds)} ahead of the clock here`;
 }
 
 function renderRanges({ ranges, holes }: ReplicaSetWindow, timeZone?: string): string {

@@ -193,3 +193,56 @@ describe('a member that is rolled back', () => {
     expect(await items(next).countDocuments({ _id: { $gte: 1000, $lt: 2000 } })).toBe(0);
   });
 });
+
+describe('elections while the archiver works', () => {
+  test('by primaries that are killed under load: one chain of every entry that lasted, from whoever can be read, and no gap', async () => {
+    await begin({ members: [{}, {}, {}], oplogSizeMb: 990, electionTimeoutMillis: 2_000 });
+    const stopping = new AbortController();
+    const isOver = () => stopping.signal.aborted;
+    const items = set.client().db('shop').collection<{ _id: number }>('items');
+    await items.insertOne({ _id: 0 }, { writeConcern: { w: 3 } });
+    let acknowledged = 0;
+    const writer = (async () => {
+      for (let _id = 1; !isOver(); _id += 1)
+        await items.insertOne({ _id }, { writeConcern: { w: 'majority', wtimeoutMS: 5_000 } }).then(
+          () => (acknowledged += 1),
+          () => undefined,
+        );
+    })();
+    const turns = { archived: 0, failed: 0 };
+    const archiver = (async () => {
+      while (!isOver())
+        await world.turn({ members: set.members }).then(
+          ({ status }) => (turns.archived += status === 'archived' ? 1 : 0),
+          () => (turns.failed += 1),
+        );
+    })();
+    try {
+      for (let round = 0; round < 3; round += 1) {
+        const archived = turns.archived;
+        await until('the archive goes on', () => Promise.resolve(turns.archived > archived + 1 || undefined));
+        const killed = await set.primary();
+        const before = acknowledged;
+        await killed.kill();
+        await until('writes go on', () => Promise.resolve(acknowledged > before + 5 || undefined));
+        await killed.restart();
+      }
+    } finally {
+      stopping.abort();
+      await Promise.all([writer, archiver]);
+    }
+    await items.insertOne({ _id: -1 }, { writeConcern: { w: 3 } });
+    const primary = await set.primary();
+    await untilCaughtUp(set, primary);
+    await until('everything is archived', async () =>
+      (await world.turn({ members: [primary] })).more ? undefined : true,
+    );
+    const terms = new Set((await world.slices()).map(({ header }) => header.to.t));
+    console.log(
+      `${turns.archived} turns archived, ${turns.failed} failed, ${acknowledged} writes, ${terms.size} terms`,
+    );
+    expect(terms.size).toBeGreaterThan(2);
+    expect((await world.entries()).map(String)).toEqual((await world.oplog(primary)).map(String));
+    expect(await world.gaps()).toEqual([]);
+  });
+});

@@ -42,18 +42,23 @@ export interface TurnOptions {
   readonly verify?: 'all' | 'sample';
 }
 
-/** An archive of a real set's oplog, in memory. */
+/** An archive of a real set's oplog, in memory unless other storages are given. */
 export class ArchiveWorld {
   readonly set: ReplicaSetServers;
-  readonly state: MemoryObjectStore;
-  readonly store = new MemoryObjectStore('archive');
+  readonly state: ObjectStore;
+  readonly store: ObjectStore;
   readonly events: { readonly detailType: string; readonly detail: Readonly<Record<string, unknown>> }[] = [];
   #turns = 0;
 
   /** @param storageNow the clock of the state storage */
-  constructor(set: ReplicaSetServers, storageNow?: () => number) {
+  constructor(
+    set: ReplicaSetServers,
+    storageNow?: () => number,
+    stores: { readonly state?: ObjectStore; readonly store?: ObjectStore } = {},
+  ) {
     this.set = set;
-    this.state = new MemoryObjectStore('state', storageNow);
+    this.state = stores.state ?? new MemoryObjectStore('state', storageNow);
+    this.store = stores.store ?? new MemoryObjectStore('archive');
   }
 
   /** One turn; on the hidden member, unless other members are named. */

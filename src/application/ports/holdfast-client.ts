@@ -87,7 +87,10 @@ export interface ReplicaSetWindow {
     readonly reason: string;
   }[];
   readonly latest: Moment | null;
-  /** What would be lost now, in seconds: how long ago the latest time is. */
+  /**
+   * What would be lost now, in seconds: how long ago the latest time is. Null: everything. Negative: not known, because the
+   * set's time is so far ahead of the clock here.
+   */
   readonly rpoSeconds: number | null;
   readonly backups: number;
   readonly slices: number;

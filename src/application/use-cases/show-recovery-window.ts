@@ -56,12 +56,21 @@ function windowOf(sources: RecoverySources, now: Date, wanted: Timestamp | 'late
     holes: holes.map((hole) => describeHole(hole, sources)),
     unreadable: sources.unreadable.map(({ storage, key, from, reason }) => ({ storage, key, from, reason })),
     latest,
-    rpoSeconds: latest === null ? null : Math.max(0, Math.floor(now.getTime() / 1000) - latest.t),
+    rpoSeconds: latest === null ? null : secondsSince(latest, now),
     backups: new Set(sources.bases.map(({ backupId }) => backupId)).size,
     slices: sources.slices.length,
     archivedBytes: sources.slices.reduce((total, { size }) => total + size, 0),
     ...(time === undefined || time === null ? {} : { serving: serving(reaches, time) }),
   };
+}
+
+/** Clocks of machines that keep them differ by less. */
+const usualDifference = 60;
+
+/** Negative where the set's time is ahead of the clock here: nobody knows then, and 0 would say that all is well. */
+function secondsSince({ t }: Timestamp, now: Date): number {
+  const seconds = Math.floor(now.getTime() / 1000) - t;
+  return seconds < 0 && seconds >= -usualDifference ? 0 : seconds;
 }
 
 function serving(reaches: Parameters<typeof serveTime>[0], time: Timestamp): ServingReport {

@@ -10,6 +10,7 @@ import { formatTimestamp, type Timestamp } from '../../../src/domain/timestamp.t
 import { lastEntry } from '../../support/archive-oplog.ts';
 import { untilCaughtUp } from '../../support/archive-world.ts';
 import { noLogger } from '../../support/no-logger.ts';
+import { takeClusterTimeAhead } from '../../support/cluster-time.ts';
 import { archivedSettings, archiveToEnd } from '../../support/physical-set.ts';
 
 /** What `--at` and `--before-drop` mean, on real servers: one collection is brought back under another name each time. */
@@ -164,5 +165,35 @@ describe('a change of the feature compatibility version', () => {
     expect((await idsAt(formatTimestamp(after))).slice(-3)).toEqual([200, 201, 202]);
     expect((await restore({ at: formatTimestamp(across) })).status).toMatchObject({ status: 'failed' });
     expect((await restore({ at: formatTimestamp(before) })).status).toMatchObject({ status: 'succeeded' });
+  });
+});
+
+describe('a set whose clocks were put back by hours', () => {
+  test('has entries of one second, which `t:i` tells apart; times in the future of this machine are restored', async () => {
+    const hours = 3;
+    const before = await write(300);
+    await takeClusterTimeAhead(set, hours * 3600);
+    const [first, second] = [await write(301), await write(302)];
+    expect(second).toEqual({ t: first.t, i: first.i + 1 });
+    expect(first.t).toBeGreaterThan(Date.now() / 1000 + (hours - 1) * 3600);
+    await archiveToEnd(client, set);
+    expect((await idsAt(formatTimestamp(before))).at(-1)).toBe(300);
+    expect((await idsAt(formatTimestamp(first))).slice(-2)).toEqual([300, 301]);
+    expect((await idsAt(formatTimestamp(second))).slice(-2)).toEqual([301, 302]);
+    expect((await idsAt(iso(first.t - 1))).at(-1)).toBe(300);
+    // More may come in that second, for hours.
+    expect((await restore({ at: iso(first.t) })).status).toMatchObject({ error: { name: 'TimeNotRestorable' } });
+    const [window] = (await client.recoveryWindow({ deployment: 'orders' })).replicaSets;
+    expect(window?.latest?.t).toBe(first.t);
+    expect(window?.rpoSeconds).toBeLessThan(-(hours - 1) * 3600);
+    await backUp();
+    await takeClusterTimeAhead(set, 2);
+    const third = await write(303);
+    await archiveToEnd(client, set);
+    expect((await idsAt(iso(first.t))).slice(-2)).toEqual([301, 302]);
+    expect((await idsAt(iso(third.t - 1))).at(-1)).toBe(302);
+    expect((await idsAt('latest')).at(-1)).toBe(303);
+    const gaps = (window?.holes ?? []).flatMap((hole) => hole.gaps.map(({ reason }) => reason));
+    expect(new Set(gaps)).toEqual(new Set(['featureCompatibilityVersionChanged']));
   });
 });

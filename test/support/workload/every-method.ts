@@ -39,13 +39,13 @@ export async function createBackupUser(source: ReplicaSetServers): Promise<void>
   process.env[credentialsVariable] = (await createUserWithRole(source.client(), 'backup', backupRole(), 2)).text;
 }
 
-function settingsOf(source: ReplicaSetServers, root: string): Settings {
+export function settingsOf(source: ReplicaSetServers, root: string): Settings {
   const settings = archivedSettings(source, root);
   const orders = { ...settings.deployments['orders'], lock: false, credentials: { env: credentialsVariable } };
   return settingsSchema.parse({ ...settings, deployments: { orders } });
 }
 
-function catalogOf(settings: Settings): RecoverySourcesDeps {
+export function catalogOf(settings: Settings): RecoverySourcesDeps {
   const stores = new Map(
     Object.values(settings.storages).map((storage) => {
       if (storage.type !== 'directory') throw new TypeError(`${storage.name} is no directory`);
@@ -82,7 +82,7 @@ function keepArchiving(client: HoldfastClient): () => Promise<void> {
   };
 }
 
-async function backUp(client: HoldfastClient, method: Method): Promise<Manifest> {
+export async function backUp(client: HoldfastClient, method: Method): Promise<Manifest> {
   const { runId } = await client.startBackup({ deployment: 'orders', method });
   const { status, error } = await client.waitForRun(runId);
   if (status !== 'succeeded') throw new Error(`the ${method} backup: ${error?.message ?? status}`);
@@ -144,7 +144,7 @@ interface Restored {
 }
 
 /** @returns what is different in the restored */
-async function restore(
+export async function restore(
   servers: ExactnessServers,
   { manifest, slices, entry }: ChosenRestore,
   {

@@ -6,6 +6,7 @@ import { artifactKeys } from '../../../src/domain/names.ts';
 import type { OplogGap } from '../../../src/domain/oplog-archive.ts';
 import { entryAt, makeArchivedWorld, opTimeAt, range, replicaSetId } from '../../support/archived-world.ts';
 import { at, rawEntry, ui } from '../../support/oplog-entries.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 let near: MemoryObjectStore;
 let far: MemoryObjectStore;
@@ -175,6 +176,12 @@ describe('the recovery window of a deployment', () => {
       ],
     });
     expect(report.replicaSets[0]?.holes[0]?.reason).toContain('forgotten');
+    const rpoAt = async (seconds: number) => {
+      const clock = new VirtualClock({ start: new Date(seconds * 1000) });
+      return (await showRecoveryWindow({ deployment: 'orders' }, { ...deps(), clock })).replicaSets[0]?.rpoSeconds;
+    };
+    // Clocks that are a little apart, and one that is hours behind: then nobody knows.
+    expect(await Promise.all([101, 99, 40, 39].map(rpoAt))).toEqual([1, 0, 0, -61]);
   });
 
   test('of a set that was made anew is another one', async () => {

@@ -42,6 +42,13 @@ describe('holdfast window', () => {
     expect(await shown({})).toContain('none of the ranges');
   });
 
+  it('says that what would be lost is not known where the clocks disagree', async () => {
+    const replicaSets = makeWindow().replicaSets.map((set) => ({ ...set, rpoSeconds: -7_300 }));
+    const recoveryWindow = () => Promise.resolve({ ...makeWindow(), replicaSets } as RecoveryWindowReport);
+    const { stdout } = await runFake(['window', 'orders'], { client: fakeClient({ recoveryWindow }) });
+    expect(stdout).toMatch(/lost if it broke now +not known: the time of the replica set is 2 h 01 min ahead/);
+  });
+
   it('says that an archive alone restores nothing', async () => {
     const [set] = makeWindow().replicaSets;
     const alone = { ...set, ranges: [], holes: [], latest: null, rpoSeconds: null, backups: 0, slices: 1 };
