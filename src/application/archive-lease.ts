@@ -28,6 +28,7 @@ export interface ArchiveLeaseOptions {
 export class ArchiveLease {
   readonly #options: ArchiveLeaseOptions;
   #held: { readonly lease: Lease; writtenAt: number } | undefined;
+  #isOver = false;
 
   constructor(options: ArchiveLeaseOptions) {
     this.#options = options;
@@ -38,6 +39,14 @@ export class ArchiveLease {
    * @returns the fence. @throws DeploymentBusy (another archiver works), LeaseLost, the storage's errors
    */
   async claim(): Promise<number> {
+    const fence = await this.#claim();
+    if (!this.#isOver) return fence;
+    // Of a turn that gave up while the storage was asked for it: nobody else would give it back.
+    await this.release();
+    throw new HoldfastError('LeaseLost', `Run ${this.#options.run} has given up its turn of the oplog archive.`);
+  }
+
+  async #claim(): Promise<number> {
     const { state, key, run } = this.#options;
     const current = await readLease(state, key);
     if (!this.#held) return this.#take(current);
@@ -47,9 +56,10 @@ export class ArchiveLease {
     return this.#held.lease.fence;
   }
 
-  /** Gives the lease back. Never throws: one that can't be given back expires. */
+  /** Gives the lease back, for good. Never throws: one that can't be given back expires. */
   async release(): Promise<void> {
     const { state, key, run, logger } = this.#options;
+    this.#isOver = true;
     if (!this.#held) return;
     try {
       const current = await readLease(state, key);

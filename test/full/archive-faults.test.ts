@@ -223,14 +223,14 @@ describe('an S3 storage', () => {
       })();
       const ended = { archived: 0, failed: 0 };
       try {
-        for (let round = 0; round < 20; round += 1) {
+        for (let round = 0; round < 30; round += 1) {
           s3.proxy.reset();
-          for (const fault of faults) s3.proxy.order(fault, () => random.below(8) === 0, 2);
+          for (const fault of faults) s3.proxy.order(fault, () => random.below(40) === 0, 2);
           const turns = await Promise.allSettled([0, 1].map(() => world.turn(impatient)));
           for (const one of turns)
             ended[one.status === 'fulfilled' && one.value.status === 'archived' ? 'archived' : 'failed'] += 1;
           // Of who could not give it back.
-          if (round % 4 === 3) await world.state.delete([stateKeys.archiveLease('orders', 'rs0')]);
+          if (round % 2 === 1) await world.state.delete([stateKeys.archiveLease('orders', 'rs0')]);
         }
       } finally {
         writing.abort();
