@@ -117,13 +117,10 @@ const windowSchema = z.strictObject({
         .array(z.strictObject({ storage: z.string(), key: z.string(), from: timestampSchema, reason: z.string() }))
         .meta({ description: 'Slices that can’t be read, as long as no gap was recorded for them.' }),
       latest: timestampSchema.nullable(),
-      rpoSeconds: z
-        .number()
-        .nullable()
-        .meta({
-          description:
-            'What would be lost now. Negative: not known, because the time of the replica set is so far ahead of the clock here.',
-        }),
+      rpoSeconds: z.number().nullable().meta({
+        description:
+          'What would be lost now. Negative: not known, because the time of the replica set is so far ahead of the clock here.',
+      }),
       backups: z.int(),
       slices: z.int(),
       archivedBytes: z.int(),
