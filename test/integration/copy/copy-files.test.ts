@@ -238,22 +238,33 @@ describe('a volume that was made from a snapshot', () => {
     const layout = { directoryPerDb: true, directoryForIndexes: false, links: [] };
     expect(await look('', 'shop/collection-1.wt')).toMatchObject(layout);
     await expect(look('', 'collection-1--77.wt')).rejects.toMatchObject({
-      ...{ name: 'VolumeNotFound', message: /data of another server, without the file collection-1--77\.wt/ },
+      ...{
+        name: 'VolumeNotFound',
+        message: expect.stringMatching(/data of another server, without the file collection-1--77\.wt/) as string,
+      },
     });
   });
 
   it('that has its data elsewhere says where', async () => {
     await mkdir(join(root, 'lost+found'));
     await expect(look('data/db')).rejects.toMatchObject({
-      ...{ name: 'VolumeNotFound', message: /no data directory at data\/db: it lies at \./ },
+      ...{
+        name: 'VolumeNotFound',
+        message: expect.stringMatching(/no data directory at data\/db: it lies at \./) as string,
+      },
     });
     const above = await mkdtemp(join(tmpdir(), 'holdfast-above-'));
     await rename(root, join(above, 'inner'));
     root = join(above, 'inner');
     await expect(look('', undefined, above)).rejects.toMatchObject({
-      ...{ message: expect.stringContaining('it lies at inner') as string, next: /ebs\.dataPath/ },
+      ...{
+        message: expect.stringContaining('it lies at inner') as string,
+        next: expect.stringMatching(/ebs\.dataPath/) as string,
+      },
     });
-    await expect(look('', undefined, join(root, 'lost+found'))).rejects.toMatchObject({ message: /none was found/ });
+    await expect(look('', undefined, join(root, 'lost+found'))).rejects.toMatchObject({
+      message: expect.stringMatching(/none was found/) as string,
+    });
     root = above;
   });
 
@@ -262,7 +273,10 @@ describe('a volume that was made from a snapshot', () => {
     // Of another volume, which a worker has not: the link leads nowhere.
     await symlink('/mnt/other-volume/journal', join(root, 'journal'));
     await expect(look('')).rejects.toMatchObject({
-      ...{ name: 'VolumeLayoutUnsupported', message: /holds journal, a symbolic link/ },
+      ...{
+        name: 'VolumeLayoutUnsupported',
+        message: expect.stringMatching(/holds journal, a symbolic link/) as string,
+      },
     });
   });
 });

@@ -77,14 +77,17 @@ describe('EbsVolumes', () => {
       { Name: 'tag:data', Values: [String.raw`a\*b`] },
     ]);
     await expect(finder.find(given, 'db-1.internal:27017')).rejects.toMatchObject({
-      ...{ name: 'VolumeNotFound', next: /holdfast:member = db-1\.internal:27017/ },
+      ...{ name: 'VolumeNotFound', next: expect.stringMatching(/holdfast:member = db-1\.internal:27017/) as string },
     });
   });
 
   it('does not guess between volumes of several instances', async () => {
     ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1'), volume('vol-2', onInstance('i-2'))] });
     await expect(finder.find(settings({ ebs: { ...ebs, tags: { data: 'x' } } }), member)).rejects.toMatchObject({
-      ...{ name: 'VolumeNotFound', message: /vol-1, vol-2, found by their tags.*i-1, i-2/ },
+      ...{
+        name: 'VolumeNotFound',
+        message: expect.stringMatching(/vol-1, vol-2, found by their tags.*i-1, i-2/) as string,
+      },
     });
   });
 
@@ -108,7 +111,9 @@ describe('EbsVolumes', () => {
     const given = settings({ ebs: { ...ebs, instance: true } });
     expect((await finder.find(given, member))?.reason).toContain('the instance i-1');
     ec2.on(DescribeInstancesCommand).resolves(instances('vpc-2', 'vpc-3'));
-    await expect(finder.find(given, member)).rejects.toMatchObject({ message: /several instances have 10\.0\.0\.3/ });
+    await expect(finder.find(given, member)).rejects.toMatchObject({
+      message: expect.stringMatching(/several instances have 10\.0\.0\.3/) as string,
+    });
   });
 
   it.each([
@@ -122,7 +127,11 @@ describe('EbsVolumes', () => {
   ])('says what to do about %s', async (_, host, Volumes, message) => {
     ec2.on(DescribeVolumesCommand).resolves({ Volumes });
     await expect(finder.find(settings({ ebs: { ...ebs, instance: true } }), host)).rejects.toMatchObject({
-      ...{ name: 'VolumeNotFound', message, next: /volumes/ },
+      ...{
+        name: 'VolumeNotFound',
+        message: expect.stringMatching(message) as string,
+        next: expect.stringMatching(/volumes/) as string,
+      },
     });
   });
 

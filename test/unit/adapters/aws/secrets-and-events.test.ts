@@ -22,13 +22,16 @@ describe('credentials in Secrets Manager', () => {
     secrets.on(GetSecretValueCommand).rejects(Object.assign(new Error('x'), { name: 'AccessDeniedException' }));
     await expect(readSecret(arn)).rejects.toMatchObject({
       name: 'CredentialsUnavailable',
-      message: /orders-AbCdEf.*AccessDenied/,
+      message: expect.stringMatching(/orders-AbCdEf.*AccessDenied/) as string,
     });
   });
 
   it('that are no text, or empty, are refused', async () => {
     secrets.on(GetSecretValueCommand).resolves({ SecretBinary: new Uint8Array(3) });
-    await expect(readSecret(arn)).rejects.toMatchObject({ name: 'CredentialsUnavailable', message: /bytes, not text/ });
+    await expect(readSecret(arn)).rejects.toMatchObject({
+      name: 'CredentialsUnavailable',
+      message: expect.stringMatching(/bytes, not text/) as string,
+    });
     secrets.on(GetSecretValueCommand).resolves({ SecretString: '\n' });
     await expect(resolveCredentials(arn, { readSecret })).rejects.toMatchObject({ name: 'CredentialsUnavailable' });
   });
