@@ -14,7 +14,11 @@ const mountSchema = z.strictObject({
 });
 export type Mount = z.infer<typeof mountSchema>;
 
+/** Whether mongod encrypts its files (`security.enableEncryption` of MongoDB Enterprise and Percona Server). */
+const encrypted = z.literal(true).optional();
+
 const knownPlaceSchema = z.strictObject({
+  encrypted,
   dbPath: z.string(),
   /** What it lies on: the entry with the longest mount point that leads to it. */
   mount: mountSchema,
@@ -22,7 +26,7 @@ const knownPlaceSchema = z.strictObject({
   below: z.array(mountSchema),
 });
 
-export const dataPlaceSchema = z.union([knownPlaceSchema, z.strictObject({ unknown: z.string() })]);
+export const dataPlaceSchema = z.union([knownPlaceSchema, z.strictObject({ encrypted, unknown: z.string() })]);
 export type DataPlace = z.infer<typeof dataPlaceSchema>;
 export type KnownPlace = z.infer<typeof knownPlaceSchema>;
 
@@ -32,6 +36,7 @@ const answersSchema = z.object({
   }),
   options: z.object({
     parsed: z.object({
+      security: z.object({ enableEncryption: z.unknown() }).partial().optional(),
       storage: z
         .object({
           dbPath: z.string(),
@@ -60,6 +65,12 @@ const idleFolders: readonly string[] = ['diagnostic.data', '_tmp', 'rollback', '
  * @param options of `getCmdLineOpts`; null likewise
  */
 export function readDataPlace(hostInfo: unknown, options: unknown): DataPlace {
+  const place = findPlace(hostInfo, options);
+  const { data } = answersSchema.shape.options.safeParse(options);
+  return data?.parsed.security?.enableEncryption === true ? { ...place, encrypted: true } : place;
+}
+
+function findPlace(hostInfo: unknown, options: unknown): DataPlace {
   if (hostInfo === null || options === null)
     return { unknown: 'the server does not answer hostInfo and getCmdLineOpts, which are privileges on the cluster' };
   const answers = answersSchema.safeParse({ hostInfo, options });

@@ -89,10 +89,16 @@ function whyApart(dbPath: string, below: readonly Mount[]): string | undefined {
  * worker can mount it where none can. A kept snapshot of such a volume is as good as any, once somebody mounts it; one that
  * is not of all that the data lies on is none.
  * @param place undefined where the server was not asked: of what is no EBS volume
- * @throws VolumeLayoutUnsupported where a snapshot of these volumes would not be all of the data
+ * @throws VolumeLayoutUnsupported where a snapshot of these volumes would not be all of the data, or of no use without a key
  */
 export function withLayout(volume: PlannedVolume, place: DataPlace | undefined, member: string): PlannedVolume {
   if (volume.type !== 'ebs' || place === undefined) return volume;
+  if (place.encrypted === true)
+    throw new HoldfastError(
+      'VolumeLayoutUnsupported',
+      `The mongod ${member} encrypts its files (security.enableEncryption): no backup holds the key.`,
+      { next: 'Ask for the method logical, or encrypt the volume by KMS instead.' },
+    );
   const { devices = [], others = [] } = volume.attached ?? {};
   const notKnown = (why: string) =>
     volume.unmountable === undefined

@@ -6,6 +6,7 @@ import {
   type ListTasksCommandInput,
   RunTaskCommand,
   type RunTaskCommandInput,
+  type RunTaskCommandOutput,
   StopTaskCommand,
   type Task,
   type TaskManagedEBSVolumeConfiguration,
@@ -15,6 +16,7 @@ import type { Clock } from '../../application/ports/clock.ts';
 import type { WorkerLaunch, WorkerLauncher, WorkerVolume } from '../../application/ports/worker-launcher.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { stateKeys, workerContainer, workerVolume } from '../../domain/names.ts';
+import { isQuotaTrouble } from '../../domain/stopped-worker.ts';
 
 export interface EcsWorkerLauncherOptions {
   readonly client: ECSClient;
@@ -53,8 +55,18 @@ export class EcsWorkerLauncher implements WorkerLauncher {
 
   /** @throws WorkerFailed when Fargate has no room for it now (retryable), InvalidConfig when no worker has that mongod */
   async launch(task: WorkerLaunch): Promise<void> {
+    const { failures = [] } = await this.#runTask(task).catch((error: unknown) => {
+      const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      throw isQuotaTrouble(words) ? noTask(words, error) : error;
+    });
+    const [failure] = failures;
+    if (failure === undefined) return;
+    throw noTask(`${failure.reason ?? 'no reason given'} ${failure.detail ?? ''}`.trim());
+  }
+
+  async #runTask(task: WorkerLaunch): Promise<RunTaskCommandOutput> {
     const { client, cluster, subnets, securityGroups } = this.#options;
-    const { failures = [] } = await client.send(
+    return client.send(
       new RunTaskCommand({
         cluster,
         ...this.#definitionFor(task.volume),
@@ -77,12 +89,6 @@ export class EcsWorkerLauncher implements WorkerLauncher {
           ],
         },
       }),
-    );
-    const [failure] = failures;
-    if (failure === undefined) return;
-    throw new HoldfastError(
-      'WorkerFailed',
-      `ECS started no task: ${failure.reason ?? 'no reason given'} ${failure.detail ?? ''}`.trim(),
     );
   }
 
@@ -151,6 +157,16 @@ export class EcsWorkerLauncher implements WorkerLauncher {
     }
     return tasks;
   }
+}
+
+/** A quota of tasks or vCPUs is free again when others have ended: that is tried again like any lack of room. */
+function noTask(words: string, cause?: unknown): HoldfastError {
+  const next = isQuotaTrouble(words)
+    ? {
+        next: 'Let fewer runs go on at once, or ask for more Fargate On-Demand vCPUs (Service Quotas), then start again.',
+      }
+    : {};
+  return new HoldfastError('WorkerFailed', `ECS started no task: ${words}`, { ...next, cause });
 }
 
 /** What a gp3 has anyway, 3,000 IOPS and 125 MiB/s, is more than a task of two vCPUs moves. */

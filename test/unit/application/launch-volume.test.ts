@@ -63,6 +63,9 @@ describe('a worker that stopped without an answer', () => {
   test.each([
     ['ECS timed out while configuring the EBS volume attachment to your Task.', 'VolumeLayoutUnsupported', false],
     ['Failed to create volume: KMS key is disabled', 'VolumeKeyUnavailable', false],
+    ['VolumeLimitExceeded: You have exceeded your maximum gp3 storage limit of 50 TiB', 'QuotaReached', false],
+    ['RequestLimitExceeded: Request limit exceeded.', 'WorkerLost', true],
+    ['You have reached the maximum IOPS limit of this Region', 'QuotaReached', false],
     ['(IdempotentParameterMismatch) The volume vol-1 is already deleted', 'VolumeKeyUnavailable', false],
     ['OutOfMemoryError: Container killed due to memory usage', 'WorkerLost', true],
   ])('%s: %s', (reason, name, retryable) => {

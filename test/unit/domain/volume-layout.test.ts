@@ -154,6 +154,22 @@ describe('what the place leaves of the methods', () => {
     expect(reason).toMatch(why);
   });
 
+  test('files that mongod encrypts are of no use without its key, wherever they lie', () => {
+    const parsed = { storage: { dbPath: '/data/db' }, security: { enableEncryption: true } };
+    for (const hostInfo of [null, { extra: { mountInfo: [mounted('/data', '/dev/nvme1n1')] } }]) {
+      const place = readDataPlace(hostInfo, { parsed });
+      expect(place).toMatchObject({ encrypted: true });
+      expect(() => withLayout(volume, place, 'h:1')).toThrow(
+        expect.objectContaining({
+          name: 'VolumeLayoutUnsupported',
+          next: expect.stringContaining('logical') as string,
+        }),
+      );
+    }
+    const plain = { parsed: { ...parsed, security: { enableEncryption: false } } };
+    expect(readDataPlace(null, plain)).not.toHaveProperty('encrypted');
+  });
+
   test('leaves alone what is no EBS volume, and what EC2 shows that no worker can mount', () => {
     const directory: PlannedVolume = { ...volume, type: 'directory' };
     expect(withLayout(directory, placeOf([mounted('/data', '/dev/md0')]), 'h:1')).toBe(directory);
