@@ -8,15 +8,18 @@ import { grantedKeys } from '../src/domain/volume-keys.ts';
 import { StageApi } from './api/stage-api.ts';
 import { bundleFunctions } from './functions/bundle-functions.ts';
 import { grantFunctions, grantWorker } from './functions/function-permissions.ts';
+import type { PrivateNetwork } from './functions/app-function.ts';
 import type { GrantsProps } from './functions/grants-props.ts';
-import { StageFunctions } from './functions/stage-functions.ts';
+import { StageFunctions, type StageVariables } from './functions/stage-functions.ts';
 import { importNetwork, PrivateEndpoints } from './network/private-network.ts';
 import { OutcomeTopic } from './notifications/outcome-topic.ts';
+import { lockedDeployments } from './permissions/lock-permissions.ts';
 import { StagePermissions } from './permissions/stage-permissions.ts';
 import { publishConfig } from './publish-config.ts';
 import { letLogsUse, makeStageKey } from './stage-key.ts';
 import { BackupSchedules } from './starting/backup-schedules.ts';
 import { Housekeeping } from './starting/housekeeping.ts';
+import { LockWatchdog } from './starting/lock-watchdog.ts';
 import { OplogArchives } from './starting/oplog-archives.ts';
 import { SweepMetrics } from './starting/sweep-metrics.ts';
 import { StageStorage } from './storage/stage-storage.ts';
@@ -57,7 +60,8 @@ export class HoldfastStage extends Construct {
     const { stage } = settings;
     const key = this.#keyFor(stage, encryptionKey);
     const network = importNetwork(this, networkOf(settings));
-    if (settings.network?.createEndpoints === true) new PrivateEndpoints(this, 'Endpoints', network);
+    const locks = lockedDeployments(settings).length > 0;
+    if (settings.network?.createEndpoints === true) new PrivateEndpoints(this, 'Endpoints', { ...network, locks });
     this.storage = new StageStorage(this, 'Storage', { settings, key });
     const { stateBucket, artifacts, madeBuckets } = this.storage;
     const built = join(cdk.Stage.of(this)?.outdir ?? 'cdk.out', 'built');
@@ -68,35 +72,27 @@ export class HoldfastStage extends Construct {
       ...{ stage, key, network, imageFolder, mongodbVersions, environment },
       volumeKeys: grantedKeys(settings),
     });
+    const watchdog = locks ? new LockWatchdog(this, 'LockWatchdog', { stage }) : undefined;
     const config = publishConfig(this, settings, built);
     const arns = machineArns(cdk.Stack.of(this), stage);
-    const { cluster, taskDefinition, volumeWorkers } = this.worker;
     this.functions = new StageFunctions(this, 'Functions', {
       ...{ stage, key, network },
       privateStorages: artifacts.some(({ bucketArn }) => bucketArn === undefined),
       code: bundleFunctions(join(built, 'functions')),
-      variables: {
-        ...environment,
-        CONFIG_URI: config.uri,
-        STORAGE_BUCKETS: madeBuckets,
-        STATE_MACHINE_ARNS: arns.machines.join(','),
-        BACKUP_MACHINE_ARN: arns.machineArns.backup,
-        RESTORE_MACHINE_ARN: arns.machineArns.restore,
-        STAGE: stage,
-        VPC_ID: network.vpc.vpcId,
-        VOLUME_TASK_DEFINITIONS: volumeWorkers?.definitionList ?? '',
-        INFRASTRUCTURE_ROLE_ARN: volumeWorkers?.infrastructureRole.roleArn ?? '',
-        CLUSTER_ARN: cluster.clusterArn,
-        TASK_DEFINITION_ARN: taskDefinition.taskDefinitionArn,
-        SUBNET_IDS: network.subnets.map(({ subnetId }) => subnetId).join(','),
-        SECURITY_GROUP_IDS: network.securityGroups.map(({ securityGroupId }) => securityGroupId).join(','),
-      },
+      variables: functionVariables({
+        ...{ stage, network, config, arns, madeBuckets, watchdog, worker: this.worker },
+        state: environment,
+      }),
     });
     const permissions = new StagePermissions({ settings, key, stateBucket, artifacts });
-    this.#grant({ stage, settings, permissions, worker: this.worker, configObjectArn: config.objectArn, ...arns });
+    this.#grant({
+      ...{ stage, settings, permissions, watchdog, worker: this.worker },
+      ...{ configObjectArn: config.objectArn, ...arns },
+    });
     this.workflows = new StageWorkflows(this, 'Workflows', { stage, key, functionArns: this.functions.arns });
     const { topic } = new OutcomeTopic(this, 'Notifications', { key });
     this.#addStarters(settings, key, topic);
+    watchdog?.watch(this.functions.all.EnsureUnlocked.function, topic);
     this.api = new StageApi(this, 'Api', { stage, key, functions: this.functions.byOperation });
     new cdk.CfnOutput(this, 'ApiUrl', { value: this.api.api.apiEndpoint });
   }
@@ -134,6 +130,56 @@ export class HoldfastStage extends Construct {
       pruneArchives: PruneArchives.function,
     });
   }
+}
+
+interface VariablesProps {
+  readonly stage: string;
+  readonly state: { readonly STATE_BUCKET: string };
+  readonly network: PrivateNetwork;
+  readonly config: { readonly uri: string };
+  readonly arns: ReturnType<typeof machineArns>;
+  readonly madeBuckets: string;
+  readonly watchdog: LockWatchdog | undefined;
+  readonly worker: WorkerTasks;
+}
+
+/** What functions are told of the stage; each takes what its schema names. */
+function functionVariables({
+  stage,
+  state,
+  network,
+  config,
+  arns,
+  madeBuckets,
+  watchdog,
+  worker,
+}: VariablesProps): StageVariables {
+  const { cluster, taskDefinition, volumeWorkers } = worker;
+  return {
+    ...state,
+    ...lockVariables(watchdog),
+    CONFIG_URI: config.uri,
+    STORAGE_BUCKETS: madeBuckets,
+    STATE_MACHINE_ARNS: arns.machines.join(','),
+    BACKUP_MACHINE_ARN: arns.machineArns.backup,
+    RESTORE_MACHINE_ARN: arns.machineArns.restore,
+    STAGE: stage,
+    VPC_ID: network.vpc.vpcId,
+    VOLUME_TASK_DEFINITIONS: volumeWorkers?.definitionList ?? '',
+    INFRASTRUCTURE_ROLE_ARN: volumeWorkers?.infrastructureRole.roleArn ?? '',
+    CLUSTER_ARN: cluster.clusterArn,
+    TASK_DEFINITION_ARN: taskDefinition.taskDefinitionArn,
+    SUBNET_IDS: network.subnets.map(({ subnetId }) => subnetId).join(','),
+    SECURITY_GROUP_IDS: network.securityGroups.map(({ securityGroupId }) => securityGroupId).join(','),
+  };
+}
+
+function lockVariables(watchdog: LockWatchdog | undefined) {
+  return {
+    LOCK_SCHEDULE_GROUP: watchdog?.group ?? '',
+    LOCK_SCHEDULE_ROLE_ARN: watchdog?.role.roleArn ?? '',
+    ENSURE_UNLOCKED_ARN: watchdog?.targetArn ?? '',
+  };
 }
 
 /** The versions of mongod that deployments name, each once. */

@@ -7,6 +7,7 @@ import { completeBackup, completeBackupInput } from '../src/application/use-case
 import { completeRestore, completeRestoreInput } from '../src/application/use-cases/complete-restore.ts';
 import { deleteSnapshot, deleteSnapshotInput } from '../src/application/use-cases/delete-snapshot.ts';
 import { archiveOplog, archiveOplogInput } from '../src/application/use-cases/archive-oplog.ts';
+import { ensureUnlocked, ensureUnlockedInput } from '../src/application/use-cases/ensure-unlocked.ts';
 import { findReplicaSets, findReplicaSetsInput } from '../src/application/use-cases/find-replica-sets.ts';
 import { inspectDeployment, inspectDeploymentInput } from '../src/application/use-cases/inspect-deployment.ts';
 import { launchWorker, launchWorkerInput } from '../src/application/use-cases/launch-worker.ts';
@@ -33,6 +34,7 @@ export function bindFunctions(deps: LocalDeps): Readonly<Record<FunctionName, Bo
     AcquireLease: bind(acquireLease, acquireLeaseInput)(deps),
     LaunchWorker: bind(launchWorker, launchWorkerInput)(deps),
     SnapshotMember: bind(snapshotMember, snapshotMemberInput)(deps),
+    EnsureUnlocked: bind(ensureUnlocked, ensureUnlockedInput)(deps),
     AwaitSnapshot: bind(awaitSnapshot, awaitSnapshotInput)(deps),
     DeleteSnapshot: bind(deleteSnapshot, deleteSnapshotInput)(deps),
     CaptureOplog: bind(captureOplog, captureOplogInput)(deps),

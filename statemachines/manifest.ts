@@ -88,6 +88,10 @@ export const functions = {
       'StorageUnavailable',
     ],
   },
+  EnsureUnlocked: {
+    does: 'gives back the lock that a snapshot has left on its member',
+    errors: ['SourceUnreachable', 'AuthenticationFailed', 'CredentialsUnavailable', 'StorageUnavailable'],
+  },
   AwaitSnapshot: {
     does: 'looks whether a snapshot is whole',
     errors: ['SnapshotFailed', 'VolumeKeyUnavailable', 'PermissionDenied', 'StorageUnavailable'],
@@ -210,6 +214,7 @@ export const stateMachines = {
       'InspectDeployment',
       'PlanBackup',
       'SnapshotMember',
+      'EnsureUnlocked',
       'AwaitSnapshot',
       'DeleteSnapshot',
       'CaptureOplog',

@@ -45,3 +45,10 @@ export const workerVariables = {
   SUBNET_IDS: list,
   SECURITY_GROUP_IDS: list,
 };
+
+/** Functions that lock members: who watches them. Empty where no deployment has `lock: true`: then nobody does, and nothing is locked. */
+export const lockVariables = {
+  LOCK_SCHEDULE_GROUP: z.string(),
+  LOCK_SCHEDULE_ROLE_ARN: z.union([arn, z.literal('')]),
+  ENSURE_UNLOCKED_ARN: z.union([arn, z.literal('')]),
+};

@@ -1,4 +1,4 @@
 import * as z from 'zod';
-import { finderVariables, stateVariables } from '../_shared/environment.ts';
+import { finderVariables, lockVariables, stateVariables } from '../_shared/environment.ts';
 
-export const environment = z.object({ ...stateVariables, ...finderVariables });
+export const environment = z.object({ ...stateVariables, ...finderVariables, ...lockVariables });

@@ -42,7 +42,13 @@ export const stepFunctions = {
   SnapshotMember: {
     folder: 'snapshot-member',
     description: 'Takes the snapshot of a member, between two optimes',
-    ...{ timeoutSeconds: 280, memory: 1024, database: true },
+    // It must not be ended while a member is locked: see lockBegunWithin in src/domain/member-lock.ts.
+    ...{ timeoutSeconds: 600, memory: 1024, database: true },
+  },
+  EnsureUnlocked: {
+    folder: 'ensure-unlocked',
+    description: 'Gives back the lock that a snapshot has left on a member, also as its watchdog',
+    ...{ timeoutSeconds: 400, memory: 512, database: true },
   },
   AwaitSnapshot: {
     folder: 'await-snapshot',

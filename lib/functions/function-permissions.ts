@@ -3,6 +3,7 @@ import { temporary } from '../../src/domain/names.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
 import { archiveGrants } from './archive-permissions.ts';
+import { grantLock, grantUnlock } from '../permissions/lock-permissions.ts';
 import {
   grantAttachVolumes,
   grantPlanVolumes,
@@ -38,7 +39,7 @@ type Grants = Readonly<Record<AnyFunctionName, (role: iam.Role) => void>>;
 /** The functions that begin a run or read the database. */
 function databaseGrants(
   props: GrantsProps,
-): Pick<Grants, 'InspectDeployment' | 'SnapshotMember' | 'CaptureOplog' | 'PlanRestore'> {
+): Pick<Grants, 'InspectDeployment' | 'SnapshotMember' | 'EnsureUnlocked' | 'CaptureOplog' | 'PlanRestore'> {
   const { permissions } = props;
   return {
     InspectDeployment: (role) => {
@@ -55,6 +56,12 @@ function databaseGrants(
       permissions.readDatabaseUsers(role, 'credentials');
       permissions.readArtifacts(role);
       permissions.writeArtifacts(role, '*/oplog/*');
+      grantLock(role, props);
+    },
+    EnsureUnlocked: (role) => {
+      useState(role, permissions);
+      grantUnlock(role, props);
+      if (props.watchdog !== undefined) grantPublish(role, props, 'Publishes that a forgotten lock was given back');
     },
     CaptureOplog: (role) => {
       useState(role, permissions, 'leases');
@@ -204,8 +211,10 @@ function lookAtRuns(role: iam.Role, { executions }: GrantsProps): void {
   });
 }
 
-/** What is left of a run: its workers, its objects, its volumes, the mark on its target. */
-function cleanUp(role: iam.Role, { permissions, worker, stage }: GrantsProps): void {
+/** What is left of a run: its locks, its workers, its objects, its volumes, the mark on its target. */
+function cleanUp(role: iam.Role, props: GrantsProps): void {
+  const { permissions, worker, stage } = props;
+  grantUnlock(role, props);
   grantDeleteSnapshots(role, stage);
   grantStopWorkers(role, worker);
   permissions.readArtifacts(role);

@@ -4,6 +4,7 @@ import type { Settings } from '../../src/domain/settings.ts';
 import { eventSource } from '../../src/domain/events.ts';
 import { grant } from '../grant.ts';
 import type { StagePermissions } from '../permissions/stage-permissions.ts';
+import type { LockWatchdog } from '../starting/lock-watchdog.ts';
 import type { WorkerTasks } from '../worker/worker-tasks.ts';
 
 /** What the grants of functions are made of. */
@@ -11,6 +12,8 @@ export interface GrantsProps {
   readonly stage: string;
   readonly settings: Settings;
   readonly permissions: StagePermissions;
+  /** Where a deployment has `lock: true`. */
+  readonly watchdog: LockWatchdog | undefined;
   readonly worker: WorkerTasks;
   /** The published config, as an object of S3. */
   readonly configObjectArn: string;
@@ -26,11 +29,15 @@ export function grantReadConfig(role: iam.Role, { configObjectArn }: Pick<Grants
   grant(role, { actions: ['s3:GetObject'], resources: [configObjectArn], purpose });
 }
 
-export function grantPublish(role: iam.Role, { eventBusArn }: Pick<GrantsProps, 'eventBusArn'>): void {
+export function grantPublish(
+  role: iam.Role,
+  { eventBusArn }: Pick<GrantsProps, 'eventBusArn'>,
+  purpose = 'Publishes how a run ended',
+): void {
   grant(role, {
     actions: ['events:PutEvents'],
     resources: [eventBusArn],
     conditions: { StringEquals: { 'events:source': eventSource } },
-    purpose: 'Publishes how a run ended',
+    purpose,
   });
 }

@@ -11,6 +11,7 @@ import { environment as completeBackup } from '../../lambdas/complete-backup/env
 import { environment as completeRestore } from '../../lambdas/complete-restore/env.ts';
 import { environment as deleteSnapshot } from '../../lambdas/delete-snapshot/env.ts';
 import { environment as archiveOplog } from '../../lambdas/archive-oplog/env.ts';
+import { environment as ensureUnlocked } from '../../lambdas/ensure-unlocked/env.ts';
 import { environment as findReplicaSets } from '../../lambdas/find-replica-sets/env.ts';
 import { environment as inspectDeployment } from '../../lambdas/inspect-deployment/env.ts';
 import { environment as launchWorker } from '../../lambdas/launch-worker/env.ts';
@@ -44,6 +45,7 @@ const schemas = {
   AcquireLease: acquireLease,
   LaunchWorker: launchWorker,
   SnapshotMember: snapshotMember,
+  EnsureUnlocked: ensureUnlocked,
   AwaitSnapshot: awaitSnapshot,
   DeleteSnapshot: deleteSnapshot,
   CaptureOplog: captureOplog,

@@ -1,7 +1,7 @@
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
 import type { NetworkSettings } from '../../src/domain/settings.ts';
-import type { endpointServices } from '../../src/domain/stage-sizes.ts';
+import type { endpointServices, lockEndpointServices } from '../../src/domain/stage-sizes.ts';
 import type { PrivateNetwork } from '../functions/app-function.ts';
 
 /** AWS services that functions and workers in the VPC call; S3 comes by a gateway, which costs nothing. */
@@ -15,6 +15,11 @@ const services = {
   'ecr.api': ec2.InterfaceVpcEndpointAwsService.ECR,
   'ecr.dkr': ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
 } as const satisfies Record<(typeof endpointServices)[number], ec2.InterfaceVpcEndpointAwsService>;
+
+/** And where members are locked. */
+const lockServices = {
+  scheduler: new ec2.InterfaceVpcEndpointAwsService('scheduler'),
+} as const satisfies Record<(typeof lockEndpointServices)[number], ec2.InterfaceVpcEndpointAwsService>;
 
 /** The VPC that MongoDB is in, as the config describes it: nothing is looked up, nothing in it is changed but for endpoints on request. */
 export function importNetwork(scope: Construct, settings: NetworkSettings): PrivateNetwork {
@@ -36,14 +41,18 @@ export function importNetwork(scope: Construct, settings: NetworkSettings): Priv
 
 /** Endpoints for a VPC without NAT; docs/operator-guide/network.md has who needs which, and what they cost. */
 export class PrivateEndpoints extends Construct {
-  constructor(scope: Construct, id: string, { vpc, subnets, securityGroups }: PrivateNetwork) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { vpc, subnets, securityGroups, locks }: PrivateNetwork & { readonly locks: boolean },
+  ) {
     super(scope, id);
     new ec2.GatewayVpcEndpoint(this, 'S3', {
       vpc,
       service: ec2.GatewayVpcEndpointAwsService.S3,
       subnets: [{ subnets: [...subnets] }],
     });
-    for (const [name, service] of Object.entries(services)) {
+    for (const [name, service] of Object.entries({ ...services, ...(locks && lockServices) })) {
       new ec2.InterfaceVpcEndpoint(this, name, {
         vpc,
         service,

@@ -2,13 +2,13 @@ import type * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import { artifactKeys } from '../../src/domain/names.ts';
-import type { Settings } from '../../src/domain/settings.ts';
+import type { DeploymentSettings, Settings } from '../../src/domain/settings.ts';
 import { grant, type Permission } from '../grant.ts';
 import { secretArn } from '../secret-arn.ts';
 import type { ArtifactStorage } from '../storage/stage-storage.ts';
 
 /** Folders of the state bucket (src/domain/names.ts). */
-export type StateFolder = 'runs' | 'leases' | 'requests' | 'archives' | 'holds';
+export type StateFolder = 'runs' | 'leases' | 'requests' | 'archives' | 'holds' | 'locks';
 
 export interface StagePermissionsProps {
   readonly settings: Settings;
@@ -70,6 +70,26 @@ export class StagePermissions {
       resources,
       purpose: 'Deletes the checkpoints of a dump that is over',
       because: anyRun,
+    });
+  }
+
+  /** What is written down of locks on members: before one is taken, until it is given back. */
+  keepLocks(role: iam.Role): void {
+    grant(role, {
+      actions: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+      resources: this.#state(['locks']),
+      purpose: 'Writes down which member is locked, and that it is no more',
+      because: 'Every member has a record of its own.',
+    });
+  }
+
+  /** Finds what is written down of locks, and strikes out what was given back. */
+  clearLocks(role: iam.Role): void {
+    grant(role, {
+      actions: ['s3:GetObject', 's3:DeleteObject'],
+      resources: this.#state(['locks']),
+      purpose: 'Finds locks that were left on members, and strikes out those that were given back',
+      because: 'Every member has a record of its own.',
     });
   }
 
@@ -184,9 +204,12 @@ export class StagePermissions {
     });
   }
 
-  /** The users of the database: those that back up, or those of restores. */
-  readDatabaseUsers(role: iam.Role, which: 'credentials' | 'restoreCredentials'): void {
-    const deployments = Object.values(this.#props.settings.deployments);
+  /** The users of the database: those that back up, or those of restores; of all deployments where none are named. */
+  readDatabaseUsers(
+    role: iam.Role,
+    which: 'credentials' | 'restoreCredentials',
+    deployments: readonly DeploymentSettings[] = Object.values(this.#props.settings.deployments),
+  ): void {
     this.#readSecrets(role, {
       arns: deployments.flatMap(
         (deployment) => secretArn(`deployments.${deployment.name}.${which}`, deployment[which]) ?? [],

@@ -1,6 +1,7 @@
 import { allFunctions } from '../../lib/functions/function-list.ts';
 import { prices, pricesDate, pricesRegion } from '../../src/domain/prices.ts';
 import { grantsOfStage } from './grants-of-stage.ts';
+import { lockEndpointServices } from '../../src/domain/stage-sizes.ts';
 import { openStage, resourcesOfType, shown, type SynthesisedStage } from './synthesised-stage.ts';
 import { impliedActions } from './uncalled-grants.ts';
 
@@ -14,6 +15,7 @@ const services: Readonly<Record<string, string>> = {
   ecs: 'ECS',
   ec2: 'EC2',
   events: 'EventBridge',
+  scheduler: 'EventBridge Scheduler',
 };
 
 /** Endpoints that Fargate itself needs to start a worker and to keep its log. */
@@ -22,6 +24,8 @@ const neededByFargate: Readonly<Record<string, string>> = {
   'ecr.dkr': 'Fargate, for the worker’s image (its layers come from S3)',
   logs: 'Fargate, for the worker’s log',
 };
+
+const lockServices: ReadonlySet<string> = new Set(lockEndpointServices);
 
 interface Caller {
   readonly name: string;
@@ -107,7 +111,8 @@ function endpointsOf(stage: SynthesisedStage, callers: readonly Caller[]) {
   const endpoints = resourcesOfType(stage, 'AWS::EC2::VPCEndpoint').map(([, { Properties }]) => {
     const name = shown(stage, Properties['ServiceName']).replace(/^com\.amazonaws\.<region>\./, '');
     const callersOfIt = inside.filter(({ calls }) => calls.has(name)).map((caller) => `\`${caller.name}\``);
-    const users = callersOfIt.length > 0 ? callersOfIt.join(', ') : neededByFargate[name];
+    const only = lockServices.has(name) ? ', where a deployment has `lock: true`' : '';
+    const users = callersOfIt.length > 0 ? `${callersOfIt.join(', ')}${only}` : neededByFargate[name];
     if (users === undefined) throw new Error(`the endpoint ${name} is needed by nobody in the VPC`);
     return { name, gateway: Properties['VpcEndpointType'] === 'Gateway', users };
   });

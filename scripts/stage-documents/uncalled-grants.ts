@@ -98,6 +98,16 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     reason: 'Only for an object that was begun in parts and could not be finished',
   },
   {
+    roles: ['snapshot-member'],
+    actions: ['scheduler:CreateSchedule', 'scheduler:DeleteSchedule', 'iam:PassRole', 's3:DeleteObject'],
+    reason: 'Only for deployments with `lock: true`',
+  },
+  {
+    roles: ['ensure-unlocked'],
+    actions: ['secretsmanager:GetSecretValue', 's3:DeleteObject', 's3:PutObject', 'events:PutEvents'],
+    reason: 'Only for a lock that a function has left',
+  },
+  {
     roles: ['delete-snapshot'],
     actions: ['s3:GetObject', 's3:PutObject'],
     reason: 'Only to keep an error of the function in the run’s folder',

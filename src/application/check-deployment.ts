@@ -7,7 +7,7 @@ import { chooseMethod, type MethodChoice, type MethodWishes } from '../domain/me
 import { backupRole, roleCommands, suggestedUsers } from '../domain/privileges.ts';
 import type { DeploymentSettings } from '../domain/settings.ts';
 import type { Topology } from '../domain/topology.ts';
-import type { OpenMember } from './member-locks.ts';
+import type { OpenMember } from './release-locks.ts';
 import { requireOwnVolume } from './own-volume.ts';
 import { lookAtParts, noVolumes, type PartOutlook, planPart, volumeVerdict } from './plan-parts.ts';
 import type { DeploymentInspector } from './ports/deployment-inspector.ts';

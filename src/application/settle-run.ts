@@ -19,7 +19,7 @@ import { lockBackup, manifestObjects, requireStored } from './stored-objects.ts'
 export interface SettleDeps extends StepDeps {
   readonly volumes: Pick<VolumeSnapshots, 'delete' | 'list' | 'discard'>;
   /** Gives back every lock that the run has left on a member. @throws SourceUnreachable */
-  readonly unlockMembers: (runId: string) => Promise<void>;
+  readonly unlockMembers: (runId: string) => Promise<unknown>;
   readonly openStorage: OpenStorage;
   readonly unmarkTarget: UnmarkTarget;
   /** Left out where restores make no volumes. */

@@ -2,14 +2,13 @@ import { MongoDeploymentInspector } from '../adapters/mongodb/inspect-deployment
 import type { ArchiveOplogDeps } from '../application/archive-turn.ts';
 import type { StepDeps } from '../application/bind.ts';
 import type { DeploymentInspector } from '../application/ports/deployment-inspector.ts';
-import type { LockWatchdog } from '../application/ports/lock-watchdog.ts';
-import type { OpenMember } from '../application/member-locks.ts';
-import { HoldfastError } from '../domain/errors.ts';
+import { ensureUnlocked, type LockDeps } from '../application/release-locks.ts';
 import type { OpenTarget, UnmarkTarget } from '../application/restore-target.ts';
+import type { SettleDeps } from '../application/settle-run.ts';
 import type { OpenStorage } from '../application/run-folder.ts';
 import type { CaptureOplogDeps } from '../application/use-cases/capture-oplog.ts';
 import { openSecrets } from './aws-storages.ts';
-import { composeLauncher, composeNoSource, composeStep, composeStorages } from './compose-aws.ts';
+import { composeLauncher, composeStep, composeStorages } from './compose-aws.ts';
 import { composeSnapshots } from './compose-aws-snapshots.ts';
 import { composeRestoreVolumes } from './compose-aws-volumes.ts';
 import { makeCapturePart } from './capture-part.ts';
@@ -29,14 +28,14 @@ export function composeCapture(
 }
 
 /** Connects to members with the backup user, for what is asked of them outside of a dump. */
-export function composeMembers(): { readonly openMember: OpenMember; readonly watchdog: LockWatchdog } {
-  return {
-    openMember: makeOpenMember({ readSecret: openSecrets() }),
-    // Nothing is locked where nobody could give the lock back.
-    watchdog: {
-      arm: () => Promise.reject(new HoldfastError('LockRefused', 'This release locks no member on AWS.')),
-    },
-  };
+export function composeMembers(): Pick<LockDeps, 'openMember' | 'lockersOutlive'> {
+  return { openMember: makeOpenMember({ readSecret: openSecrets() }), lockersOutlive: true };
+}
+
+/** For functions that give back what runs have left locked. */
+function composeUnlocking(step: StepDeps): Pick<SettleDeps, 'unlockMembers'> {
+  const deps = { ...step, ...composeMembers() };
+  return { unlockMembers: (runId) => ensureUnlocked(runId, deps) };
 }
 
 export function composeArchivedMembers(): Pick<ArchiveOplogDeps, 'withMember'> {
@@ -48,18 +47,19 @@ export function composeTarget(): { readonly openTarget: OpenTarget; readonly unm
   return { openTarget, unmarkTarget: makeUnmarkTarget(openTarget) };
 }
 
-/** For a function that settles runs of both kinds: it stops workers, deletes objects and volumes, and takes marks off targets. */
+/** For a function that settles runs of both kinds: it stops workers, unlocks members, deletes objects and volumes, and takes marks off targets. */
 export function composeSettling(
   env: Parameters<typeof composeStep>[0] &
     Parameters<typeof composeLauncher>[0] &
     Parameters<typeof composeRestoreVolumes>[0],
 ) {
+  const step = composeStep(env);
   return {
-    ...composeStep(env),
+    ...step,
     ...composeLauncher(env),
     ...composeStorages(),
     ...composeTarget(),
-    ...composeNoSource(),
+    ...composeUnlocking(step),
     ...composeSnapshots(env),
     ...composeRestoreVolumes(env),
   };

@@ -154,7 +154,7 @@ export function composeNoTarget(): { readonly unmarkTarget: UnmarkTarget } {
 }
 
 /** For a function that has no way to a member: whoever locks one is another, and gives it back itself. */
-export function composeNoSource(): { readonly unlockMembers: (runId: string) => Promise<void> } {
+export function composeNoSource(): { readonly unlockMembers: (runId: string) => Promise<unknown> } {
   return { unlockMembers: () => Promise.resolve() };
 }
 

@@ -9,7 +9,7 @@ import type { ObjectStore } from '../application/ports/object-store.ts';
 import type { LockWatchdog } from '../application/ports/lock-watchdog.ts';
 import type { VolumeSnapshots } from '../application/ports/volume-snapshots.ts';
 import type { WorkerLauncher } from '../application/ports/worker-launcher.ts';
-import { ensureUnlocked } from '../application/member-locks.ts';
+import { ensureUnlocked } from '../application/release-locks.ts';
 import type { CatalogDeps } from '../application/catalog.ts';
 import type { ArchiveOplogDeps } from '../application/archive-turn.ts';
 import type { AcquireLeaseDeps } from '../application/use-cases/acquire-lease.ts';

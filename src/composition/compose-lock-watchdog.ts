@@ -2,13 +2,13 @@ import { DirectoryObjectStore } from '../adapters/directory/directory-object-sto
 import { JsonLogger } from '../adapters/process/json-logger.ts';
 import { SystemClock } from '../adapters/process/system-clock.ts';
 import type { Clock } from '../application/ports/clock.ts';
-import { ensureUnlocked } from '../application/member-locks.ts';
+import { ensureUnlocked } from '../application/release-locks.ts';
 import { makeOpenMember } from './open-member.ts';
 
 export interface ComposedWatchdog {
   readonly clock: Clock;
   /** Gives back every lock of the run. @throws SourceUnreachable */
-  readonly ensureUnlocked: () => Promise<void>;
+  readonly ensureUnlocked: () => Promise<unknown>;
   readonly close: () => Promise<void>;
 }
 

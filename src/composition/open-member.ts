@@ -1,7 +1,7 @@
 import type { MongoClient } from 'mongodb';
 import { connectDirect } from '../adapters/mongodb/connect.ts';
 import { resolveCredentials, type ResolveCredentialsOptions } from '../adapters/mongodb/resolve-credentials.ts';
-import type { OpenMember } from '../application/member-locks.ts';
+import type { OpenMember } from '../application/release-locks.ts';
 import type { DeploymentSettings } from '../domain/settings.ts';
 
 /** Connects to a member directly with the deployment's credentials for backups. */

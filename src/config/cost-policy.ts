@@ -2,7 +2,7 @@ import type { ArchivePolicy } from '../domain/archive-cost.ts';
 import type { CostPolicy } from '../domain/cost-forecast.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { configuredDeployment, type DeploymentSettings, type Settings } from '../domain/settings.ts';
-import { endpointServices, oldVersionDays } from '../domain/stage-sizes.ts';
+import { endpointServices, lockEndpointServices, oldVersionDays } from '../domain/stage-sizes.ts';
 import { nextRuns } from './aws-cron.ts';
 
 /** Means of a deployment's backups. */
@@ -61,7 +61,7 @@ export function costPolicyOf(
     backupsKept: backupsKept(backupsPerMonth, storages, question.keepDays, assumptions),
     parts: 1,
     zones: network.availabilityZones.length,
-    endpoints: network.createEndpoints === true ? endpointServices.length : 0,
+    endpoints: endpointsOf(settings),
     secrets: new Set([deployment.credentials, deployment.restoreCredentials].filter((arn) => typeof arn === 'string'))
       .size,
   };
@@ -72,6 +72,12 @@ export function costPolicyOf(
     );
   }
   return { policy: { ...policy, ...(archive && { archive }) }, assumptions };
+}
+
+function endpointsOf({ network, deployments }: Settings): number {
+  if (network?.createEndpoints !== true) return 0;
+  const locks = Object.values(deployments).some(({ lock }) => lock === true);
+  return endpointServices.length + (locks ? lockEndpointServices.length : 0);
 }
 
 function archiveOf(

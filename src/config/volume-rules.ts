@@ -65,10 +65,10 @@ function awsProblems(name: string, deployment: VolumeRuleInput): ProblemWithoutP
     ),
   );
   const findable = volumes !== undefined || ebs?.tags !== undefined || ebs?.instance === true;
-  if (lock === true)
+  if (!findable && lock === true)
     problems.push({
-      ...{ path: at('lock'), given: 'true', expected: 'nothing: on AWS this release locks no member' },
-      next: 'Leave it out: EBS snapshots all volumes of a member at one instant, and needs no lock for it.',
+      ...{ path: at('lock'), given: 'true', expected: 'a volume to snapshot: only then a member is locked' },
+      next: 'Name the EBS volumes of its members under volumes, or how they are found under ebs, or leave lock out.',
     });
   if (!findable && ebs !== undefined)
     problems.push({

@@ -6,6 +6,18 @@ import type { Member, TopologyPart } from './topology.ts';
 /** Milliseconds that a member is locked at most, whatever the snapshot takes: then it is given up. */
 export const longestLock = 60_000;
 
+/**
+ * Milliseconds from the record of a lock to its command: then it is not sent any more. With what the server needs to take
+ * it, and its answer to come back, this is less than {@link longestLock}: a lock that is not there by then never comes.
+ */
+export const lockSentWithin = 30_000;
+
+/** Milliseconds from the begin of a step: one that comes to its lock later does not take it, for a function's time is limited. */
+export const lockBegunWithin = 240_000;
+
+/** Milliseconds after which a watchdog takes a lock for left: its owner gives it back by itself after {@link longestLock}. */
+export const lockLeftAfter = longestLock + 5_000;
+
 /** `locks/<member>.json`: written before the lock is taken, removed once the server has said that it is gone. */
 export const memberLockSchema = z.strictObject({
   schemaVersion: z.literal(1),
@@ -22,6 +34,14 @@ export const memberLockSchema = z.strictObject({
   at: z.iso.datetime(),
 });
 export type MemberLock = z.infer<typeof memberLockSchema>;
+
+/** One lock as its watchdog knows it: a later one on the same member has another time, and a watchdog of its own. */
+export const watchedLockSchema = memberLockSchema.pick({ run: true, member: true, at: true });
+export type WatchedLock = z.infer<typeof watchedLockSchema>;
+
+export function isSameLock(one: WatchedLock, other: WatchedLock): boolean {
+  return one.run === other.run && one.member === other.member && one.at === other.at;
+}
 
 const canVote = ({ votes, healthy, state }: Member): boolean =>
   votes > 0 && healthy && ['PRIMARY', 'SECONDARY', 'ARBITER'].includes(state);

@@ -179,6 +179,8 @@ export const stageNames = {
   stack: (stage: string) => `holdfast-${stage}`,
   stateMachine: (stage: string, workflow: string) => `holdfast-${stage}-${workflow}`,
   function: (stage: string, folder: string) => `holdfast-${stage}-${folder}`,
+  /** The group of the one-time schedules that watch locks. */
+  lockSchedules: (stage: string) => `holdfast-${stage}-locks`,
   worker: (stage: string) => `holdfast-${stage}-worker`,
   volumeWorker: (stage: string, mongodbVersion: string) =>
     `holdfast-${stage}-worker-volume-${mongodbVersion.replaceAll('.', '-')}`,

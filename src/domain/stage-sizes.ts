@@ -22,3 +22,6 @@ export const endpointServices = [
   'ecr.api',
   'ecr.dkr',
 ] as const;
+
+/** And these where a deployment has `lock: true`. */
+export const lockEndpointServices = ['scheduler'] as const;

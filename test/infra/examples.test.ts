@@ -18,6 +18,9 @@ describe('the examples', () => {
     expect(resourcesOf(template, 'AWS::S3::Bucket').map(([id]) => id)).toContainEqual(
       expect.stringContaining('Artifactsprimary'),
     );
+    // Nobody locks: the function is there, because the workflow calls it, and may do nothing about locks.
+    expect(JSON.stringify(template)).toContain('-ensure-unlocked');
+    expect(JSON.stringify(template)).not.toMatch(/scheduler:CreateSchedule|-locks"|\/locks\/|LockWatchdog/);
   });
 
   it('of MinIO makes no bucket for artifacts, and lets whatever reads its access key reach it', async () => {

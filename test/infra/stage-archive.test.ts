@@ -44,7 +44,7 @@ describe('the care for the oplog archive', () => {
     const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(
       ([, { Properties }]) => Properties as { AlarmDescription: string; AlarmActions: unknown[] },
     );
-    expect(alarms).toHaveLength(4);
+    expect(alarms).toHaveLength(5);
     for (const { AlarmDescription, AlarmActions } of alarms) {
       expect(AlarmActions).toHaveLength(1);
       const [, section = 'none'] = /\(runbook: (.+)\)/.exec(AlarmDescription) ?? [];

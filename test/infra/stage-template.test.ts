@@ -140,6 +140,7 @@ describe('functions', () => {
       'archive-oplog',
       'capture-oplog',
       'complete-restore',
+      'ensure-unlocked',
       'find-replica-sets',
       'inspect-deployment',
       'plan-backup',
@@ -221,7 +222,7 @@ describe('what starts things', () => {
 });
 
 describe('permissions', () => {
-  it('hold no * in an action, and PassRole only for ECS and its tasks', () => {
+  it('hold no * in an action, and PassRole only for ECS, its tasks and the schedules that watch locks', () => {
     const actions = [...policiesOf(template).values()].flat().flatMap((statement) => statement.actions);
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
     const passes = resourcesOf(template, 'AWS::IAM::Policy').flatMap(
@@ -230,7 +231,7 @@ describe('permissions', () => {
     );
     const passing = passes.filter(({ Action }) => JSON.stringify(Action).includes('iam:PassRole'));
     expect(passing.map(({ Condition }) => Condition)).toEqual(
-      ['ecs-tasks.amazonaws.com', 'ecs.amazonaws.com'].map((service) => ({
+      ['ecs-tasks.amazonaws.com', 'ecs.amazonaws.com', 'scheduler.amazonaws.com'].map((service) => ({
         StringEquals: { 'iam:PassedToService': service },
       })),
     );

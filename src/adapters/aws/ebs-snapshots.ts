@@ -66,8 +66,6 @@ export class EbsSnapshots implements VolumeSnapshots {
         volume.volumes.length === 1 ? await this.#createOne(request, signal) : await this.#createSet(request, signal);
       return await this.#taken(volume, made);
     } catch (error) {
-      // What can't be deleted now is swept; why there is no snapshot is what has to be told.
-      await this.delete(request).catch(() => undefined);
       signal?.throwIfAborted();
       throw error;
     }
@@ -145,7 +143,7 @@ export class EbsSnapshots implements VolumeSnapshots {
   async #createSet(request: SnapshotRequest, signal: AbortSignal | undefined): Promise<Snapshot[]> {
     const { volume, member } = request;
     const command = new CreateSnapshotsCommand({
-      InstanceSpecification: { InstanceId: volume.instance ?? '', ...(await this.#excluded(volume, member)) },
+      InstanceSpecification: { InstanceId: volume.instance ?? '', ...(await this.#excluded(volume, member, signal)) },
       ...this.#marks(request),
     });
     const call = this.#options.creatingClient.send(command, abortedBy(signal));
@@ -159,11 +157,11 @@ export class EbsSnapshots implements VolumeSnapshots {
   }
 
   /** What of the instance is not the member's data, as it is attached now. @throws VolumeLayoutUnsupported */
-  async #excluded(volume: PlannedVolume, member: string) {
+  async #excluded(volume: PlannedVolume, member: string, signal: AbortSignal | undefined) {
     const { volumes } = this.#options;
     if (volumes === undefined || volume.instance === null)
       throw new HoldfastError('Internal', 'a set of volumes is snapshotted without an instance');
-    const { BlockDeviceMappings = [], RootDeviceName } = await volumes.instance(volume.instance);
+    const { BlockDeviceMappings = [], RootDeviceName } = await volumes.instance(volume.instance, signal);
     const attached = BlockDeviceMappings.map(({ DeviceName, Ebs }) => ({ id: Ebs?.VolumeId ?? '', DeviceName }));
     const missing = volume.volumes.filter((wanted) => !attached.some(({ id }) => id === wanted));
     if (missing.length > 0)

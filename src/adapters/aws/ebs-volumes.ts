@@ -51,8 +51,9 @@ export class EbsVolumes {
   }
 
   /** An instance as it is now. @throws VolumeNotFound when it is gone */
-  async instance(id: string): Promise<Instance> {
-    const call = this.#options.client.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+  async instance(id: string, signal?: AbortSignal): Promise<Instance> {
+    const command = new DescribeInstancesCommand({ InstanceIds: [id] });
+    const call = this.#options.client.send(command, signal && { abortSignal: signal });
     const { Reservations = [] } = await ask(call, { action: 'ec2:DescribeInstances', on: id });
     const [found] = Reservations.flatMap(({ Instances = [] }) => Instances);
     if (found !== undefined) return found;

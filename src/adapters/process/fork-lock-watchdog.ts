@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { ArmedWatchdog, LockWatchdog } from '../../application/ports/lock-watchdog.ts';
 import { HoldfastError } from '../../domain/errors.ts';
+import type { WatchedLock } from '../../domain/member-lock.ts';
 
 export interface ForkLockWatchdogOptions {
   /** The watchdog's program: worker/lock-watchdog.ts. */
@@ -20,7 +21,7 @@ export class ForkLockWatchdog implements LockWatchdog {
   }
 
   /** @throws WorkerLost when the process can't be started: then nothing may be locked */
-  async arm(runId: string): Promise<ArmedWatchdog> {
+  async arm({ run: runId }: WatchedLock): Promise<ArmedWatchdog> {
     const { entry, args, environment } = this.#options;
     const child = fork(entry, [...args], {
       detached: true,

@@ -51,7 +51,8 @@ export interface VolumeSnapshots {
   openedBy(volume: PlannedVolume): Promise<number | undefined>;
   /**
    * Takes the snapshot: when it resolves its content is fixed, and the member may be unlocked. What is written later is not
-   * in it. Not idempotent: {@link adopt} first. Leaves nothing when it fails or is aborted.
+   * in it. Not idempotent: {@link adopt} first. What it leaves when it fails or is aborted {@link delete} finds: that is the
+   * caller's, because the member may be locked here.
    * @throws SnapshotFailed, VolumeNotFound, VolumeLayoutUnsupported
    */
   create(request: SnapshotRequest, signal?: AbortSignal): Promise<TakenSnapshot>;

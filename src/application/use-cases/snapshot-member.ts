@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
-import { requireLockable } from '../../domain/member-lock.ts';
+import { lockBegunWithin, requireLockable } from '../../domain/member-lock.ts';
 import { artifactKeys, stateKeys } from '../../domain/names.ts';
 import type { BackupPlan } from '../../domain/run.ts';
 import {
@@ -24,11 +24,12 @@ import { requireMember } from '../../engine/source/require-member.ts';
 import { stepSchema } from '../bind.ts';
 import { findDocument, readDocument, writeDocument } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
-import { type LockDeps, withMemberLocked } from '../member-locks.ts';
+import { withMemberLocked } from '../member-locks.ts';
 import { requireOwnVolume } from '../own-volume.ts';
 import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
 import type { LockWatchdog } from '../ports/lock-watchdog.ts';
 import type { SnapshotRequest, TakenSnapshot, VolumeSnapshots } from '../ports/volume-snapshots.ts';
+import type { LockDeps } from '../release-locks.ts';
 import {
   deploymentOf,
   type OpenStorage,
@@ -49,6 +50,8 @@ export interface SnapshotMemberDeps extends LockDeps {
 }
 
 interface Context {
+  /** When the step began, by `performance.now()`. */
+  readonly begun: number;
   readonly plan: BackupPlan;
   readonly planned: BackupPlan['parts'][number];
   readonly part: TopologyPart;
@@ -70,6 +73,7 @@ export async function snapshotMember(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<{ readonly taken: true }> {
   const { runId, part } = input;
+  const begun = performance.now();
   await refuseWhenCancelled(deps.state, runId);
   const plan = await readBackupPlan(deps.state, runId);
   const { fence } = await requireHeldLease(deps.state, plan);
@@ -84,6 +88,7 @@ export async function snapshotMember(
     const keep = planned.method === 'snapshot';
     const request = { runId, part, deployment: name, member: planned.member, volume, keep };
     const { snapshot, point } = await snapshotOnce({
+      begun,
       plan,
       planned,
       part: topology,
@@ -119,7 +124,7 @@ async function snapshotOnce(context: Context): Promise<{ snapshot: MemberSnapsho
   const start = adopted?.start ?? (await beginCapture(context));
   const takeSnapshot = async (signal: AbortSignal) => {
     const taken = adopted?.taken ?? (await deps.volumes.create(request, signal));
-    return { taken, point: await requireSameServer(start, source) };
+    return { taken, point: await requireSameServer(start, { ...source, signal }) };
   };
   try {
     const { result, lockSeconds } = planned.lock
@@ -134,7 +139,10 @@ async function snapshotOnce(context: Context): Promise<{ snapshot: MemberSnapsho
       snapshot: { schemaVersion: 1, member: planned.member, start, taken, consistency, lockSeconds, completed: null },
     };
   } catch (error) {
-    await deps.volumes.delete(request);
+    // What can't be deleted now is swept; why there is no snapshot is what has to be told.
+    await deps.volumes.delete(request).catch((left: unknown) => {
+      deps.logger.warn('what a snapshot left could not be deleted now', { runId: plan.runId, reason: String(left) });
+    });
     throw error;
   }
 }
@@ -143,11 +151,20 @@ async function requirePlannedSet({ replicaSet, replicaSetId }: TopologyPart, sou
   if (replicaSet !== null && replicaSetId !== null) await requireMember(source, { replicaSet, replicaSetId });
 }
 
-/** The lock's rules are asked of the set as it is now: the plan may be hours old. */
+/**
+ * The lock's rules are asked of the set as it is now: the plan may be hours old. So is who may lock it: a run that is over
+ * has no lease. A step that took long to come here takes no lock: it must have the time to give it back.
+ */
 async function locked<T>(context: Context, work: (signal: AbortSignal) => Promise<T>) {
-  const { deps, plan, part, deployment, source } = context;
+  const { begun, deps, plan, part, fence, deployment, source } = context;
   const { parts } = await deps.inspector.inspect(deployment, source.signal);
   requireLockable(parts.find(({ name }) => name === part.name) ?? part, source.member);
+  await requireHeldLease(deps.state, plan, fence);
+  if (performance.now() - begun > lockBegunWithin)
+    throw new HoldfastError(
+      'SourceUnreachable',
+      `It took more than ${lockBegunWithin / 1000} s until ${source.member} could be locked: it is not locked.`,
+    );
   return withMemberLocked({ runId: plan.runId, deployment: plan.deployment }, source, deps, work);
 }
 

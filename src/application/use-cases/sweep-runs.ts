@@ -5,6 +5,7 @@ import { makeOutcome } from '../../domain/outcome.ts';
 import { type Outcome, runIdPattern } from '../../domain/run.ts';
 import { type sweepMetrics, sweptMessage } from '../../domain/sweep-metrics.ts';
 import { readLease } from '../leases.ts';
+import { listLocks } from '../release-locks.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, isCancelRequested } from '../run-folder.ts';
@@ -53,6 +54,7 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
       problems.push(`run ${runId}: ${String(error)}`);
     }
   }
+  await sweepLocks(deps, problems);
   const releasedLeases = await releaseDeadLeases(deps, problems);
   const swept = { settledRuns, releasedLeases, ...(await sweepLeftovers(deps, problems)), problems };
   const counts = Object.fromEntries(Object.entries(swept).map(([name, { length }]) => [name, length]));
@@ -100,6 +102,19 @@ export async function settleDeadRun(runId: string, deps: Omit<SweepDeps, 'execut
 function isTargetGone(error: unknown, outcome: Outcome, now: Date): boolean {
   const out = isHoldfastError(error, 'TargetUnreachable', 'AuthenticationFailed', 'CredentialsUnavailable');
   return out && now.getTime() - new Date(outcome.at).getTime() > targetGoneMs;
+}
+
+/**
+ * Locks of runs that are over, settled ones as well: on AWS a function may lock a member after its run has ended, and die.
+ * Each is logged where it is given back.
+ */
+async function sweepLocks(deps: SweepDeps, problems: string[]): Promise<void> {
+  try {
+    for (const run of new Set((await listLocks(deps)).map((lock) => lock.run)))
+      if (!(await deps.executions.isRunning(run))) await deps.unlockMembers(run);
+  } catch (error) {
+    problems.push(`locks of members: ${isHoldfastError(error) ? error.message : String(error)}`);
+  }
 }
 
 /** Volumes of workers, and snapshots; what cannot be listed now keeps nothing else from being swept. */

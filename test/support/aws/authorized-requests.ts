@@ -16,6 +16,20 @@ const named: Readonly<Record<string, (body: Body) => readonly unknown[]>> = {
   'ecs:StopTask': (body) => [body['task']],
 };
 
+/** What IAM is asked about one request to EventBridge Scheduler, whose schedules are paths below their group. */
+export function schedulerRequests(method: string, { pathname, searchParams }: URL, body: Body): AuthorizedRequest[] {
+  const name = pathname.split('/').at(-1) ?? '';
+  const group = (body['GroupName'] as string | undefined) ?? searchParams.get('groupName') ?? '';
+  const action = { POST: 'CreateSchedule', DELETE: 'DeleteSchedule' }[method] ?? method;
+  const resource = `arn:aws:scheduler:${region}:${account}:schedule/${group}/${name}`;
+  const role = (body['Target'] as { RoleArn?: string } | undefined)?.RoleArn;
+  const passed = { 'iam:PassedToService': 'scheduler.amazonaws.com' };
+  return [
+    { action: `scheduler:${action}`, resource, context: {} },
+    ...(role === undefined ? [] : [{ action: 'iam:PassRole', resource: role, context: passed }]),
+  ];
+}
+
 /** What IAM is asked about one request to a service that takes JSON. */
 export function authorizedRequests(action: string, body: Body): readonly AuthorizedRequest[] {
   if (action === 'events:PutEvents') {

@@ -9,6 +9,7 @@ import { BundledFunction } from './bundled-function.ts';
 import { AwsError, FakeAws } from './fake-aws.ts';
 import { FakeEc2 } from './fake-ec2.ts';
 import { FakeHttpApi } from './fake-http-api.ts';
+import { FakeScheduler } from './fake-scheduler.ts';
 import { FakeStepFunctions } from './fake-step-functions.ts';
 import { FakeTasks } from './fake-tasks.ts';
 import {
@@ -44,6 +45,7 @@ export class AwsStage {
   readonly logs = new Map<string, string>();
   readonly workflows: FakeStepFunctions;
   readonly api: FakeHttpApi;
+  readonly schedules: FakeScheduler;
   readonly #options: AwsStageOptions;
   readonly #moto: MotoServer;
   readonly #functions = new Map<string, BundledFunction>();
@@ -59,6 +61,7 @@ export class AwsStage {
     this.workflows = new FakeStepFunctions(this.aws, this.template, (arn, payload) =>
       this.invoke(arn.replace(/^.*:function:holdfast-test-/, ''), payload),
     );
+    this.schedules = new FakeScheduler(this.template, moto.endpoint, (folder, payload) => this.invoke(folder, payload));
     this.api = new FakeHttpApi(this.template, (folder, payload) => this.invoke(folder, payload));
     this.#tasks = new FakeTasks(this.aws, this.template, {
       ...{ ec2: this.ec2, mongod },
@@ -86,6 +89,7 @@ export class AwsStage {
     const stage = new AwsStage(options, await startMoto(), (await findMongod()).path);
     stage.#endpoint = await stage.aws.listen();
     await stage.#makeBuckets();
+    await stage.schedules.makeGroups();
     return stage;
   }
 
@@ -172,6 +176,13 @@ export class AwsStage {
   /** Kills the workers that run, as a machine that fails does. @returns whether there were any */
   killWorker(): boolean {
     return this.#tasks.kill();
+  }
+
+  /** Ends a function in the middle of its call, as Lambda's runtime dies; the next call gets a new one. */
+  async killFunction(folder: string): Promise<void> {
+    const dying = this.#functions.get(folder);
+    this.#functions.delete(folder);
+    await dying?.kill();
   }
 
   /** `RUNNING` or `STOPPED`, for each task that was started for a run. */

@@ -25,9 +25,14 @@ export class BundledFunction {
       this.#waiting.delete(answer.id);
     });
     this.#thread.on('error', (error) => {
-      this.#fault = String(error.stack);
-      for (const [id, answer] of this.#waiting) answer({ id, error: exited(this.#fault) });
+      this.#end(String(error.stack));
     });
+  }
+
+  #end(fault: string): void {
+    this.#fault = fault;
+    for (const [id, answer] of this.#waiting) answer({ id, error: exited(fault) });
+    this.#waiting.clear();
   }
 
   /** What the function wrote to its log. */
@@ -49,6 +54,12 @@ export class BundledFunction {
 
   async stop(): Promise<void> {
     await this.#thread.terminate();
+  }
+
+  /** Whoever waits for an answer is told as Lambda tells it. */
+  async kill(): Promise<void> {
+    await this.stop();
+    this.#end('RequestId: 1 Error: Runtime exited with error: signal: killed');
   }
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { authorizedRequests } from './authorized-requests.ts';
+import { authorizedRequests, schedulerRequests } from './authorized-requests.ts';
 import type { AuthorizedRequest } from './role-policies.ts';
 
 /** One request of an SDK client: who sent it (its access key id), and what for. */
@@ -27,8 +27,8 @@ const services: Readonly<Record<string, string>> = {
 };
 
 /**
- * AWS as a process sees it that has AWS_ENDPOINT_URL: every request is recorded with who sent it; S3's and EC2's go on to
- * moto, the other services' are answered by the test. The SDK in the bundle is the real one, so that the shapes are, too.
+ * AWS as a process sees it that has AWS_ENDPOINT_URL: every request is recorded with who sent it; S3's, EC2's and those of
+ * EventBridge Scheduler go on to moto, the other services' are answered by the test. The SDK in the bundle is the real one, so that the shapes are, too.
  */
 export class FakeAws {
   readonly calls: AwsCall[] = [];
@@ -60,19 +60,24 @@ export class FakeAws {
   }
 
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const caller = /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1] ?? 'nobody';
+    const [, caller = 'nobody', service] =
+      /Credential=([^/]+)\/[^/]+\/[^/]+\/([^/]+)\//.exec(incoming.headers.authorization ?? '') ?? [];
     const target = incoming.headers['x-amz-target'];
     if (incoming.headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true) {
       await this.#serveQuery(incoming, outgoing, caller);
+      return;
+    }
+    if (service === 'scheduler') {
+      await this.#serveScheduler(incoming, outgoing, caller);
       return;
     }
     if (typeof target !== 'string') {
       this.#forward(incoming, outgoing, caller);
       return;
     }
-    const [service = '', operation = ''] = target.split('.');
+    const [prefix = '', operation = ''] = target.split('.');
     const body = JSON.parse((await bodyOf(incoming)).toString('utf8')) as Record<string, unknown>;
-    const action = `${services[service] ?? service}:${operation}`;
+    const action = `${services[prefix] ?? prefix}:${operation}`;
     this.calls.push(...authorizedRequests(action, body).map((request) => ({ caller, ...request, body })));
     await this.#answer(action, body, caller, outgoing);
   }
@@ -97,6 +102,22 @@ export class FakeAws {
       }
       return;
     }
+    this.#sendOn(incoming, outgoing, body);
+  }
+
+  /** EventBridge Scheduler: moto keeps its schedules, and calls nobody. */
+  async #serveScheduler(incoming: IncomingMessage, outgoing: ServerResponse, caller: string): Promise<void> {
+    const body = await bodyOf(incoming);
+    const { method = '', url = '/' } = incoming;
+    const given = body.length === 0 ? {} : (JSON.parse(body.toString('utf8')) as Record<string, unknown>);
+    const requests = schedulerRequests(method, new URL(url, this.#s3), given);
+    this.calls.push(...requests.map((one) => ({ caller, ...one, body: given })));
+    const failing = this.answers.get(requests[0]?.action ?? '');
+    if (failing === undefined) this.#sendOn(incoming, outgoing, body);
+    else await this.#answer(requests[0]?.action ?? '', given, caller, outgoing);
+  }
+
+  #sendOn(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): void {
     const { hostname, port } = this.#s3;
     const { method = 'POST', url = '/', headers } = incoming;
     const onward = request({ hostname, port, method, path: url, headers }, (reply) => {

@@ -38,6 +38,11 @@ export const stageSettings: Settings = settingsSchema.parse({
     users: {
       name: 'users',
       uri: 'mongodb://users-1.internal/?replicaSet=rs1',
+      credentials: secret('users-backup'),
+      mongodbVersion: '6.0.5',
+      method: 'logical',
+      lock: true,
+      volumes: { 'users-1.internal:27017': 'vol-0123456789abcdef0' },
       storage: 'shared',
       member: {},
       compression: {},

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { writeDocument } from '../../../src/application/documents.ts';
-import { ensureUnlocked } from '../../../src/application/member-locks.ts';
+import { ensureUnlocked } from '../../../src/application/release-locks.ts';
 import { adoptConfig } from '../../../src/application/run-folder.ts';
+import { sweepRuns } from '../../../src/application/use-cases/sweep-runs.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
 import type { MemberLock } from '../../../src/domain/member-lock.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
@@ -40,4 +41,24 @@ test('a lock that cannot be given back keeps nothing else behind, and the run is
   expect(await keysOf(world.state)).not.toContain(stateKeys.settled('run-1'));
   await fail(world, 'run-1');
   expect(await keysOf(world.state)).toContain(stateKeys.settled('run-1'));
+});
+
+test('the sweep has locks given back of runs that are over, settled or not, and of no run that goes on', async () => {
+  const world = makeWorld();
+  const asked: string[] = [];
+  const record: MemberLock = {
+    ...{ schemaVersion: 1, run: 'run-1', deployment: 'orders', member: 'h:1', process: 'p', seen: null, opid: 7 },
+    at: world.clock.now().toISOString(),
+  };
+  const unlockMembers = (runId: string) => Promise.resolve(void asked.push(runId));
+  const sweep = () => sweepRuns({ ...world.deps, unlockMembers });
+  await writeDocument(world.state, stateKeys.lock('h:1'), record);
+  await writeDocument(world.state, stateKeys.lock('h:2'), { ...record, member: 'h:2', run: 'run-2' });
+  world.running.add('run-2');
+  expect((await sweep()).problems).toEqual([]);
+  expect(asked).toEqual(['run-1']);
+
+  const away = () => Promise.reject(new HoldfastError('SourceUnreachable', 'the member is away'));
+  const { problems } = await sweepRuns({ ...world.deps, unlockMembers: away });
+  expect(problems).toEqual(['locks of members: the member is away']);
 });
