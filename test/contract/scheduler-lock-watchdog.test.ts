@@ -23,7 +23,7 @@ beforeAll(async () => {
     headers: { Authorization: 'AWS4-HMAC-SHA256 Credential=a/20261122/eu-central-1/scheduler/aws4_request' },
   });
   expect(made.status).toBe(200);
-});
+}, 60_000);
 afterAll(async () => {
   client.destroy();
   await moto.stop();

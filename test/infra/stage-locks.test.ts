@@ -9,7 +9,7 @@ import { account, region, resolve, resourcesOf, type Template } from '../support
 let template: Template;
 beforeAll(() => {
   ({ template } = sharedStage());
-}, 120_000);
+}, 480_000);
 
 const statements = (role: string): readonly Statement[] =>
   [...policiesOf(template)].filter(([id]) => id.includes(role)).flatMap(([, found]) => found);
