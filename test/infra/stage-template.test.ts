@@ -19,7 +19,7 @@ let stack: Assertions;
 beforeAll(() => {
   ({ outdir, file: templateFile, template } = sharedStage());
   stack = Assertions.fromJSON(JSON.parse(JSON.stringify(template)) as Record<string, unknown>);
-}, 120_000);
+}, 480_000);
 
 const functionsNamed = (): Map<string, Record<string, unknown>> =>
   new Map(
