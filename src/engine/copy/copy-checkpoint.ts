@@ -4,8 +4,12 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { indexPackSchema, indexPieceSchema, type IndexPiece } from '../../domain/backup-index.ts';
 import { isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys, checkpointKey, parseCheckpointKey } from '../../domain/names.ts';
+import { FrameList, fitsFrameList } from '../packs/frame-list.ts';
+import { inOrder } from '../packs/in-order.ts';
+import { NumberedNames } from '../packs/numbered-names.ts';
 import type { WrittenPack } from '../packs/pack-writer.ts';
 import { compressZstdFrame, decompressZstdFrame } from '../packs/zstd-frames.ts';
+import { pieceBytes } from './file-pieces.ts';
 
 /** How far the copy of one snapshot came: `checkpoints/<part>/<attempt>/<n>.ndjson.zst`, one record after each pack. */
 
@@ -23,6 +27,8 @@ const lineSchema = z.discriminatedUnion('kind', [headSchema, indexPackSchema, in
 
 /** A record describes a few packs at most. */
 const maxRecordBytes = 64 * 1024 * 1024;
+/** Each is some kilobytes, and there is one for every 128 MiB that are stored. */
+const recordsAhead = 16;
 
 export interface CopyCheckpointOptions {
   readonly store: ObjectStore;
@@ -86,8 +92,10 @@ export class CopyCheckpoint {
 /** What earlier attempts stored of the same snapshot. */
 export interface SavedCopy {
   readonly packs: ReadonlyMap<string, WrittenPack>;
-  /** By file, then by where they begin in it. */
-  readonly pieces: ReadonlyMap<string, ReadonlyMap<number, IndexPiece>>;
+  /** Those that the lists of its pieces share. */
+  readonly packNames: NumberedNames;
+  /** By file, each at its place in it; who goes on with the copy adds to them. */
+  readonly pieces: ReadonlyMap<string, FrameList>;
 }
 
 /**
@@ -101,28 +109,52 @@ export async function readSavedCopy(
 ): Promise<SavedCopy> {
   const { store, prefix, head, logger } = options;
   const packs = new Map<string, WrittenPack>();
-  const pieces = new Map<string, Map<number, IndexPiece>>();
-  for await (const { key } of store.list(prefix)) {
-    if (parseCheckpointKey(prefix, key) === undefined) continue;
+  const packNames = new NumberedNames();
+  const pieces = new Map<string, FrameList>();
+  const readUsable = async ({ key }: { readonly key: string }): Promise<Usable> => {
+    if (parseCheckpointKey(prefix, key) === undefined) return { packs: [], pieces: [] };
     const lines = await readRecord(store, key, head).catch((error: unknown) => {
       if (isHoldfastError(error, 'StorageUnavailable', 'StorageAccessDenied')) throw error;
       logger.warn('a checkpoint is left aside', { key, reason: String(error) });
       return [];
     });
-    for (const line of lines) {
-      if (line.kind === 'pack') {
-        const pack = { name: line.pack, key: artifactKeys.pack(artifacts.partPrefix, line.pack), ...sizeOf(line) };
-        if ((await artifacts.store.head(pack.key))?.size === pack.size) packs.set(pack.name, pack);
-      } else if (line.kind === 'piece' && packs.has(line.pack)) {
-        const ofFile = pieces.get(line.file) ?? new Map<number, IndexPiece>();
-        pieces.set(line.file, ofFile.set(line.fileOffset, line));
-      }
+    return usableLines(lines, artifacts);
+  };
+  for await (const usable of inOrder(store.list(prefix), recordsAhead, readUsable)) {
+    for (const pack of usable.packs) packs.set(pack.name, pack);
+    for (const { file, fileOffset, ...piece } of usable.pieces) {
+      const ofFile = pieces.get(file) ?? new FrameList(packNames);
+      pieces.set(file, ofFile);
+      ofFile.set(fileOffset / pieceBytes, { ...piece, documents: 0 });
     }
   }
-  return { packs, pieces };
+  return { packs, packNames, pieces };
 }
 
-const sizeOf = ({ size, crc32 }: { readonly size: number; readonly crc32: string }) => ({ size, crc32 });
+interface Usable {
+  readonly packs: readonly WrittenPack[];
+  readonly pieces: readonly IndexPiece[];
+}
+
+/** Packs that the storage holds as they were written, and the pieces in them. */
+async function usableLines(
+  lines: readonly z.infer<typeof lineSchema>[],
+  { store, partPrefix }: { readonly store: ObjectStore; readonly partPrefix: string },
+): Promise<Usable> {
+  const packs = new Map<string, WrittenPack>();
+  const pieces: IndexPiece[] = [];
+  for (const line of lines) {
+    if (line.kind === 'pack') {
+      const { pack: name, size, crc32 } = line;
+      const pack = { name, key: artifactKeys.pack(partPrefix, name), size, crc32 };
+      if ((await store.head(pack.key))?.size === size) packs.set(name, pack);
+    } else if (line.kind === 'piece' && packs.has(line.pack) && isPlaced(line)) pieces.push(line);
+  }
+  return { packs: [...packs.values()], pieces };
+}
+
+const isPlaced = (piece: IndexPiece): boolean =>
+  piece.fileOffset % pieceBytes === 0 && fitsFrameList({ ...piece, documents: 0 });
 
 async function readRecord(
   store: ObjectStore,

@@ -1,16 +1,19 @@
 import type { Clock } from '../../application/ports/clock.ts';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { Codec, FileIndexLine, IndexPiece } from '../../domain/backup-index.ts';
+import type { Codec, FileIndexLine } from '../../domain/backup-index.ts';
 import type { PhysicalBase } from '../../domain/base.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { runTogether } from '../dump/run-together.ts';
 import { ByteBudget } from '../packs/byte-budget.ts';
 import { frameCompressor } from '../packs/frame-compressor.ts';
+import type { FrameList } from '../packs/frame-list.ts';
 import { writeIndex } from '../packs/index-writer.ts';
+import { NumberedNames } from '../packs/numbered-names.ts';
 import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
 import { CopyCheckpoint, readSavedCopy, type SavedCopy } from './copy-checkpoint.ts';
+import { pieceLine } from './file-pieces.ts';
 import { FileReader } from './file-reader.ts';
 import { scanDataDirectory, type ScannedDirectory, type ScannedFile } from './scan-data-directory.ts';
 
@@ -84,13 +87,13 @@ export async function copyFiles(input: CopyFilesInput, deps: CopyFilesDeps): Pro
 }
 
 async function savedCopy(input: CopyFilesInput, { checkpoints, store, logger }: CopyFilesDeps): Promise<SavedCopy> {
-  if (checkpoints === undefined) return { packs: new Map(), pieces: new Map() };
+  if (checkpoints === undefined) return { packs: new Map(), packNames: new NumberedNames(), pieces: new Map() };
   return readSavedCopy({ ...checkpoints, logger, head: headOf(input) }, { store, partPrefix: input.partPrefix });
 }
 
 const headOf = ({ backupId, part, codec, snapshot }: CopyFilesInput) => ({ backupId, part, codec, snapshot });
 
-type PiecesByFile = ReadonlyMap<string, readonly IndexPiece[]>;
+type PiecesByFile = ReadonlyMap<string, FrameList>;
 
 async function copyPieces(
   scanned: ScannedDirectory,
@@ -122,7 +125,8 @@ async function copyPieces(
     const pieces = await readAll(scanned.files, input.parallel, deps.signal, reader);
     const written = await packs.finish();
     await checkpoint?.flush();
-    const used = new Set([...pieces.values()].flatMap((ofFile) => ofFile.map(({ pack }) => pack)));
+    const used = new Set<string>();
+    for (const ofFile of pieces.values()) ofFile.addPacksTo(used);
     return { pieces, packs: [...saved.packs.values(), ...written].filter(({ name }) => used.has(name)) };
   } catch (error) {
     if (checkpoint && !isHoldfastError(error, 'Cancelled', 'LeaseLost'))
@@ -170,7 +174,7 @@ async function readAll(
   reader: FileReader,
 ): Promise<PiecesByFile> {
   const queue = files.toSorted((a, b) => b.size - a.size);
-  const pieces = new Map<string, readonly IndexPiece[]>();
+  const pieces = new Map<string, FrameList>();
   const lane = async (signal: AbortSignal, fail: (error: unknown) => void): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       signal.throwIfAborted();
@@ -192,6 +196,7 @@ function* indexLines(
   for (const directory of directories) yield { kind: 'directory', ...directory };
   for (const { path: file, size, mode } of files) {
     yield { kind: 'file', file, size, mode };
-    yield* pieces.get(file) ?? [];
+    let ordinal = 0;
+    for (const piece of pieces.get(file) ?? []) yield pieceLine(file, ordinal++, piece);
   }
 }

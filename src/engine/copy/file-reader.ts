@@ -1,17 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { IndexPiece } from '../../domain/backup-index.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { ByteBudget } from '../packs/byte-budget.ts';
 import type { FrameCompressor } from '../packs/frame-compressor.ts';
-import { FrameWriter, type WrittenFrame } from '../packs/frame-writer.ts';
+import { FrameList } from '../packs/frame-list.ts';
+import { FrameWriter } from '../packs/frame-writer.ts';
 import type { PackWriter } from '../packs/pack-writer.ts';
 import type { CopyCheckpoint, SavedCopy } from './copy-checkpoint.ts';
+import { pieceBytes, pieceCount, pieceLine } from './file-pieces.ts';
 import { PieceBuffers } from './piece-buffers.ts';
 import type { ScannedFile } from './scan-data-directory.ts';
-
-/** Pieces begin at its multiples in every file, so that a later backup can compare them. */
-const pieceBytes = 4 * 1024 * 1024;
 
 export interface CopySource {
   /** The data directory of the snapshot. */
@@ -40,22 +38,21 @@ export class FileReader {
     this.#parts = parts;
   }
 
-  /** @returns the pieces of the file, in order, when each has its place */
-  async read(file: ScannedFile, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<IndexPiece[]> {
+  /** @returns the pieces of the file, when each has its place; those of an earlier attempt are among them */
+  async read(file: ScannedFile, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<FrameList> {
     const { compress, packs, budget, saved, checkpoint, onPiece } = this.#parts;
-    const known = saved.pieces.get(file.path);
-    const pieces: IndexPiece[] = [];
+    const pieces = saved.pieces.get(file.path) ?? new FrameList(saved.packNames);
+    pieces.truncate(pieceCount(file.size));
     const writer = new FrameWriter({ compress, packs, budget, onFailure, onFrame: () => undefined });
     const handle = await open(join(this.#source.root, file.path), 'r').catch((cause: unknown) => {
       throw this.#unreadable(file, String(cause));
     });
     try {
-      for (let at = 0; at < file.size; at += pieceBytes) {
+      for (let ordinal = 0; ordinal < pieceCount(file.size); ordinal++) {
         signal.throwIfAborted();
+        const at = ordinal * pieceBytes;
         const length = Math.min(pieceBytes, file.size - at);
-        const before = known?.get(at);
-        if (before?.rawLength === length) {
-          pieces.push(before);
+        if (pieces.get(ordinal)?.rawLength === length) {
           onPiece(length);
           continue;
         }
@@ -64,9 +61,8 @@ export class FileReader {
           this.#buffers.giveBack(buffer);
         };
         await writer.write({ raw: buffer.subarray(0, length), documents: 0, release }, (frame) => {
-          const piece = pieceOf(file.path, at, frame);
-          pieces.push(piece);
-          checkpoint?.piece(piece);
+          pieces.set(ordinal, frame);
+          checkpoint?.piece(pieceLine(file.path, ordinal, frame));
           onPiece(length);
         });
       }
@@ -75,7 +71,7 @@ export class FileReader {
     } finally {
       await handle.close();
     }
-    return pieces.sort((a, b) => a.fileOffset - b.fileOffset);
+    return pieces;
   }
 
   async #fill(handle: FileHandle, file: ScannedFile, at: number, length: number): Promise<Buffer> {
@@ -99,9 +95,4 @@ export class FileReader {
     const { member, root } = this.#source;
     return new HoldfastError('CorruptSource', `${path} of ${member} cannot be copied from ${root}: ${what}.`);
   }
-}
-
-function pieceOf(file: string, fileOffset: number, frame: WrittenFrame): IndexPiece {
-  const { pack, offset, length, rawLength, sha256 } = frame;
-  return { kind: 'piece', file, pack, offset, length, rawLength, fileOffset, sha256 };
 }

@@ -6,6 +6,7 @@ import { findElement } from '../bson/raw-document.ts';
 import type { CaptureTarget, OplogCapture } from '../oplog/capture.ts';
 import { hasOplogEntry } from '../oplog/oplog-source.ts';
 import { resumeCapture, startCapture } from '../oplog/start-capture.ts';
+import { inOrder } from '../packs/in-order.ts';
 import {
   readDataIdentity,
   readMemberState,
@@ -16,6 +17,9 @@ import {
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import type { DumpPartDeps, DumpPartInput } from './dump-input.ts';
 import { type Checkpoint, readCheckpoint, type SavedBase, type SavedCollection } from './read-checkpoint.ts';
+
+/** There may be tens of thousands, and a storage takes some milliseconds to say that it has one. */
+const packsAsked = 16;
 
 /** A base that is to be read, from nothing or from where an earlier attempt came. */
 export interface BegunBase {
@@ -94,7 +98,7 @@ async function freshBase(context: Context): Promise<BegunBase> {
 
 async function resumeBase(found: Checkpoint, context: Context): Promise<BegunBase | undefined> {
   const { deps, source, target, process, majority } = context;
-  const { base, catalog, packs } = found;
+  const { base, catalog, packs, packNames } = found;
   const refusal = await refusalOf(found, context);
   const capture = refusal === undefined ? await resumeCapture(source, target, base, majority) : undefined;
   if (!capture) {
@@ -106,7 +110,15 @@ async function resumeBase(found: Checkpoint, context: Context): Promise<BegunBas
   const checkpoint = openCheckpoint(context, applyFrom, found.began, found);
   const collections = usableCollections(found, process, checkpoint);
   deps.logger.info('the base of an earlier attempt is continued', { began: found.began, records: found.records });
-  return { startedAt, identity, process, applyFrom, capture, saved: { catalog, collections, packs }, checkpoint };
+  return {
+    startedAt,
+    identity,
+    process,
+    applyFrom,
+    capture,
+    saved: { catalog, collections, packs, packNames },
+    checkpoint,
+  };
 }
 
 /** @returns why nothing of the checkpoint may be used; undefined when it may, once its capture goes on. @throws MemberStateChanged */
@@ -140,10 +152,12 @@ async function otherHistory({ seen }: CheckpointMember, { input, source }: Conte
 }
 
 async function missingPack({ packs }: Checkpoint, { store }: DumpPartDeps): Promise<string | undefined> {
-  for (const { key, size } of packs.values()) {
-    const stored = await store.head(key);
-    if (stored?.size !== size) return `${key} in ${store.description} is missing or has another size`;
-  }
+  const asked = inOrder(packs.values(), packsAsked, async ({ key, size }) => ({
+    key,
+    isThere: (await store.head(key))?.size === size,
+  }));
+  for await (const { key, isThere } of asked)
+    if (!isThere) return `${key} in ${store.description} is missing or has another size`;
   return undefined;
 }
 
@@ -186,13 +200,13 @@ function usableCollections(
       usable.set(uuid, saved);
       continue;
     }
-    const keep =
-      sameRecordIds || findElement(options, 'clusteredIndex')
-        ? saved.frames.findLastIndex(({ position }) => position !== undefined) + 1
-        : 0;
+    const { frames, positions, named } = saved;
+    const keep = sameRecordIds || findElement(options, 'clusteredIndex') ? positions.framesWithin(frames.length) : 0;
     // Before anything new is written down: a later attempt must not mix the two.
-    if (saved.named) checkpoint?.rescan(uuid, keep);
-    usable.set(uuid, { ...saved, frames: saved.frames.slice(0, keep) });
+    if (named) checkpoint?.rescan(uuid, keep);
+    frames.truncate(keep);
+    positions.truncate(keep);
+    usable.set(uuid, saved);
   }
   return usable;
 }

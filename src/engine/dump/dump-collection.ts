@@ -1,20 +1,27 @@
 import { BSON, type Document } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { FrameAssembler } from '../packs/frame-assembler.ts';
-import type { FrameWriter, WrittenFrame } from '../packs/frame-writer.ts';
+import type { FrameList } from '../packs/frame-list.ts';
+import type { FrameWriter } from '../packs/frame-writer.ts';
 import type { Source } from '../source/member-state.ts';
 import { openRawCursor, type RawCursor } from '../source/raw-cursor.ts';
 import { isServerError, serverCode, sourceError } from '../source/source-errors.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import { type CatalogEntry, type CatalogIndexes, readIndexes } from './list-namespaces.ts';
-import type { ScannedFrame } from './read-checkpoint.ts';
+import type { ScanPositions } from './scan-positions.ts';
 import { uuidValue } from './uuid-value.ts';
 
 export interface DumpedCollection extends CatalogIndexes {
   readonly documents: number;
   readonly rawBytes: number;
   /** In scan order. */
-  readonly frames: readonly WrittenFrame[];
+  readonly frames: FrameList;
+}
+
+/** How far the scan of a collection came. */
+export interface ScannedFrames {
+  readonly frames: FrameList;
+  readonly positions: ScanPositions;
 }
 
 export interface ScanCounters {
@@ -44,27 +51,28 @@ type DumpedEntry = CatalogEntry & { readonly uuid: string };
 /**
  * Reads one collection whole, in natural order, addressed by its UUID so that a rename does not matter. What ends a scan
  * (a rename, say) ends it at its last frame: the next one goes on behind it.
- * @param saved frames of an earlier attempt; the last one says where the scan goes on
+ * @param scanned by an earlier attempt, without a gap and up to a position: goes on behind it, and is added to
  * @returns undefined when it was dropped meanwhile: the captured oplog tells the rest (mongodb-verified.md §8)
  * @throws CorruptSource, MemberStateChanged, SourceUnreachable, MissingPrivileges, and the storage's errors
  */
 export async function dumpCollection(
   entry: DumpedEntry,
-  saved: readonly ScannedFrame[],
+  scanned: ScannedFrames,
   deps: DumpCollectionDeps,
 ): Promise<DumpedCollection | undefined> {
-  const scan = new CollectionScan(entry, saved, deps);
+  const scan = new CollectionScan(entry, scanned, deps);
+  const { frames } = scanned;
   for (let fruitless = 0; fruitless < maxFruitlessScans; fruitless++) {
     const indexes = await readIndexes(deps.source, entry.db, entry.uuid);
     if (!indexes) return undefined;
-    const before = scan.frames.length;
+    const before = frames.length;
     const ended = await scan.goOn();
     if (ended === 'whole') {
       // A find by the UUID of what is gone may answer with nothing instead of an error.
-      if (scan.frames.length <= before && !(await readIndexes(deps.source, entry.db, entry.uuid))) return undefined;
+      if (frames.length <= before && !(await readIndexes(deps.source, entry.db, entry.uuid))) return undefined;
       return scan.finish(indexes);
     }
-    if (scan.frames.length > before) fruitless = 0;
+    if (frames.length > before) fruitless = 0;
   }
   throw new HoldfastError(
     'MemberStateChanged',
@@ -75,91 +83,86 @@ export async function dumpCollection(
 class CollectionScan {
   readonly #entry: DumpedEntry;
   readonly #deps: DumpCollectionDeps;
-  /** All in their places; the last one has a position, but after the end of the collection. */
-  frames: ScannedFrame[];
+  /** Between two cursors all are in their places, and the last one has a position. */
+  readonly #frames: FrameList;
+  readonly #positions: ScanPositions;
 
-  constructor(entry: DumpedEntry, saved: readonly ScannedFrame[], deps: DumpCollectionDeps) {
+  constructor(entry: DumpedEntry, { frames, positions }: ScannedFrames, deps: DumpCollectionDeps) {
     this.#entry = entry;
     this.#deps = deps;
-    this.frames = [...saved];
+    this.#frames = frames;
+    this.#positions = positions;
   }
 
   /** Reads on behind the last frame. `interrupted`: a drop, a rename or a full capped collection ended the cursor. */
   async goOn(): Promise<'whole' | 'interrupted'> {
-    const { source, counters, checkpoint, newFrameWriter } = this.#deps;
-    const { ns, uuid } = this.#entry;
-    const writer = newFrameWriter();
-    const positions: (Buffer | undefined)[] = [];
-    const assembler = new FrameAssembler(ns, async ({ raw, documents, position, release }) => {
-      counters.documents += documents;
-      counters.rawBytes += raw.length;
-      const ordinal = this.frames.length + positions.push(position) - 1;
-      const frame = { raw, documents, release };
-      await writer.write(frame, (placed) => checkpoint?.frame(uuid, ordinal, placed, position));
-    });
-    let ended: 'whole' | 'interrupted' = 'whole';
-    try {
-      await readInto(assembler, await this.#open(), source);
-    } catch (error) {
-      if (!isServerError(error, ...interruptions)) throw sourceError(error, source.member, `reading ${ns}`);
-      ended = 'interrupted';
-    }
-    const written = await writer.finish();
-    for (const [index, frame] of written.entries()) this.frames.push({ frame, position: positions[index] });
-    if (ended === 'interrupted') this.#keep(this.#lastPosition(this.frames.length) + 1);
+    const writer = this.#deps.newFrameWriter();
+    const ended = await this.#read(writer).catch((error: unknown) => this.#interruption(error));
+    await writer.finish();
+    if (ended === 'interrupted') this.#keep(this.#positions.framesWithin(this.#frames.length));
     return ended;
   }
 
+  async #read(writer: FrameWriter): Promise<'whole'> {
+    const { source, counters, checkpoint } = this.#deps;
+    const { ns, uuid } = this.#entry;
+    const cursor = await this.#open();
+    let next = this.#frames.length;
+    const assembler = new FrameAssembler(ns, async ({ raw, documents, position, release }) => {
+      counters.documents += documents;
+      counters.rawBytes += raw.length;
+      const ordinal = next++;
+      if (position) this.#positions.set(ordinal, position);
+      await writer.write({ raw, documents, release }, (placed) => {
+        this.#frames.set(ordinal, placed);
+        checkpoint?.frame(uuid, ordinal, placed, position);
+      });
+    });
+    await readInto(assembler, cursor, source);
+    return 'whole';
+  }
+
+  /** @throws what did not interrupt the scan but ends it */
+  #interruption(error: unknown): 'interrupted' {
+    const { source } = this.#deps;
+    if (isServerError(error, ...interruptions)) return 'interrupted';
+    throw sourceError(error, source.member, `reading ${this.#entry.ns}`);
+  }
+
   finish(indexes: CatalogIndexes): DumpedCollection {
-    this.#deps.checkpoint?.scanned(this.#entry.uuid, this.frames.length, indexes);
-    return dumpedCollection(indexes, this.frames);
+    this.#deps.checkpoint?.scanned(this.#entry.uuid, this.#frames.length, indexes);
+    return dumpedCollection(indexes, this.#frames);
   }
 
   /** The document that a position names may be gone: then an earlier one will do, twice as far back each time. */
   async #open(): Promise<RawCursor> {
     for (let back = 1; ; back *= 2) {
-      const position = this.frames.at(-1)?.position;
+      const position = this.#positions.token;
       try {
         return await openScan(this.#entry, position, this.#deps.source);
       } catch (error) {
         if (!position || !isServerError(error, serverCode.keyNotFound)) throw error;
-        let keep = this.frames.length;
-        for (let step = 0; step < back && keep > 0; step++) keep = this.#lastPosition(keep - 1) + 1;
+        let keep = this.#frames.length;
+        for (let step = 0; step < back && keep > 0; step++) keep = this.#positions.framesWithin(keep - 1);
         this.#keep(keep);
       }
     }
   }
 
-  /** Index of the last of the first `count` frames behind which a scan can go on; -1 for none. */
-  #lastPosition(count: number): number {
-    return this.frames.findLastIndex(({ position }, index) => index < count && position !== undefined);
-  }
-
   /** What comes behind is read again. */
-  #keep(frames: number): void {
-    if (frames === this.frames.length) return;
-    const { documents, rawBytes } = totalsOf(this.frames.slice(frames));
+  #keep(keep: number): void {
+    this.#positions.truncate(keep);
+    if (keep === this.#frames.length) return;
+    const { documents, rawBytes } = this.#frames.totals(keep);
     this.#deps.counters.documents -= documents;
     this.#deps.counters.rawBytes -= rawBytes;
-    this.frames.length = frames;
-    this.#deps.checkpoint?.rescan(this.#entry.uuid, frames);
+    this.#frames.truncate(keep);
+    this.#deps.checkpoint?.rescan(this.#entry.uuid, keep);
   }
 }
 
-export function totalsOf(frames: readonly ScannedFrame[]): ScanCounters {
-  const totals = { documents: 0, rawBytes: 0 };
-  for (const { frame } of frames) {
-    totals.documents += frame.documents;
-    totals.rawBytes += frame.rawLength;
-  }
-  return totals;
-}
-
-export function dumpedCollection(
-  { indexes, unfinished }: CatalogIndexes,
-  frames: readonly ScannedFrame[],
-): DumpedCollection {
-  return { indexes, unfinished, ...totalsOf(frames), frames: frames.map(({ frame }) => frame) };
+export function dumpedCollection({ indexes, unfinished }: CatalogIndexes, frames: FrameList): DumpedCollection {
+  return { indexes, unfinished, ...frames.totals(), frames };
 }
 
 /** @throws the server's KeyNotFound when the document behind which the scan is to go on does not exist any more */

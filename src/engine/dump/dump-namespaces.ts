@@ -1,16 +1,13 @@
+import { FrameList } from '../packs/frame-list.ts';
 import type { FrameWriter } from '../packs/frame-writer.ts';
+import { NumberedNames } from '../packs/numbered-names.ts';
 import type { Source } from '../source/member-state.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
-import {
-  type DumpedCollection,
-  dumpCollection,
-  dumpedCollection,
-  type ScanCounters,
-  totalsOf,
-} from './dump-collection.ts';
+import { type DumpedCollection, dumpCollection, dumpedCollection, type ScanCounters } from './dump-collection.ts';
 import { type CatalogEntry, estimateBytes, listNamespaces } from './list-namespaces.ts';
 import type { SavedBase } from './read-checkpoint.ts';
 import { runTogether } from './run-together.ts';
+import { ScanPositions } from './scan-positions.ts';
 
 /** One namespace of the base, with its place in the packs. */
 export interface DumpedNamespace {
@@ -61,15 +58,16 @@ export async function dumpNamespaces(deps: DumpNamespacesDeps): Promise<DumpedNa
   const { source, parallel, counters, saved, checkpoint } = deps;
   const catalog = saved?.catalog ?? (await listNamespaces(source));
   if (!saved) await deps.onListed(catalog);
+  const packNames = saved?.packNames ?? new NumberedNames();
   const dumped = new Map<string, DumpedCollection>();
   const left: (CatalogEntry & { readonly uuid: string })[] = [];
   for (const entry of catalog) {
     if (entry.uuid === null) continue;
-    const { frames, scanned } = saved?.collections.get(entry.uuid) ?? { frames: [], scanned: undefined };
-    const { documents, rawBytes } = totalsOf(frames);
+    const known = saved?.collections.get(entry.uuid);
+    const { documents, rawBytes } = known?.frames.totals() ?? { documents: 0, rawBytes: 0 };
     counters.documents += documents;
     counters.rawBytes += rawBytes;
-    if (scanned) dumped.set(entry.ns, dumpedCollection(scanned, frames));
+    if (known?.scanned) dumped.set(entry.ns, dumpedCollection(known.scanned, known.frames));
     else left.push({ ...entry, uuid: entry.uuid });
   }
   const sized: Sized[] = [];
@@ -82,9 +80,10 @@ export async function dumpNamespaces(deps: DumpNamespacesDeps): Promise<DumpedNa
 
   await inLanes(source.signal, sized, parallel, async (entry, signal, fail) => {
     const newFrameWriter = () => deps.newFrameWriter(fail);
-    const frames = saved?.collections.get(entry.uuid)?.frames ?? [];
+    const known = saved?.collections.get(entry.uuid);
+    const begun = known ?? { frames: new FrameList(packNames), positions: new ScanPositions() };
     const scan = { source: { ...source, signal }, newFrameWriter, counters, checkpoint };
-    const collection = await dumpCollection(entry, frames, scan);
+    const collection = await dumpCollection(entry, begun, scan);
     if (collection) dumped.set(entry.ns, collection);
     else deps.onLeftOut();
   });

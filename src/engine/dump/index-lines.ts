@@ -2,7 +2,6 @@ import type { IndexLine, IndexNamespace } from '../../domain/backup-index.ts';
 import type { LogicalBase } from '../../domain/base.ts';
 import { findElement } from '../bson/raw-document.ts';
 import { readString } from '../bson/raw-values.ts';
-import type { WrittenFrame } from '../packs/frame-writer.ts';
 import type { WrittenPack } from '../packs/pack-writer.ts';
 import type { DumpedNamespace } from './dump-namespaces.ts';
 
@@ -22,10 +21,6 @@ function namespaceLine({ entry, collection }: DumpedNamespace): IndexNamespace {
   };
 }
 
-function frameLine(ns: string, frame: WrittenFrame): IndexLine {
-  return { kind: 'frame', ns, ...frame };
-}
-
 /** The lines of the part's index: header, packs, then each namespace followed by its frames in scan order. */
 export function* indexLines(
   header: { readonly backupId: string; readonly part: string; readonly codec: LogicalBase['codec'] },
@@ -36,7 +31,8 @@ export function* indexLines(
   for (const { name: pack, size, crc32 } of packs) yield { kind: 'pack', pack, size, crc32 };
   for (const namespace of namespaces) {
     yield namespaceLine(namespace);
-    for (const frame of namespace.collection?.frames ?? []) yield frameLine(namespace.entry.ns, frame);
+    const { ns } = namespace.entry;
+    for (const frame of namespace.collection?.frames ?? []) yield { kind: 'frame', ns, ...frame };
   }
 }
 

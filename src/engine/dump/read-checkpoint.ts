@@ -13,22 +13,18 @@ import {
   parseCheckpointKey,
   splitNamespace,
 } from '../../domain/names.ts';
-import type { WrittenFrame } from '../packs/frame-writer.ts';
+import { FrameList, fitsFrameList } from '../packs/frame-list.ts';
+import { inOrder } from '../packs/in-order.ts';
+import { NumberedNames } from '../packs/numbered-names.ts';
 import type { WrittenPack } from '../packs/pack-writer.ts';
 import { decompressZstdFrame } from '../packs/zstd-frames.ts';
 import type { CheckpointPlace } from './checkpoint-writer.ts';
+import type { ScannedFrames } from './dump-collection.ts';
 import type { CatalogEntry, CatalogIndexes } from './list-namespaces.ts';
+import { ScanPositions } from './scan-positions.ts';
 
-/** A frame with its place in the scan of its collection. */
-export interface ScannedFrame {
-  readonly frame: WrittenFrame;
-  /** Where the scan goes on behind it, as raw BSON; undefined for a frame that ends within a batch. */
-  readonly position: Buffer | undefined;
-}
-
-export interface SavedCollection {
-  /** Without a gap from the first on; all in stored packs. */
-  readonly frames: readonly ScannedFrame[];
+/** Its frames are without a gap, all in stored packs; who goes on with the base adds to them. */
+export interface SavedCollection extends ScannedFrames {
   /** Whether a record says anything of the collection, also what is of no use. */
   readonly named: boolean;
   /** Of a collection that was read to its end; undefined for one that was not. */
@@ -41,6 +37,8 @@ export interface SavedBase {
   readonly catalog: readonly CatalogEntry[];
   /** Stored whole, by name. */
   readonly packs: ReadonlyMap<string, WrittenPack>;
+  /** Those that the lists of its frames share. */
+  readonly packNames: NumberedNames;
   /** By UUID. */
   readonly collections: ReadonlyMap<string, SavedCollection>;
 }
@@ -59,25 +57,26 @@ const maxRecordBytes = 256 * 1024 * 1024;
 const maxReasonLength = 300;
 /** Frames of one collection that are written down are at most so far apart: those that were compressed at once. */
 const maxAhead = 100_000;
+/** Each is some kilobytes, and there is one for every 128 MiB that are stored. */
+const recordsAhead = 16;
 
 function damaged(key: string, what: string, cause?: unknown): HoldfastError {
   return new HoldfastError('CorruptObject', `The checkpoint ${key} is damaged: ${what}.`, { cause });
 }
 
-/** Keys of the records of the base that was begun last, in their order. @throws CorruptObject when one is missing */
-async function lastBase({ store, prefix }: CheckpointPlace): Promise<{ began: number; keys: string[] } | undefined> {
+/** The base that was begun last, and how many records it has. @throws CorruptObject when one is missing */
+async function lastBase({ store, prefix }: CheckpointPlace): Promise<{ began: number; records: number } | undefined> {
   let began = 0;
-  let keys: string[] = [];
+  let records = 0;
   for await (const { key } of store.list(prefix)) {
     const parsed = parseCheckpointKey(prefix, key);
     if (!parsed) throw damaged(key, 'it is no key of a record');
-    if (parsed.base !== began) keys = [];
+    records = parsed.base === began ? records + 1 : 1;
     began = parsed.base;
-    keys.push(key);
-    if (key !== checkpointKey(prefix, began, keys.length))
-      throw damaged(checkpointBasePrefix(prefix, began), `its record ${keys.length} is missing`);
+    if (parsed.record !== records)
+      throw damaged(checkpointBasePrefix(prefix, began), `its record ${records} is missing`);
   }
-  return keys.length === 0 ? undefined : { began, keys };
+  return records === 0 ? undefined : { began, records };
 }
 
 function parseLine(key: string, text: string): CheckpointLine {
@@ -101,8 +100,9 @@ class CheckpointReader {
   #member: CheckpointMember | undefined;
   readonly #catalog: CatalogEntry[] = [];
   readonly #packs = new Map<string, WrittenPack>();
-  /** By UUID, by ordinal. */
-  readonly #frames = new Map<string, (ScannedFrame | undefined)[]>();
+  readonly #packNames = new NumberedNames();
+  /** By UUID. */
+  readonly #collections = new Map<string, ScannedFrames>();
   readonly #scanned = new Map<string, CatalogIndexes & { readonly frames: number }>();
 
   constructor(partPrefix: string) {
@@ -129,14 +129,14 @@ class CheckpointReader {
         this.#addFrame(key, line);
         return;
       case 'rescan':
-        this.#scanned.delete(line.uuid);
-        this.#framesOf(key, line.uuid).length = Math.min(this.#framesOf(key, line.uuid).length, line.keep);
+        this.#rescan(key, line);
         return;
       case 'scanned': {
         const [indexes, unfinished] = [line.indexes, line.unfinishedIndexes].map((specs) =>
           specs.map((spec) => Buffer.from(spec, 'base64')),
         ) as [Buffer[], Buffer[]];
         this.#scanned.set(line.uuid, { frames: line.frames, indexes, unfinished });
+        this.#forgetPositions(line.uuid);
       }
     }
   }
@@ -145,55 +145,62 @@ class CheckpointReader {
     const { db, coll: name } = splitNamespace(ns);
     this.#catalog.push({ ns, db, name, type, uuid, options: Buffer.from(options, 'base64') });
     if (uuid === null) return;
-    if (this.#frames.has(uuid)) throw damaged(key, `it lists the UUID ${uuid} twice`);
-    this.#frames.set(uuid, []);
+    if (this.#collections.has(uuid)) throw damaged(key, `it lists the UUID ${uuid} twice`);
+    this.#collections.set(uuid, { frames: new FrameList(this.#packNames), positions: new ScanPositions() });
   }
 
-  #framesOf(key: string, uuid: string): (ScannedFrame | undefined)[] {
-    const frames = this.#frames.get(uuid);
-    if (!frames) throw damaged(key, `it names the UUID ${uuid}, which is not in its catalog`);
-    return frames;
+  #collection(key: string, uuid: string): ScannedFrames {
+    const collection = this.#collections.get(uuid);
+    if (!collection) throw damaged(key, `it names the UUID ${uuid}, which is not in its catalog`);
+    return collection;
   }
 
-  #addFrame(key: string, frame: CheckpointFrame): void {
-    const { uuid, ordinal, pack: name, offset, length } = frame;
-    const pack = this.#packs.get(name);
-    if (!pack || offset + length > pack.size) throw damaged(key, `a frame of ${uuid} does not lie in its pack ${name}`);
-    const frames = this.#framesOf(key, uuid);
+  #addFrame(key: string, { uuid, ordinal, position, ...frame }: CheckpointFrame): void {
+    const pack = this.#packs.get(frame.pack);
+    if (!pack || frame.offset + frame.length > pack.size || !fitsFrameList(frame))
+      throw damaged(key, `a frame of ${uuid} does not lie in its pack ${frame.pack}`);
+    const { frames, positions } = this.#collection(key, uuid);
     if (ordinal > frames.length + maxAhead) throw damaged(key, `frame ${ordinal} of ${uuid} comes too early`);
-    while (frames.length < ordinal) frames.push(undefined);
-    frames[ordinal] = scannedFrame(frame, pack.name);
+    frames.set(ordinal, frame);
+    if (position !== null) positions.set(ordinal, Buffer.from(position, 'base64'));
+    this.#forgetPositions(uuid);
+  }
+
+  #rescan(key: string, { uuid, keep }: Extract<CheckpointLine, { kind: 'rescan' }>): void {
+    this.#scanned.delete(uuid);
+    const { frames, positions } = this.#collection(key, uuid);
+    frames.truncate(keep);
+    positions.truncate(keep);
+  }
+
+  /** Nobody goes on within what was read to its end: thousands of collections would keep a thousand positions each. */
+  #forgetPositions(uuid: string): void {
+    const collection = this.#collections.get(uuid);
+    if (collection && this.#isWhole(uuid, collection)) collection.positions.truncate(0);
+  }
+
+  #isWhole(uuid: string, { frames }: ScannedFrames): boolean {
+    const scanned = this.#scanned.get(uuid);
+    return scanned !== undefined && frames.count === frames.length && frames.length === scanned.frames;
   }
 
   finish(key: string): Omit<Checkpoint, 'began' | 'records'> {
     const [base, member] = [this.#base, this.#member];
     if (!base || !member) throw damaged(key, 'it does not say which base it is of');
     const collections = new Map<string, SavedCollection>();
-    for (const [uuid, all] of this.#frames) {
-      const gap = all.indexOf(undefined);
-      const whole = (gap < 0 ? all : all.slice(0, gap)) as ScannedFrame[];
-      const scanned = this.#scanned.get(uuid);
-      const isScanned = scanned?.frames === whole.length;
-      collections.set(uuid, {
-        // Nobody goes on within what was read to its end.
-        frames: isScanned ? whole.map(({ frame }) => ({ frame, position: undefined })) : whole,
-        // Also when only its end is recorded, and its frames were lost with their pack: taken back, or a later attempt
-        // that records as many of other frames would pass for the whole.
-        named: all.length > 0 || scanned !== undefined,
-        scanned: isScanned ? scanned : undefined,
-      });
+    for (const [uuid, { frames, positions }] of this.#collections) {
+      // Also when only its end is recorded, and its frames were lost with their pack: taken back, or a later attempt
+      // that records as many of other frames would pass for the whole.
+      const named = frames.length > 0 || this.#scanned.has(uuid);
+      const whole = frames.firstGap();
+      frames.truncate(whole);
+      positions.truncate(whole);
+      const scanned = this.#isWhole(uuid, { frames, positions }) ? this.#scanned.get(uuid) : undefined;
+      collections.set(uuid, { frames, positions, named, scanned });
     }
-    return { base, member, catalog: this.#catalog, packs: this.#packs, collections };
+    const [catalog, packs, packNames] = [this.#catalog, this.#packs, this.#packNames];
+    return { base, member, catalog, packs, packNames, collections };
   }
-}
-
-/** @param pack its name, the same string for all of its frames */
-function scannedFrame(line: CheckpointFrame, pack: string): ScannedFrame {
-  const { offset, length, rawLength, documents, sha256, position } = line;
-  return {
-    frame: { pack, offset, length, rawLength, documents, sha256 },
-    position: position === null ? undefined : Buffer.from(position, 'base64'),
-  };
 }
 
 /**
@@ -205,10 +212,17 @@ function scannedFrame(line: CheckpointFrame, pack: string): ScannedFrame {
 export async function readCheckpoint(place: CheckpointPlace, partPrefix: string): Promise<Checkpoint | undefined> {
   const found = await lastBase(place);
   if (!found) return undefined;
-  const { began, keys } = found;
+  const { began, records } = found;
+  const { store, prefix } = place;
   const reader = new CheckpointReader(partPrefix);
-  for (const [index, key] of keys.entries()) {
-    const raw = await decompressZstdFrame((await place.store.get(key)).body, maxRecordBytes).catch((cause: unknown) => {
+  const keys = Array.from({ length: records }, (_none, index) => checkpointKey(prefix, began, index + 1));
+  let record = 0;
+  for await (const { key, body } of inOrder(keys, recordsAhead, async (key) => ({
+    key,
+    body: (await store.get(key)).body,
+  }))) {
+    record += 1;
+    const raw = await decompressZstdFrame(body, maxRecordBytes).catch((cause: unknown) => {
       throw damaged(key, (cause as Error).message, cause);
     });
     const lines = raw.toString('utf8').split('\n');
@@ -216,10 +230,10 @@ export async function readCheckpoint(place: CheckpointPlace, partPrefix: string)
     for (const [number, text] of lines.entries()) {
       const line = parseLine(key, text);
       const isFirst = number === 0;
-      if ((line.kind === 'member') !== isFirst || (line.kind === 'member' && line.record !== index + 1))
-        throw damaged(key, `it is not record ${index + 1}`);
+      if ((line.kind === 'member') !== isFirst || (line.kind === 'member' && line.record !== record))
+        throw damaged(key, `it is not record ${record}`);
       reader.add(key, line);
     }
   }
-  return { began, records: keys.length, ...reader.finish(keys[0] ?? '') };
+  return { began, records, ...reader.finish(checkpointBasePrefix(prefix, began)) };
 }

@@ -171,6 +171,6 @@ async function keepWhatIsRead(
 /** Of an earlier attempt, or of scans that were interrupted, packs may be left without a frame that counts. */
 function usedPacks(packs: readonly WrittenPack[], namespaces: readonly DumpedNamespace[]): WrittenPack[] {
   const used = new Set<string>();
-  for (const { collection } of namespaces) for (const { pack } of collection?.frames ?? []) used.add(pack);
+  for (const { collection } of namespaces) collection?.frames.addPacksTo(used);
   return packs.filter(({ name }) => used.has(name));
 }

@@ -1,4 +1,5 @@
 import type { IndexFrame, IndexPiece } from '../../domain/backup-index.ts';
+import { NumberedNames } from './numbered-names.ts';
 
 /** What an index says of a frame: documents of a namespace, or bytes of a file. */
 export type Stored = IndexFrame | IndexPiece;
@@ -8,23 +9,6 @@ const rowBytes = 4 + 4 + 8 + 4 + 4 + 8 + 32;
 const [packAt, offsetAt, lengthAt, rawLengthAt, valueAt, sha256At] = [4, 8, 16, 20, 24, 32];
 const rowsPerChunk = 16 * 1024;
 
-/** Strings by number, each once. */
-class Names {
-  readonly all: string[] = [];
-  readonly #numbers = new Map<string, number>();
-
-  add(name: string): number {
-    const known = this.#numbers.get(name);
-    if (known !== undefined) return known;
-    this.#numbers.set(name, this.all.length);
-    return this.all.push(name) - 1;
-  }
-
-  find(name: string): number | undefined {
-    return this.#numbers.get(name);
-  }
-}
-
 /**
  * The frames of an index in the order that they were added, outside of V8's heap: 64 bytes each, where an object takes
  * four hundred. Ten terabytes are two and a half million of them, and a worker's heap has 192 MiB. Whoever asks for one
@@ -32,8 +16,8 @@ class Names {
  */
 export class FrameTable<F extends Stored> implements Iterable<F> {
   readonly #chunks: Buffer[] = [];
-  readonly #names = new Names();
-  readonly #packs = new Names();
+  readonly #names = new NumberedNames();
+  readonly #packs = new NumberedNames();
   /** By the number of the name: its first row and the one behind its last. */
   readonly #ranges: { readonly from: number; to: number }[] = [];
   readonly #kind: F['kind'];

@@ -27,10 +27,14 @@ export interface FrameWriterOptions {
   readonly onFrame: () => void;
 }
 
-/** Takes the frames of one namespace in scan order; compresses several at once, keeps their order for the index. */
+/**
+ * Takes the frames of one namespace in scan order and compresses several at once. Keeps none of them: who wants to know
+ * where a frame lies is told.
+ */
 export class FrameWriter {
   readonly #options: FrameWriterOptions;
-  readonly #frames: Promise<WrittenFrame>[] = [];
+  /** Not stored yet, and those that could not be. */
+  readonly #underWay = new Set<Promise<void>>();
 
   constructor(options: FrameWriterOptions) {
     this.#options = options;
@@ -38,16 +42,18 @@ export class FrameWriter {
 
   /**
    * Resolves as soon as there is room for the next frame.
-   * @param onPlaced told where the frame lies, once it has its place
+   * @param onPlaced told where the frame lies, once it has its place; frames may overtake each other
    */
-  async write(frame: RawFrame, onPlaced?: (frame: WrittenFrame) => void): Promise<void> {
+  async write(frame: RawFrame, onPlaced: (frame: WrittenFrame) => void): Promise<void> {
     const release = await this.#options.budget.acquire(frame.raw.length);
     const stored = this.#store(frame, onPlaced).finally(release);
-    stored.catch(this.#options.onFailure);
-    this.#frames.push(stored);
+    this.#underWay.add(stored);
+    stored.then(() => {
+      this.#underWay.delete(stored);
+    }, this.#options.onFailure);
   }
 
-  async #store({ raw, documents, release }: RawFrame, onPlaced?: (frame: WrittenFrame) => void): Promise<WrittenFrame> {
+  async #store({ raw, documents, release }: RawFrame, onPlaced: (frame: WrittenFrame) => void): Promise<void> {
     const rawLength = raw.length;
     const stored = await this.#options.compress(raw);
     const isRaw = stored.buffer === raw.buffer;
@@ -58,14 +64,12 @@ export class FrameWriter {
       freeBytes(stored);
     };
     const place = await this.#options.packs.append(stored, isRaw ? release : taken);
-    const frame = { ...place, length, rawLength, documents, sha256 };
-    onPlaced?.(frame);
+    onPlaced({ ...place, length, rawLength, documents, sha256 });
     this.#options.onFrame();
-    return frame;
   }
 
-  /** All frames, in scan order, when each has its place. @throws what a pack throws */
-  finish(): Promise<WrittenFrame[]> {
-    return Promise.all(this.#frames);
+  /** Resolves when each frame has its place. @throws what a pack throws */
+  async finish(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 }

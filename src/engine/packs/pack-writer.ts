@@ -53,8 +53,12 @@ const queuedBytes = 8 * 1024 * 1024;
 export class PackWriter {
   readonly #options: PackWriterOptions;
   readonly #maxBytes: number;
-  readonly #packs: Promise<WrittenPack>[] = [];
+  readonly #stored: WrittenPack[] = [];
+  #begun = 0;
+  /** The pack that frames go to; the one before it is stored. */
   #open: OpenPack | undefined;
+  /** Of the pack that was begun last. */
+  #last: Promise<WrittenPack> | undefined;
   #storedBytes = 0;
   #failure: Error | undefined;
   /** Appends queue up behind each other: a frame's offset is where the one before ends. */
@@ -102,7 +106,7 @@ export class PackWriter {
     const { store, partPrefix, attempt, signal } = this.#options;
     signal.throwIfAborted();
     await this.#options.checkFence();
-    const name = packName(attempt, this.#packs.length + 1);
+    const name = packName(attempt, ++this.#begun);
     const key = artifactKeys.pack(partPrefix, name);
     const channel = new ByteChannel(queuedBytes);
     const written = store.putStream(key, channel, { signal });
@@ -117,6 +121,7 @@ export class PackWriter {
         const sum = crc32Hex(pack.crc32);
         requireWritten(object, pack.size, sum);
         const stored = { name, key, size: pack.size, crc32: sum };
+        this.#stored.push(stored);
         this.#options.onStored?.(stored);
         return stored;
       }),
@@ -126,7 +131,7 @@ export class PackWriter {
       this.#failure ??= error as Error;
       channel.fail(error as Error);
     });
-    this.#packs.push(pack.stored);
+    this.#last = pack.stored;
     return pack;
   }
 
@@ -141,7 +146,7 @@ export class PackWriter {
     await this.#turn;
     if (this.#failure) throw this.#failure;
     if (this.#open) await this.#close(this.#open);
-    return Promise.all(this.#packs);
+    return [...this.#stored];
   }
 
   /** Ends what is being written and resolves when the storage has let go of it. Never throws. */
@@ -153,6 +158,6 @@ export class PackWriter {
     await this.#turn;
     // An append that had its turn in between may have begun a pack.
     this.#open?.channel.fail(error);
-    await Promise.allSettled(this.#packs);
+    await this.#last?.catch(() => undefined);
   }
 }

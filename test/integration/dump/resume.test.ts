@@ -201,8 +201,8 @@ describe('the attempt after one that ended', () => {
       const found = await run.checkpoint();
       const kept = (name: string): number => {
         const uuid = found?.catalog.find((entry) => entry.ns === `shop.${name}`)?.uuid ?? '';
-        const frames = found?.collections.get(uuid)?.frames ?? [];
-        return frames.filter(({ frame }) => frame.pack.startsWith('0001-')).length;
+        const frames = [...(found?.collections.get(uuid)?.frames ?? [])];
+        return frames.filter(({ pack }) => pack.startsWith('0001-')).length;
       };
       expect(kept('clustered')).toBeGreaterThan(0);
       expect(kept('one') > 0).toBe(durable);

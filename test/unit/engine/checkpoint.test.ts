@@ -7,7 +7,7 @@ import { HoldfastError } from '../../../src/domain/errors.ts';
 import { checkpointKey } from '../../../src/domain/names.ts';
 import { CheckpointWriter, type CheckpointWriterOptions } from '../../../src/engine/dump/checkpoint-writer.ts';
 import type { CatalogEntry } from '../../../src/engine/dump/list-namespaces.ts';
-import { readCheckpoint } from '../../../src/engine/dump/read-checkpoint.ts';
+import { type Checkpoint, readCheckpoint } from '../../../src/engine/dump/read-checkpoint.ts';
 import type { WrittenFrame } from '../../../src/engine/packs/frame-writer.ts';
 import type { WrittenPack } from '../../../src/engine/packs/pack-writer.ts';
 import { compressZstdFrame, decompressZstdFrame } from '../../../src/engine/packs/zstd-frames.ts';
@@ -45,6 +45,7 @@ function writerOf(store: ObjectStore, options: Partial<CheckpointWriterOptions> 
 }
 
 const read = (store: ObjectStore) => readCheckpoint({ store, prefix }, partPrefix);
+const framesOf = (found: Checkpoint | undefined, uuid: string) => [...(found?.collections.get(uuid)?.frames ?? [])];
 
 async function twoRecords(store: ObjectStore): Promise<CheckpointWriter> {
   const writer = writerOf(store);
@@ -71,7 +72,8 @@ describe('a checkpoint', () => {
     await writer.flush();
     // Killed before pack 2 is stored. The next attempt reads the collection again, into three frames.
     const found = await read(store);
-    expect(found?.collections.get(items)).toMatchObject({ frames: [], scanned: undefined, named: true });
+    expect(framesOf(found, items)).toEqual([]);
+    expect(found?.collections.get(items)).toMatchObject({ scanned: undefined, named: true });
     const next = writerOf(store, { records: found?.records ?? 0 });
     next.rescan(items, 0);
     for (const n of [0, 1]) next.frame(items, n, frame(3, n * 10), undefined);
@@ -86,13 +88,13 @@ describe('a checkpoint', () => {
     const found = await read(store);
     expect(found).toMatchObject({ began: 1, records: 2, base, catalog, member: { process: 'p', seen: opTime } });
     expect([...(found?.packs.values() ?? [])]).toEqual([pack(1)]);
-    expect(found?.collections.get(items)).toMatchObject({ frames: [{ frame: frame(1, 20) }], scanned: indexes });
+    expect(found?.collections.get(items)?.scanned).toMatchObject(indexes);
+    expect(framesOf(found, items)).toEqual([frame(1, 20)]);
     const behind = found?.collections.get(orders);
     expect(behind?.scanned).toBeUndefined();
-    expect(behind?.frames).toEqual([
-      { frame: frame(1, 0), position: Buffer.from('behind 0') },
-      { frame: frame(1, 10), position: undefined },
-    ]);
+    expect(framesOf(found, orders)).toEqual([frame(1, 0), frame(1, 10)]);
+    expect(behind?.positions.token).toEqual(Buffer.from('behind 0'));
+    expect(behind?.positions.framesWithin(2)).toBe(1);
   });
 
   it('is not there before a base begins, nor after it was discarded', async () => {
@@ -113,15 +115,17 @@ describe('a checkpoint', () => {
     writer.scanned(orders, 3, indexes);
     writer.packStored(pack(1));
     await writer.flush();
-    expect((await read(store))?.collections.get(orders)).toMatchObject({
-      frames: [{ frame: frame(1, 0) }],
-      scanned: undefined,
-    });
+    const part = await read(store);
+    expect(framesOf(part, orders)).toEqual([frame(1, 0)]);
+    expect(part?.collections.get(orders)?.scanned).toBeUndefined();
+    expect(part?.collections.get(orders)?.positions.token).toEqual(Buffer.from('behind 0'));
     writer.packStored(pack(2));
     await writer.flush();
-    const whole = (await read(store))?.collections.get(orders);
-    expect(whole?.frames.map((one) => one.frame)).toEqual([frame(1, 0), frame(2, 0), frame(1, 10)]);
-    expect(whole?.scanned).toMatchObject(indexes);
+    const whole = await read(store);
+    expect(framesOf(whole, orders)).toEqual([frame(1, 0), frame(2, 0), frame(1, 10)]);
+    expect(whole?.collections.get(orders)?.scanned).toMatchObject(indexes);
+    // Nobody goes on within what was read to its end.
+    expect(whole?.collections.get(orders)?.positions.token).toBeUndefined();
   });
 
   it('forgets the frames behind which a collection is read again, those that are written later as well', async () => {
@@ -132,15 +136,14 @@ describe('a checkpoint', () => {
     writer.rescan(items, 0);
     await writer.flush();
     const found = await read(store);
-    expect(found?.collections.get(orders)?.frames.map((one) => one.frame)).toEqual([frame(1, 0)]);
-    expect(found?.collections.get(items)).toMatchObject({ frames: [], scanned: undefined });
+    expect(framesOf(found, orders)).toEqual([frame(1, 0)]);
+    expect(found?.collections.get(orders)?.positions.token).toEqual(Buffer.from('behind 0'));
+    expect(framesOf(found, items)).toEqual([]);
+    expect(found?.collections.get(items)?.scanned).toBeUndefined();
     writer.frame(orders, 1, frame(2, 50), undefined);
     writer.packStored(pack(3));
     await writer.flush();
-    expect((await read(store))?.collections.get(orders)?.frames.map((one) => one.frame)).toEqual([
-      frame(1, 0),
-      frame(2, 50),
-    ]);
+    expect(framesOf(await read(store), orders)).toEqual([frame(1, 0), frame(2, 50)]);
   });
 
   it('is that of the base that was begun last', async () => {
