@@ -1,7 +1,7 @@
 import type { Clock } from '../../application/ports/clock.ts';
 import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { Codec, FileIndexLine } from '../../domain/backup-index.ts';
+import type { Codec } from '../../domain/backup-index.ts';
 import type { PhysicalBase } from '../../domain/base.ts';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
@@ -13,7 +13,7 @@ import { writeIndex } from '../packs/index-writer.ts';
 import { NumberedNames } from '../packs/numbered-names.ts';
 import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
 import { CopyCheckpoint, readSavedCopy, type SavedCopy } from './copy-checkpoint.ts';
-import { pieceLine } from './file-pieces.ts';
+import { fileIndexLines, type PiecesByFile } from './file-pieces.ts';
 import { FileReader } from './file-reader.ts';
 import { scanDataDirectory, type ScannedDirectory, type ScannedFile } from './scan-data-directory.ts';
 
@@ -74,7 +74,7 @@ export async function copyFiles(input: CopyFilesInput, deps: CopyFilesDeps): Pro
   const key = artifactKeys.index(partPrefix);
   // An earlier attempt that ended between its index and its answer left one: nothing refers to it.
   await deps.store.delete([key]);
-  const lines = indexLines({ kind: 'header', schemaVersion: 1, backupId, part, codec }, packs, scanned, pieces);
+  const lines = fileIndexLines({ kind: 'header', schemaVersion: 1, backupId, part, codec }, packs, scanned, pieces);
   const index = await writeIndex(deps.store, key, lines, deps.signal);
   deps.logger.info('the files are copied', { files: scanned.files.length, bytes: scanned.bytes, snapshot });
   return {
@@ -92,8 +92,6 @@ async function savedCopy(input: CopyFilesInput, { checkpoints, store, logger }: 
 }
 
 const headOf = ({ backupId, part, codec, snapshot }: CopyFilesInput) => ({ backupId, part, codec, snapshot });
-
-type PiecesByFile = ReadonlyMap<string, FrameList>;
 
 async function copyPieces(
   scanned: ScannedDirectory,
@@ -183,20 +181,4 @@ async function readAll(
   };
   await runTogether(outer, Array<typeof lane>(Math.max(1, Math.min(parallel, queue.length))).fill(lane));
   return pieces;
-}
-
-function* indexLines(
-  header: FileIndexLine,
-  packs: readonly WrittenPack[],
-  { directories, files }: ScannedDirectory,
-  pieces: PiecesByFile,
-): Generator<FileIndexLine> {
-  yield header;
-  for (const { name: pack, size, crc32 } of packs) yield { kind: 'pack', pack, size, crc32 };
-  for (const directory of directories) yield { kind: 'directory', ...directory };
-  for (const { path: file, size, mode } of files) {
-    yield { kind: 'file', file, size, mode };
-    let ordinal = 0;
-    for (const piece of pieces.get(file) ?? []) yield pieceLine(file, ordinal++, piece);
-  }
 }
