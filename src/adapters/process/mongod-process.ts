@@ -58,6 +58,8 @@ const addressInUse = 48;
 const listenFailed = '"msgid":31339';
 const startLimitMs = 120_000;
 const stopLimitMs = 60_000;
+/** Between two looks into the log of a server that starts. */
+const [leastPauseMs, mostPauseMs] = [15, 250];
 
 interface Running {
   readonly child: ChildProcess;
@@ -123,12 +125,15 @@ async function untilReady(
     () => ({ code: null }),
   );
   let offset = from;
-  for (const deadline = signal ? Infinity : Date.now() + startLimitMs; Date.now() < deadline;) {
+  const begun = Date.now();
+  for (const deadline = signal ? Infinity : begun + startLimitMs; Date.now() < deadline;) {
     const text = await readFrom(logPath, offset);
     if (text.includes('"id":23016,')) return 'ready';
     // A line that was cut off is read again, whole.
     offset += Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1));
-    const end = await Promise.race([ended, delay(15, undefined)]);
+    // A recovery takes long, and wants the processor that looks into its log.
+    const pause = Math.min(mostPauseMs, Math.max(leastPauseMs, (Date.now() - begun) / 50));
+    const end = await Promise.race([ended, delay(pause, undefined)]);
     if (end !== undefined) return end;
   }
   running.child.kill('SIGKILL');

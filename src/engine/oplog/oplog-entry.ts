@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import type { OpTime } from '../../domain/timestamp.ts';
-import { bsonType, elements, findElement, type RawElement } from '../bson/raw-document.ts';
+import { bsonType, elements, findElement, findElements, type RawElement } from '../bson/raw-document.ts';
 import {
   readBinary,
   readFlag,
@@ -99,20 +99,16 @@ export function readOplogEntry(raw: Buffer): OplogEntry {
   };
 }
 
+const opTimeNames = ['ts', 't'] as const;
+
 /**
  * Only when the entry was written: a sixth of the work of {@link readOplogEntry}, where nothing else is looked at.
  * @throws CorruptSource when the bytes are no BSON document with `ts`
  */
 export function readEntryOpTime(raw: Buffer): OpTime {
-  let ts: OpTime['ts'] | undefined;
-  let term: number | undefined;
-  for (const element of elements(raw)) {
-    if (element.name === 'ts') ts = readTimestamp(raw, element);
-    else if (element.name === 't') term = readNumber(raw, element);
-    if (ts && term !== undefined) break;
-  }
+  const [ts, term] = findElements(raw, opTimeNames);
   if (!ts) throw new HoldfastError('CorruptSource', 'An oplog entry has no ts.');
-  return { ts, t: term ?? -1 };
+  return { ts: readTimestamp(raw, ts), t: term ? readNumber(raw, term) : -1 };
 }
 
 /** Consistency rules 6, 7 and 10. */

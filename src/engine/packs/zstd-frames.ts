@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib';
 import { HoldfastError } from '../../domain/errors.ts';
+import { joinBuffers } from '../bson/join-buffers.ts';
 
 const decompress = promisify(zstdDecompress);
 
@@ -16,7 +17,7 @@ const decompressionChunkSize = 128 * 1024;
  */
 export async function compressZstdFrame(raw: Uint8Array, level: number): Promise<Buffer> {
   const pieces = await compressedPieces(raw, level);
-  const frame = joined(pieces);
+  const frame = joinBuffers(pieces);
   if (zstdFrameLength(frame) !== frame.length)
     throw new HoldfastError('Internal', `zlib made more than one frame of ${raw.length} bytes.`);
   return frame;
@@ -45,18 +46,6 @@ function compressedPieces(raw: Uint8Array, level: number): Promise<Buffer[]> {
     stream.on('error', reject);
     stream.end(raw);
   });
-}
-
-/** As one buffer; a view when the pieces lie one behind the other. */
-function joined(pieces: readonly Buffer[]): Buffer {
-  const [first] = pieces;
-  if (!first) return Buffer.alloc(0);
-  let end = first.byteOffset;
-  for (const { buffer, byteOffset, length } of pieces) {
-    if (buffer !== first.buffer || byteOffset !== end) return Buffer.concat(pieces);
-    end += length;
-  }
-  return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset);
 }
 
 function cutOff(offset: number): HoldfastError {

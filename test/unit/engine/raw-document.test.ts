@@ -16,7 +16,7 @@ import {
 } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../../src/domain/errors.ts';
-import { documentLength, elements, findElement } from '../../../src/engine/bson/raw-document.ts';
+import { documentLength, elements, findElement, findElements } from '../../../src/engine/bson/raw-document.ts';
 import {
   arrayDocuments,
   readFlag,
@@ -68,6 +68,20 @@ describe('raw BSON', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('finds several elements at once, as each of them alone', () => {
+    const names = ['ts', 't', 'a', 'toString'];
+    const some = fc.subarray(names).chain((keys) => fc.shuffledSubarray(keys, { minLength: keys.length }));
+    fc.assert(
+      fc.property(document, some, document, (before, keys, after) => {
+        const raw = encode({ ...before, ...Object.fromEntries(keys.map((key) => [key, before])), ...after });
+        expect(findElements(raw, names)).toEqual(names.map((name) => findElement(raw, name)));
+        const cut = Buffer.concat([raw.subarray(0, -1), Buffer.from([1])]);
+        expect(() => findElements(cut, names)).toThrow(expect.objectContaining({ name: 'CorruptSource' }));
+      }),
+    );
+    expect(findElements(encode({ a: 1 }), [])).toEqual([]);
   });
 
   it('splits documents that lie one after another, and those of an array', () => {
