@@ -2,8 +2,9 @@ import * as z from 'zod';
 import { isDataPath } from './data-files.ts';
 
 /**
- * Decoded, an index of this size describes four million frames, 16 TB: more is refused by the dump that would write it,
- * and is a damaged or hostile object to whoever reads it. It is never in memory as a whole.
+ * Decoded, an index of this size describes 16 TB in frames of 4 MiB, each a line of 195 bytes and the name of its
+ * collection or 206 and that of its file, as long as names have 75 bytes on the average. More is refused by the dump that
+ * would write it, and is a damaged or hostile object to whoever reads it. It is never in memory as a whole.
  */
 export const maxIndexBytes = 1024 * 1024 * 1024;
 

@@ -9,11 +9,11 @@ import { runTogether } from '../dump/run-together.ts';
 import { ByteBudget } from '../packs/byte-budget.ts';
 import { frameCompressor } from '../packs/frame-compressor.ts';
 import type { FrameList } from '../packs/frame-list.ts';
-import { writeIndex } from '../packs/index-writer.ts';
+import { requireIndexable, writeIndex } from '../packs/index-writer.ts';
 import { NumberedNames } from '../packs/numbered-names.ts';
 import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
 import { CopyCheckpoint, readSavedCopy, type SavedCopy } from './copy-checkpoint.ts';
-import { fileIndexLines, type PiecesByFile } from './file-pieces.ts';
+import { fileIndexLines, pieceCount, type PiecesByFile } from './file-pieces.ts';
 import { FileReader } from './file-reader.ts';
 import { scanDataDirectory, type ScannedDirectory, type ScannedFile } from './scan-data-directory.ts';
 
@@ -68,6 +68,7 @@ const keepMilliseconds = 8_000;
 export async function copyFiles(input: CopyFilesInput, deps: CopyFilesDeps): Promise<CopiedFiles> {
   const { backupId, part, codec, root, member, partPrefix, snapshot } = input;
   const scanned = await scanDataDirectory({ root, member, followLinks: false });
+  requireIndexable(scanned.files.reduce((sum, { size }) => sum + pieceCount(size), 0));
   const saved = await savedCopy(input, deps);
   const { pieces, packs } = await copyPieces(scanned, saved, input, deps);
   await deps.checkFence();

@@ -11,18 +11,29 @@ import { crc32Hex, requireWritten } from './written-object.ts';
 const textChunk = 64 * 1024;
 const queuedBytes = 4 * 1024 * 1024;
 
+/** Without the name of the file. */
+const leastPieceLine = 200;
+
+function tooManyFrames(maxBytes: number): HoldfastError {
+  return new HoldfastError(
+    'MethodNotAvailable',
+    `The base has too many frames for one index, which is ${maxBytes} bytes at most.`,
+    { next: 'Split the data over several replica sets: a base holds about 16 TB.' },
+  );
+}
+
+/** Before anything is copied: days later {@link writeIndex} would refuse so many pieces. @throws MethodNotAvailable */
+export function requireIndexable(pieces: number): void {
+  if (pieces * leastPieceLine > maxIndexBytes) throw tooManyFrames(maxIndexBytes);
+}
+
 function* inChunks(lines: Iterable<IndexLine | FileIndexLine>, maxBytes: number): Generator<Buffer> {
   let text = '';
   let left = maxBytes;
   const chunk = (): Buffer => {
     const bytes = Buffer.from(text);
     left -= bytes.length;
-    if (left < 0)
-      throw new HoldfastError(
-        'MethodNotAvailable',
-        `The base has too many frames for one index, which is ${maxBytes} bytes at most.`,
-        { next: 'Split the data over several replica sets: a base holds about 16 TB.' },
-      );
+    if (left < 0) throw tooManyFrames(maxBytes);
     text = '';
     return bytes;
   };

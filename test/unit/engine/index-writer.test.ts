@@ -4,7 +4,7 @@ import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-st
 import type { IndexFrame, IndexLine, IndexNamespace, IndexPack } from '../../../src/domain/backup-index.ts';
 import { HoldfastError } from '../../../src/domain/errors.ts';
 import { readIndex } from '../../../src/engine/packs/index-reader.ts';
-import { writeIndex } from '../../../src/engine/packs/index-writer.ts';
+import { requireIndexable, writeIndex } from '../../../src/engine/packs/index-writer.ts';
 
 const { signal } = new AbortController();
 const key = 'd/backups/b/p/index.ndjson.zst';
@@ -86,6 +86,16 @@ describe('writeIndex', () => {
     });
     const written = await writeIndex(store, key, [header, ...namespaces], signal);
     expect((await readIndex(store, written)).namespaces).toHaveLength(20_000);
+  });
+
+  it('is known to be too large before anything is copied', () => {
+    // 16 TB in pieces of 4 MiB, and more than can be.
+    expect(() => {
+      requireIndexable(16e12 / (4 * 1024 * 1024));
+    }).not.toThrow();
+    expect(() => {
+      requireIndexable(6_000_000);
+    }).toThrow(expect.objectContaining({ name: 'MethodNotAvailable' }));
   });
 
   it('passes on the error of the storage, and of the lines', async () => {
