@@ -47,16 +47,26 @@ function layoutOf({ dbPath, mount, below }: KnownPlace, devices: readonly string
   if (mount.mountPoint === '/' || kind === 'unknown') return undefined;
   const filesystem = volumeFilesystemSchema.safeParse(mount.type).data ?? null;
   const unmountable = whyUnmountable(mount, kind, filesystem) ?? whyApart(dbPath, below);
-  const others = new Set(below.map(({ source }) => source));
-  others.delete(mount.source);
   const kinds = [kind, ...below.map((one) => kindOf(one, devices))];
   return {
     text: `${dbPath} on ${mount.source} (${mount.type} at ${mount.mountPoint})`,
     ...(unmountable !== undefined && { unmountable }),
     filesystem: unmountable === undefined ? filesystem : null,
-    volumes: kinds.includes('none') ? Infinity : (kind === 'raid' ? 2 : 1) + others.size,
-    spans: kinds.some((one) => one === 'mapped' || one === 'raid' || one === 'pool'),
+    volumes: kinds.includes('none')
+      ? Infinity
+      : Math.max(kinds.includes('raid') ? 2 : 1, disksOf([mount, ...below], devices)),
+    spans: kinds.some((one) => one !== 'whole' && one !== 'partition'),
   };
+}
+
+/** How many disks are known by their names: what lies between may make one of several, or several of one. */
+function disksOf(mounts: readonly Mount[], devices: readonly string[]): number {
+  const disks = mounts.flatMap((mount) => {
+    const kind = kindOf(mount, devices);
+    if (kind === 'partition') return mount.source.replace(/p?\d+$/, '');
+    return kind === 'whole' ? mount.source : [];
+  });
+  return new Set(disks).size;
 }
 
 function whyUnmountable({ source, type }: Mount, kind: SourceKind, filesystem: string | null): string | undefined {

@@ -136,6 +136,19 @@ describe('what the place leaves of the methods', () => {
     });
   });
 
+  test('partitions of one disk, and what LVM makes of one, are on one volume: its snapshot is whole', () => {
+    const apart = [
+      [mounted('/data', '/dev/nvme1n1p1'), mounted('/data/db/journal', '/dev/nvme1n1p2')],
+      [mounted('/data', '/dev/xvdf1'), mounted('/data/db/journal', '/dev/xvdf2')],
+      [mounted('/data', '/dev/mapper/vg-data'), mounted('/data/db/journal', '/dev/mapper/vg-journal')],
+    ];
+    for (const mounts of apart) expect(laidOut(mounts)).toMatchObject({ volumes: ['vol-1'], filesystem: null });
+    const others = { attached: { devices: ['/dev/sdf'], others: ['vol-2'] } };
+    expect(() =>
+      laidOut([mounted('/data', '/dev/nvme1n1'), mounted('/data/db/journal', '/dev/dm-3')], {}, others),
+    ).toThrow(/may lie on vol-2 as well/);
+  });
+
   test('a folder of the same volume that is mounted over the journal keeps workers away, and not the snapshot', () => {
     const bound = mounted('/data/db/journal', '/dev/nvme1n1', 'xfs', '/elsewhere');
     expect(laidOut([mounted('/data', '/dev/nvme1n1'), bound])).toMatchObject({
