@@ -51,6 +51,13 @@ async function check(session: CommandSession, deployment: string): Promise<void>
   if (checked.length === 0) throw nothingArchived(deployment);
   session.print({ checked }, () => renderChecked(checked, session.environment.timeZone));
   const losses = checked.flatMap((one) => one.losses);
+  const replaced = checked.flatMap((one) => one.replaced);
+  if (losses.length === 0 && replaced.length > 0)
+    throw new HoldfastError(
+      'VerificationFailed',
+      `Slices of the oplog archive of ${deployment} are whole, and others than were checked before: ${replaced.join(', ')}.`,
+      { next: 'Nobody but who archives writes there: look who did. It is told once; a new backup needs none of them.' },
+    );
   if (losses.length === 0) return;
   throw new HoldfastError('VerificationFailed', `Of the oplog archive of ${deployment} slices are lost or damaged.`, {
     next: 'Gaps are recorded: `holdfast window` shows what is left. Take a backup, and look who deletes in that storage.',
@@ -125,11 +132,14 @@ async function oneRound(session: CommandSession, client: HoldfastClient, deploym
   try {
     await catchUp(session, client, deployment);
     const checked = (await client.checkArchive?.({ deployment, seconds: checkSeconds, now: false })) ?? [];
-    for (const { replicaSet, losses } of checked)
+    for (const { replicaSet, losses, replaced } of checked) {
       for (const { after, before } of losses)
         session.note(
           `${replicaSet}: slices from ${formatTimestamp(after)} to ${formatTimestamp(before)} are lost or damaged: a gap is recorded`,
         );
+      for (const key of replaced)
+        session.note(`${replicaSet}: ${key} is whole, and another slice than was checked before`);
+    }
   } catch (error) {
     if (isHoldfastError(error, 'InvalidInput', 'UnknownDeployment', 'Interrupted')) throw error;
     session.note(`not archived: ${error instanceof Error ? error.message : String(error)}`);

@@ -21,18 +21,21 @@ export function renderArchivedSets(sets: readonly ArchivedSet[]): string {
   );
 }
 
-/** What the check of archives found, a line for each loss. */
+/** What the check of archives found, a line for each loss and each slice that was replaced. */
 export function renderChecked(checked: readonly CheckedArchive[], timeZone?: string): string {
   const show = (time: Timestamp) => `${formatMoment(timestampToDate(time), timeZone)}, ${formatTimestamp(time)}`;
   return renderTable(
     ['replica set', 'looked at', 'found', 'from', 'to', 'damaged'],
-    checked.flatMap(({ replicaSet, slices, losses }) => {
+    checked.flatMap(({ replicaSet, slices, losses, replaced }) => {
       const looked = formatCountOf(slices, 'slice');
-      if (losses.length === 0) return [[replicaSet, looked, 'all whole', '', '', '']];
-      return losses.map(({ after, before, damaged }) => [
-        ...[replicaSet, looked, 'lost: a gap is recorded', show(after), show(before)],
-        damaged.length === 0 ? 'gone' : damaged,
-      ]);
+      if (losses.length + replaced.length === 0) return [[replicaSet, looked, 'all whole', '', '', '']];
+      return [
+        ...losses.map(({ after, before, damaged }) => [
+          ...[replicaSet, looked, 'lost: a gap is recorded', show(after), show(before)],
+          damaged.length === 0 ? 'gone' : damaged,
+        ]),
+        ...replaced.map((key) => [replicaSet, looked, 'replaced: whole, and not what it was', '', '', key]),
+      ];
     }),
   );
 }

@@ -31,6 +31,7 @@ export function archiveGrants(
       grantReadConfig(role, props);
       permissions.readArtifacts(role);
       permissions.writeGaps(role);
+      permissions.writeSliceIndexes(role);
       grantPublish(role, props);
     },
     PruneArchives: (role) => {

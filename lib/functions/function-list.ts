@@ -17,6 +17,9 @@ export interface FunctionEntry {
   readonly artifacts?: true;
 }
 
+/** Half a million slices, those of a busy year, are a gigabyte while they are looked at. */
+const memoryForArchives = 2048;
+
 /** The functions of the state machines. */
 export const stepFunctions = {
   InspectDeployment: {
@@ -73,7 +76,7 @@ export const stepFunctions = {
   PlanRestore: {
     folder: 'plan-restore',
     description: 'First state of a restore: finds the backup, checks its objects and the target',
-    ...{ timeoutSeconds: 830, memory: 1024, database: true },
+    ...{ timeoutSeconds: 830, memory: memoryForArchives, database: true },
   },
   CompleteRestore: {
     folder: 'complete-restore',
@@ -127,12 +130,12 @@ export const ruleFunctions = {
   CheckArchives: {
     folder: 'check-archives',
     description: 'Every hour: looks at slices of the oplog archives, at each once a day',
-    ...{ timeoutSeconds: 840, memory: 1769, database: false, artifacts: true },
+    ...{ timeoutSeconds: 840, memory: memoryForArchives, database: false, artifacts: true },
   },
   PruneArchives: {
     folder: 'prune-archives',
     description: 'Once a day: deletes slices that no restore to a promised time needs',
-    ...{ timeoutSeconds: 840, memory: 1024, database: false, artifacts: true },
+    ...{ timeoutSeconds: 840, memory: memoryForArchives, database: false, artifacts: true },
   },
   ReportStoppedTask: {
     folder: 'report-stopped-task',
@@ -152,10 +155,13 @@ export const apiFunctions = {
   ShowRecoveryWindow: {
     folder: 'show-recovery-window',
     description: 'API: shows to which times a deployment can be restored',
-    ...api,
-    artifacts: true,
+    ...{ ...api, memory: memoryForArchives, artifacts: true },
   },
-  Prune: { folder: 'prune', description: 'API: deletes what retention lets go', ...api, artifacts: true },
+  Prune: {
+    folder: 'prune',
+    description: 'API: deletes what retention lets go',
+    ...{ ...api, memory: memoryForArchives, artifacts: true },
+  },
   ShowRuns: { folder: 'show-runs', description: 'API: shows how runs go', ...api },
   CancelRun: { folder: 'cancel-run', description: 'API: asks a run to stop', ...api },
   RetryRun: { folder: 'retry-run', description: 'API: asks again for what a run did not bring about', ...api },

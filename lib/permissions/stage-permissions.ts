@@ -146,12 +146,21 @@ export class StagePermissions {
     });
   }
 
+  /** What was seen of slices: derived from them, and believed only where they are as they were. */
+  writeSliceIndexes(role: iam.Role): void {
+    this.#allowBelow(role, {
+      actions: ['s3:PutObject'],
+      below: this.#archives('index/*'),
+      purpose: 'Writes what it has seen of slices, so that a window need not read them',
+    });
+  }
+
   /** Slices of oplog archives, none of backups; the tombstone stops who would read them. */
   pruneSlices(role: iam.Role): void {
     this.#allowBelow(role, {
       actions: ['s3:DeleteObject'],
-      below: this.#archives('*.bson.zst'),
-      purpose: 'Deletes slices of the oplog archive that nothing needs',
+      below: [...this.#archives('*.bson.zst'), ...this.#archives('index/*')],
+      purpose: 'Deletes slices of the oplog archive that nothing needs, and what was seen of them',
     });
     const resources = [this.#props.stateBucket.arnForObjects('holds/tombstones/*')];
     const purpose = 'Announces which slices are about to be deleted';

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import { describeGaps } from '../domain/gap-reasons.ts';
 import type { Manifest, Method } from '../domain/manifest.ts';
 import { backupIdPattern } from '../domain/names.ts';
@@ -20,11 +20,14 @@ import {
 } from '../domain/timestamp.ts';
 import { parseWantedTime } from '../domain/wanted-time.ts';
 import { findBeforeDrop } from '../engine/oplog/find-drop.ts';
+import { readStoredSlice } from '../engine/oplog/read-chain.ts';
 import { requireContinuation, type SliceInStore } from '../engine/oplog/read-slices.ts';
+import { runParallel } from '../engine/restore/run-parallel.ts';
 import { type CatalogDeps, type CatalogEntry, findBackup, resolveBackup } from './catalog.ts';
 import {
   type ArchivedSlice,
   type FoundBase,
+  headersAtOnce,
   readRecoverySources,
   type RecoverySources,
   type RecoverySourcesDeps,
@@ -62,7 +65,34 @@ export async function chooseRestore(
     const { entry, manifest } = await resolveBackup(backup, storage, deps);
     return { entry, manifest, restoreTime: manifest.restoreTime, slices: [] };
   }
-  const candidates = await findCandidates(backup, storage, deps);
+  try {
+    const chosen = await chooseTime(request, methods, true, deps);
+    if (await areSlicesAsKnown(chosen.slices, deps)) return chosen;
+  } catch (error) {
+    if (!isHoldfastError(error, 'CorruptObject', 'ObjectNotFound', 'OplogGap')) throw error;
+  }
+  return chooseTime(request, methods, false, deps);
+}
+
+/** The index of the slices helps to choose, and proves nothing: what was chosen is looked at. */
+async function areSlicesAsKnown(slices: readonly ArchivedSlice[], deps: CatalogDeps): Promise<boolean> {
+  let differing = 0;
+  await runParallel(inStore(slices, deps), headersAtOnce, async ({ store, slice }) => {
+    const { header } = await readStoredSlice(store, slice);
+    if (!sameOpTime(header.from, slice.from) || !sameOpTime(header.to, slice.to)) differing += 1;
+  });
+  return differing === 0;
+}
+
+/** @param index whether the index of the slices is believed */
+async function chooseTime(
+  request: RestoreRequest,
+  methods: ReadonlySet<Method>,
+  index: boolean,
+  deps: RecoverySourcesDeps,
+): Promise<ChosenRestore> {
+  const { at, beforeDrop, backup } = request;
+  const candidates = await findCandidates(request, index, deps);
   if (candidates.length === 0) return chooseOwnTime(request, deps);
   const wanted = parseWantedTime(at ?? 'latest');
   const time =
@@ -76,13 +106,13 @@ export async function chooseRestore(
 
 /** Only bases of the backup, when it is one. */
 async function findCandidates(
-  backup: string,
-  storage: string | undefined,
+  { backup, storage }: RestoreRequest,
+  index: boolean,
   deps: RecoverySourcesDeps,
 ): Promise<readonly Candidate[]> {
   const isId = backupIdPattern.test(backup);
   const found = isId ? await findBackup(backup, storage, deps) : undefined;
-  const all = await readRecoverySources(found?.entry.deployment ?? backup, { storage }, deps);
+  const all = await readRecoverySources(found?.entry.deployment ?? backup, { storage, index }, deps);
   const candidates = all.map((sources) => {
     const bases = sources.bases.filter(({ backupId }) => !isId || backupId === backup);
     return { sources: { ...sources, bases }, reaches: reachOfBases({ ...sources, bases }) };

@@ -1,23 +1,20 @@
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../domain/manifest.ts';
-import { artifactKeys, stateKeys } from '../domain/names.ts';
-import {
-  gapKey,
-  isOpenGap,
-  type OplogGap,
-  oplogGapSchema,
-  parseArchiveKey,
-  parseSliceKey,
-} from '../domain/oplog-archive.ts';
+import { stateKeys } from '../domain/names.ts';
+import { gapKey, isOpenGap, type OplogGap, oplogGapSchema } from '../domain/oplog-archive.ts';
 import type { QuietEnd, WindowBase, WindowSlice } from '../domain/recovery-window.ts';
+import { byDay, type IndexedSlice } from '../domain/slice-index.ts';
 import type { Timestamp } from '../domain/timestamp.ts';
-import { type CapturedSlice, capturedSlice, readStoredSlice } from '../engine/oplog/read-chain.ts';
+import { type CapturedSlice, readStoredSlice } from '../engine/oplog/read-chain.ts';
 import { runParallel } from '../engine/restore/run-parallel.ts';
 import { readProgress } from './archive-progress.ts';
 import { type CatalogDeps, type CatalogEntry, findManifests, readableManifests, readManifest } from './catalog.ts';
 import { readDocument } from './documents.ts';
-import type { ListedObject, ObjectStore } from './ports/object-store.ts';
+import { type ListedSlice, listArchives } from './list-archives.ts';
+import type { Logger } from './ports/logger.ts';
+import type { ObjectStore } from './ports/object-store.ts';
 import { storageOf } from './run-folder.ts';
+import { indexedSlice, readIndexed } from './slice-index.ts';
 
 /** A slice of the archive: what a restore reads, and what the window asks. */
 export type ArchivedSlice = CapturedSlice & WindowSlice;
@@ -59,8 +56,15 @@ export interface RecoverySources {
   quiet: QuietEnd | undefined;
 }
 
+interface LookOptions {
+  readonly store: ObjectStore;
+  /** Whether the index of the slices is believed. */
+  readonly index: boolean;
+  readonly logger: Logger;
+}
+
 /** Headers are small, and each is one request. */
-const headersAtOnce = 16;
+export const headersAtOnce = 16;
 
 class Sources {
   readonly #sets = new Map<string, RecoverySources>();
@@ -86,12 +90,16 @@ class Sources {
  * own. Manifests that can't be read are told and left out, as in a list, and slices are by themselves: only the times that
  * need them are refused. A gap that can't be read is an error: left out, it would hide a hole.
  * @param options `storage`: bases of this one only, slices always come from all. `strict`: a manifest or a slice that can't
- * be read is an error too
+ * be read is an error too. `index: false`: every slice is looked at, whatever the index says of it
  * @throws CorruptObject, UnsupportedFormat, the storages' errors
  */
 export async function readRecoverySources(
   deployment: string,
-  { storage, strict = false }: { readonly storage?: string | undefined; readonly strict?: boolean },
+  {
+    storage,
+    strict = false,
+    index = true,
+  }: { readonly storage?: string | undefined; readonly strict?: boolean; readonly index?: boolean },
   deps: RecoverySourcesDeps,
 ): Promise<RecoverySources[]> {
   const sources = new Sources();
@@ -100,7 +108,7 @@ export async function readRecoverySources(
   for (const { manifest, entry } of found) addBases(manifest, entry, sources);
   for (const name of Object.keys(deps.settings.storages)) {
     const store = deps.openStorage(storageOf(deps.settings, name));
-    await addArchives(deployment, name, store, sources);
+    await addArchives(deployment, name, sources, { store, index, logger: deps.logger });
   }
   for (const set of sources.all()) {
     partDamaged(set);
@@ -134,7 +142,9 @@ function partDamaged({ gaps, slices, unreadable, damaged }: RecoverySources): vo
 }
 
 function keep<T>(list: T[], which: (item: T) => boolean): void {
-  list.splice(0, list.length, ...list.filter(which));
+  let kept = 0;
+  for (const item of list) if (which(item)) list[kept++] = item;
+  list.length = kept;
 }
 
 async function quietEnd(
@@ -168,32 +178,54 @@ function addBases(manifest: Manifest, entry: CatalogEntry, sources: Sources): vo
   }
 }
 
-async function addArchives(deployment: string, storage: string, store: ObjectStore, sources: Sources): Promise<void> {
-  const listed: (ListedObject & { readonly of: RecoverySources; readonly from: Timestamp | undefined })[] = [];
-  for await (const object of store.list(artifactKeys.archives(deployment))) {
-    const archive = parseArchiveKey(deployment, object.key);
-    if (!archive) continue;
-    const from = parseSliceKey(archive.prefix, object.key);
-    if (!from && !object.key.startsWith(artifactKeys.gaps(archive.prefix))) continue;
-    listed.push({ ...object, from, of: sources.of(archive.replicaSet, archive.replicaSetId) });
+async function addArchives(deployment: string, storage: string, sources: Sources, look: LookOptions): Promise<void> {
+  for (const archive of await listArchives(deployment, look.store)) {
+    const of = sources.of(archive.replicaSet, archive.replicaSetId);
+    const days = [...byDay(archive.slices)];
+    // By their places, so that what comes of it does not depend on who answers first.
+    const found: (ArchivedSlice | UnreadableSlice | undefined)[] = [];
+    const unknown: { readonly slice: ListedSlice; readonly place: number }[] = [];
+    let places = 0;
+    const begins = days.map(([, slices]) => (places += slices.length) - slices.length);
+    await runParallel(days.entries(), headersAtOnce, async ([n, [day, slices]]) => {
+      const indexed = look.index ? await readIndexed(look.store, archive, day, look.logger) : () => undefined;
+      for (const [k, slice] of slices.entries()) {
+        const place = (begins[n] ?? 0) + k;
+        const known = indexed(slice);
+        if (known) found[place] = archivedSlice(slice.key, storage, known);
+        else unknown.push({ slice, place });
+      }
+    });
+    await runParallel(unknown, headersAtOnce, async ({ slice, place }) => {
+      found[place] = await readSliceHeader(look.store, storage, slice);
+    });
+    for (const slice of found) {
+      if (slice && 'reason' in slice) of.unreadable.push(slice);
+      else if (slice) of.slices.push(slice);
+    }
+    for (const key of archive.gaps) addGap(of.gaps, await readDocument(look.store, key, oplogGapSchema));
   }
-  await runParallel(listed, headersAtOnce, async ({ key, size, of, from }) => {
-    if (from) await addSlice(of, store, { storage, key, size, from });
-    else addGap(of.gaps, await readDocument(store, key, oplogGapSchema));
-  });
 }
 
-/** Adds nothing for a slice that was pruned since it was listed. */
-async function addSlice(of: RecoverySources, store: ObjectStore, slice: Omit<UnreadableSlice, 'reason'>) {
-  const { storage, key, size } = slice;
+function archivedSlice(key: string, storage: string, of: IndexedSlice): ArchivedSlice {
+  const { from, to, entries, rawBytes, size, undecided } = of;
+  return { key, from, to, entries, rawBytes, size, storage, undecided };
+}
+
+/** @returns undefined for one that was pruned since it was listed */
+async function readSliceHeader(
+  store: ObjectStore,
+  storage: string,
+  listed: ListedSlice,
+): Promise<ArchivedSlice | UnreadableSlice | undefined> {
+  const { key, size, from } = listed;
   try {
-    const stored = await readStoredSlice(store, { key, size });
-    const undecided = stored.header.prepared.map(({ opTime }) => opTime.ts);
-    of.slices.push({ ...capturedSlice(stored), storage, undecided });
+    const { header } = await readStoredSlice(store, listed);
+    return archivedSlice(key, storage, indexedSlice(listed, header));
   } catch (error) {
-    if (isHoldfastError(error, 'ObjectNotFound')) return;
+    if (isHoldfastError(error, 'ObjectNotFound')) return undefined;
     if (!isHoldfastError(error, 'CorruptObject', 'UnsupportedFormat')) throw error;
-    of.unreadable.push({ ...slice, reason: error.message });
+    return { storage, key, size, from, reason: error.message };
   }
 }
 

@@ -10,6 +10,13 @@ export const stateKeys = {
   archiveLease: (deployment: string, replicaSet: string) => `leases/${deployment}.archive.${replicaSet}.json`,
   /** How far the archive of one replica set is: {@link artifactKeys.archive} says where. */
   archiveProgress: (deployment: string, archive: string) => `archives/${deployment}/${archive}.json`,
+  archives: (deployment: string) => `archives/${deployment}/`,
+  /** @returns undefined for a key that is no archive's progress */
+  parseArchiveProgress: (deployment: string, key: string) => {
+    const [, replicaSet, replicaSetId] =
+      /^([^/]+)-([0-9a-f]{24})\.json$/.exec(key.slice(`archives/${deployment}/`.length)) ?? [];
+    return replicaSet === undefined || replicaSetId === undefined ? undefined : { replicaSet, replicaSetId };
+  },
   /** How far the check of that archive is. */
   archiveCheck: (deployment: string, archive: string) => `archives/${deployment}/${archive}.check.json`,
   holds: () => 'holds/',
@@ -88,6 +95,11 @@ export const artifactKeys = {
   /** The archive of one replica set: a set that is made anew has another id, so that two histories never mix. */
   archive: (deployment: string, replicaSet: string, replicaSetId: string) =>
     `${deployment}/oplog/${replicaSet}-${replicaSetId}/`,
+  /** What was seen of the slices of a deployment's archives: a folder for each archive, which no archive's own name can be. */
+  sliceIndexes: (deployment: string) => `${deployment}/oplog/index/`,
+  sliceIndexesOf: (archivePrefix: string) => archivePrefix.replace(/([^/]+\/)$/, 'index/$1'),
+  /** @param day `YYYY-MM-DD`, of the first entries */
+  sliceIndex: (archivePrefix: string, day: string) => `${artifactKeys.sliceIndexesOf(archivePrefix)}${day}.ndjson`,
   gaps: (archivePrefix: string) => `${archivePrefix}gaps/`,
   /** Written and removed to see whether a storage can be written; no deployment's name begins with an underscore. */
   probe: (id: string) => `_check/${id}`,

@@ -150,7 +150,7 @@ function reachOf<Slice extends WindowSlice>(
   const from = base.point.ts;
   const barrier = ownBarrier(base, gaps);
   if (barrier) return { base, from, to: earlier(base.restoreTime, barrier), slices: [] };
-  const slices: Slice[] = [];
+  const parts: { readonly of: readonly Slice[]; readonly after: Timestamp }[] = [];
   let at = base.capturedTo;
   for (;;) {
     const here = at;
@@ -161,14 +161,20 @@ function reachOf<Slice extends WindowSlice>(
         undefined,
       );
     if (!next) break;
-    slices.push(...next.slices.filter(({ to }) => isBefore(here.ts, to.ts)));
+    parts.push({ of: next.slices, after: here.ts });
     at = next.to;
   }
+  // Of every base all slices after it: a hundred bases of a year are asked for those of one.
+  const chain = {
+    get slices() {
+      return parts.flatMap(({ of, after }) => of.filter(({ to }) => isBefore(after, to.ts)));
+    },
+  };
   const isQuiet = quiet !== undefined && isQuietAfter(at, quiet);
-  const last = slices.at(-1) ?? (isQuiet ? all.find(({ to }) => sameOpTime(to, quiet.since)) : undefined);
-  if (!last) return { base, from, to: base.restoreTime, slices };
+  const last = parts.at(-1)?.of.at(-1) ?? (isQuiet ? all.find(({ to }) => sameOpTime(to, quiet.since)) : undefined);
+  if (!last) return { base, from, to: base.restoreTime, slices: [] };
   const end = decidedUpTo(isQuiet ? quiet.until.ts : at.ts, last.undecided);
-  return { base, from, to: laterTimestamp(base.restoreTime, end), slices };
+  return Object.assign(chain, { base, from, to: laterTimestamp(base.restoreTime, end) });
 }
 
 /** Every base with the times that it can be restored to, the newest point first. */

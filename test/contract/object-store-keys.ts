@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { until } from '../../local/servers/poll.ts';
 import { bytes, chunks, type Get, keysOf, rejectsWith } from './object-store-probes.ts';
 
 export function describeListing(store: Get): void {
@@ -24,6 +25,24 @@ export function describeListing(store: Get): void {
       expect(await store().head(object.key)).toMatchObject({ key: object.key, size: object.size });
   });
 
+  it('says in a listing whether an object was written again', async () => {
+    const versions = async () => {
+      const found: (string | undefined)[] = [];
+      for await (const { version } of store().list('versions/')) found.push(version);
+      return found;
+    };
+    await store().put('versions/a', bytes('one'));
+    await store().put('versions/b', bytes('one'));
+    const [a, b] = await versions();
+    expect(await versions()).toEqual([a, b]);
+    expect(a).toBeTypeOf('string');
+    await until('a listing tells the new version', async () => {
+      await store().put('versions/a', bytes('two'));
+      return (await versions())[0] === a ? undefined : true;
+    });
+    expect((await versions())[1]).toBe(b);
+  });
+
   it.each([
     ['list/a', ['list/a', 'list/a-b', 'list/a.b', 'list/a0']],
     ['list/b', ['list/b/a-', 'list/b/a/1', 'list/b/a/10', 'list/b/a/2', 'list/b0']],
@@ -45,6 +64,10 @@ export function describeListing(store: Get): void {
       await Promise.all(keys.slice(i, i + 50).map((key) => store().put(key, bytes('x'), { ifNoneMatch: '*' })));
     }
     expect(await keysOf(store(), 'many/')).toEqual(keys.toSorted());
+    const borders = ['many/10/', 'many/10/', keys[0] ?? '', 'many/0', 'many/4', 'other', 'many/99', 'many/101', ''];
+    const divided: string[] = [];
+    for await (const object of store().list('many/', { dividedAt: borders })) divided.push(object.key);
+    expect(divided).toEqual(keys.toSorted());
     const seen: string[] = [];
     for await (const object of store().list('many/')) {
       if (seen.length === 10) await store().delete(keys.filter((key) => key.startsWith('many/3')));

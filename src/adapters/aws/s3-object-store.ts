@@ -1,4 +1,6 @@
 import type {
+  ListedObject,
+  ListOptions,
   ObjectInfo,
   ObjectStore,
   StreamOptions,
@@ -90,9 +92,9 @@ export class S3ObjectStore implements ObjectStore {
     return storedCrc32(this.#requests, key);
   }
 
-  async *list(prefix: string): AsyncIterable<ObjectInfo> {
+  async *list(prefix: string, { dividedAt = [] }: ListOptions = {}): AsyncIterable<ListedObject> {
     assertObjectPrefix(prefix);
-    yield* listObjects(this.#requests, prefix);
+    yield* listObjects(this.#requests, prefix, dividedAt);
   }
 
   async delete(keys: readonly string[]): Promise<void> {

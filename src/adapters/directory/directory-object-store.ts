@@ -126,7 +126,7 @@ export class DirectoryObjectStore implements ObjectStore {
       await this.#assertRoot();
       for await (const key of listKeys(this.#root, prefix, reservedFolder)) {
         const stats = await lstatOrUndefined(join(this.#root, key));
-        if (stats?.isFile()) yield { key, size: stats.size };
+        if (stats?.isFile()) yield { key, size: stats.size, version: `m-${stats.mtimeMs}` };
       }
     } catch (error) {
       throw toStorageError(error, { storage: this.description, key: prefix, action: 'list' });

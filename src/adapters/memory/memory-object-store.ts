@@ -93,7 +93,7 @@ export class MemoryObjectStore implements ObjectStore {
     const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix)).sort(compareObjectKeys);
     for (const key of keys) {
       const found = await this.head(key);
-      if (found) yield { key, size: found.size };
+      if (found) yield { key, size: found.size, version: found.etag };
     }
   }
 

@@ -129,11 +129,13 @@ export interface CheckedArchive {
   readonly replicaSetId: string;
   readonly storage: string;
   /** `more`: the round goes on with the next turn. `notDue`: the last round was within a day. */
-  readonly status: 'whole' | 'lost' | 'more' | 'notDue';
+  readonly status: 'whole' | 'lost' | 'replaced' | 'more' | 'notDue';
   /** That this turn looked at. */
   readonly slices: number;
   /** What this turn found, and recorded as gaps. */
   readonly losses: readonly { readonly after: Moment; readonly before: Moment; readonly damaged: readonly string[] }[];
+  /** Slices that are whole and hold something else than when they were looked at before. */
+  readonly replaced: readonly string[];
 }
 
 /** What one turn of the archive did for one replica set. */

@@ -5,6 +5,11 @@ export interface ListedObject {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
+  /**
+   * Changes when the object is written again, as a listing tells it without reading anything: to be compared with what another
+   * listing said, never with an etag. Left out where the storage tells nothing of the kind.
+   */
+  readonly version?: string | undefined;
 }
 
 /** What {@link ObjectStore} knows of an object without reading it. */
@@ -19,6 +24,14 @@ export type WriteCondition = { readonly ifNoneMatch: '*' } | { readonly ifMatch:
 export interface WrittenObject extends ObjectInfo {
   /** CRC-32 (zlib's polynomial) of the bytes written, 8 lower hex digits. */
   readonly crc32: string;
+}
+
+export interface ListOptions {
+  /**
+   * Keys between which there may be thousands of others: a storage that lists a page at a time may list what lies between them
+   * at once. What is listed, and its order, is the same with any keys here.
+   */
+  readonly dividedAt?: readonly string[];
 }
 
 export interface StreamOptions {
@@ -58,7 +71,7 @@ export interface ObjectStore {
   /** CRC-32 of what is stored, from the storage (S3: its stored checksum; directory: the file read again). @throws ObjectNotFound */
   checksum(key: string): Promise<string>;
   /** Objects whose keys start with `prefix`, in the order of their keys. */
-  list(prefix: string): AsyncIterable<ListedObject>;
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>;
   /** Deletes; a key that is not there counts as deleted. */
   delete(keys: readonly string[]): Promise<void>;
   /**

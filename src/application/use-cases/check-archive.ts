@@ -7,28 +7,25 @@ import {
   isCheckDue,
 } from '../../domain/archive-check.ts';
 import { isHoldfastError } from '../../domain/errors.ts';
-import { artifactKeys, stateKeys } from '../../domain/names.ts';
-import {
-  isOpenGap,
-  type OplogGap,
-  oplogGapSchema,
-  parseArchiveKey,
-  parseSliceKey,
-  type SliceSpan,
-} from '../../domain/oplog-archive.ts';
-import { compareTimestamps, describeOpTime, type OpTime } from '../../domain/timestamp.ts';
+import { stateKeys } from '../../domain/names.ts';
+import { isOpenGap, type OplogGap, oplogGapSchema, type SliceSpan } from '../../domain/oplog-archive.ts';
+import { dayOf, type IndexedSlice, isOf } from '../../domain/slice-index.ts';
+import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { readStoredSlice } from '../../engine/oplog/read-chain.ts';
-import { readSlice } from '../../engine/oplog/read-slices.ts';
+import { verifyStoredSlice } from '../../engine/oplog/read-slices.ts';
+import type { SliceHeader } from '../../engine/oplog/slice-format.ts';
 import { type CheckedPlace, changeCheck, readCheck } from '../archive-check-record.ts';
 import { wishBase, wishSlices } from '../archive-progress.ts';
 import type { StepDeps } from '../bind.ts';
 import type { CatalogDeps } from '../catalog.ts';
 import { readDocument } from '../documents.ts';
+import { type ListedArchive, type ListedSlice, listArchives } from '../list-archives.ts';
 import type { EventPublisher } from '../ports/event-publisher.ts';
 import type { CheckArchiveRequest, CheckedArchive } from '../ports/holdfast-client.ts';
-import type { ListedObject, ObjectStore } from '../ports/object-store.ts';
-import { recordGap } from '../record-gap.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { publishEvent, recordGap } from '../record-gap.ts';
 import { deploymentOf, storageOf } from '../run-folder.ts';
+import { IndexKeeper } from '../slice-index.ts';
 
 export interface CheckArchiveDeps extends StepDeps, CatalogDeps {
   readonly events: EventPublisher;
@@ -55,9 +52,11 @@ export async function checkArchive(
   const store = deps.openStorage(storageOf(deps.settings, storage));
   const end = performance.now() + request.seconds * 1000;
   const checked: CheckedArchive[] = [];
-  for (const archive of await findArchives(name, store)) {
+  const waiting = request.now ? [] : await notDue(name, storage, deps);
+  if (waiting.length > 0) return waiting;
+  for (const archive of await listArchives(name, store)) {
     const place = { deployment: name, replicaSet: archive.replicaSet, replicaSetId: archive.replicaSetId, storage };
-    const round = new Round({ ...archive, place, store, verify }, deps, () => {
+    const round = new Round({ archive, place, store, verify }, deps, () => {
       signal?.throwIfAborted();
       return performance.now() > end;
     });
@@ -66,28 +65,32 @@ export async function checkArchive(
   return checked;
 }
 
-interface FoundArchive {
-  readonly replicaSet: string;
-  readonly replicaSetId: string;
-  readonly prefix: string;
-  readonly slices: readonly ListedObject[];
-  readonly gaps: readonly string[];
-}
-
-async function findArchives(deployment: string, store: ObjectStore): Promise<FoundArchive[]> {
-  const found = new Map<string, FoundArchive & { readonly slices: ListedObject[]; readonly gaps: string[] }>();
-  for await (const object of store.list(artifactKeys.archives(deployment))) {
-    const parsed = parseArchiveKey(deployment, object.key);
-    if (!parsed) continue;
-    const archive = found.get(parsed.prefix) ?? { ...parsed, slices: [], gaps: [] };
-    found.set(parsed.prefix, archive);
-    if (parseSliceKey(parsed.prefix, object.key)) archive.slices.push(object);
-    else if (object.key.startsWith(artifactKeys.gaps(parsed.prefix))) archive.gaps.push(object.key);
+/**
+ * Asked every few seconds, and each hour on AWS: a year of slices is not listed for it.
+ * @returns of every archive that is known to the state, or nothing where a check is due
+ */
+async function notDue(deployment: string, storage: string, deps: CheckArchiveDeps): Promise<CheckedArchive[]> {
+  const reports: CheckedArchive[] = [];
+  for await (const { key } of deps.state.list(stateKeys.archives(deployment))) {
+    const archive = stateKeys.parseArchiveProgress(deployment, key);
+    if (!archive) continue;
+    const place = { deployment, ...archive, storage };
+    if (isCheckDue(await readCheck(deps.state, place), deps.clock.now())) return [];
+    reports.push(report(place, 'notDue'));
   }
-  return [...found.values()];
+  return reports;
 }
 
-interface RoundInput extends FoundArchive {
+function report(
+  place: CheckedPlace,
+  status: CheckedArchive['status'],
+  found: Pick<CheckedArchive, 'slices' | 'losses' | 'replaced'> = { slices: 0, losses: [], replaced: [] },
+): CheckedArchive {
+  return { ...place, status, ...found };
+}
+
+interface RoundInput {
+  readonly archive: ListedArchive;
   readonly place: CheckedPlace;
   readonly store: ObjectStore;
   readonly verify: 'all' | 'sample';
@@ -101,6 +104,7 @@ class Round {
   readonly #deps: CheckArchiveDeps;
   readonly #isOver: () => boolean;
   readonly #losses: ArchiveLoss[] = [];
+  readonly #replaced: string[] = [];
   #looked = 0;
   #first: OpTime | undefined;
 
@@ -111,30 +115,34 @@ class Round {
   }
 
   async turn(now: boolean): Promise<CheckedArchive> {
-    const { place, store, slices } = this.#input;
-    const { state, clock } = this.#deps;
+    const { place, store, archive } = this.#input;
+    const { state, clock, logger } = this.#deps;
     const record = await readCheck(state, place);
-    if (!now && !isCheckDue(record, clock.now())) return this.#report('notDue');
+    if (!now && !isCheckDue(record, clock.now())) return report(place, 'notDue');
     const gaps: OplogGap[] = [];
-    for (const key of this.#input.gaps) gaps.push(await readDocument(store, key, oplogGapSchema));
+    for (const key of archive.gaps) gaps.push(await readDocument(store, key, oplogGapSchema));
     const open = gaps.filter(isOpenGap);
     const known = new Set(open.flatMap(({ damaged }) => damaged ?? []));
+    const usable = archive.slices.filter(({ key }) => !known.has(key));
     const { round } = record ?? {};
-    const left = slices.filter(({ key }) => !known.has(key) && (round === undefined || key > round.at));
-    const chain = new ChainCheck(open, round?.end ?? record?.begins);
-    const under = await this.#follow(chain, left);
+    const left = usable.filter(({ key }) => round === undefined || key > round.at);
+    const index = new IndexKeeper(store, archive, usable, logger);
+    const under = await this.#follow(new ChainCheck(open, round?.end ?? record?.begins), left, index);
+    await index.write();
     await changeCheck(state, place, ({ round: _over, ...current }) => ({
       ...current,
       ...this.#begun(round),
       ...(under ? { round: under } : { finishedAt: clock.now().toISOString() }),
     }));
-    return this.#report(under ? 'more' : this.#losses.length > 0 ? 'lost' : 'whole');
+    return this.#report(under !== undefined);
   }
 
   /** @returns how far it came in the time; undefined: to the end */
-  async #follow(chain: ChainCheck, left: readonly ListedObject[]): Promise<ArchiveCheck['round']> {
+  async #follow(chain: ChainCheck, left: readonly ListedSlice[], index: IndexKeeper): Promise<ArchiveCheck['round']> {
     for (let n = 0; n < left.length; n += atOnce) {
-      const looked = await Promise.all(left.slice(n, n + atOnce).map((object) => this.#look(object)));
+      const next = left.slice(n, n + atOnce);
+      if (next[0]) await index.write(dayOf(next[0].from));
+      const looked = await Promise.all(next.map((listed) => this.#look(listed, index)));
       for (const one of looked) {
         if (one && 'damaged' in one) chain.addDamaged(one.damaged);
         else if (one) await this.#take(chain, one.slice);
@@ -160,19 +168,40 @@ class Round {
   }
 
   /** @returns undefined for one that was deleted since it was listed */
-  async #look(object: ListedObject): Promise<Looked> {
-    const { store, prefix } = this.#input;
-    const from = parseSliceKey(prefix, object.key) ?? { t: 0, i: 0 };
+  async #look(listed: ListedSlice, index: IndexKeeper): Promise<Looked> {
+    const { store } = this.#input;
+    const { key } = listed;
+    const known = await index.find(listed);
+    const isRead = this.#isRead(key);
+    if (known && !isRead && isOf(known, listed)) return { slice: { key, from: known.from, to: known.to } };
     try {
-      const { header } = await readStoredSlice(store, object);
-      const slice = { key: object.key, from: header.from, to: header.to };
-      const isWhole = !this.#isRead(object.key) || (await this.#isWhole(object.key));
-      return isWhole ? { slice } : { damaged: { key: object.key, from, to: header.to } };
+      const header = isRead ? await verifyTwice(store, key) : (await readStoredSlice(store, listed)).header;
+      if (known) await this.#compare(key, known, header);
+      index.note(listed, header);
+      return { slice: { key, from: header.from, to: header.to } };
     } catch (error) {
       if (isHoldfastError(error, 'ObjectNotFound')) return undefined;
       if (!isHoldfastError(error, 'CorruptObject')) throw error;
-      return { damaged: { key: object.key, from } };
+      index.note(listed, undefined);
+      return { damaged: { key, from: listed.from, to: await endOf(store, listed) } };
     }
+  }
+
+  /**
+   * A slice that is whole, and another one than that which was looked at before: nobody writes one again, but for one that
+   * was damaged or lost, and that with the same entries where they were of the middle of an archive.
+   */
+  async #compare(key: string, known: IndexedSlice, header: SliceHeader): Promise<void> {
+    if (known.sha256 === header.sha256 && sameOpTime(known.to, header.to)) return;
+    const { place } = this.#input;
+    this.#replaced.push(key);
+    const show = ({ to, entries, sha256 }: Pick<SliceHeader, 'to' | 'entries' | 'sha256'>) =>
+      `${entries} entries up to ${describeOpTime(to)} (SHA-256 ${sha256})`;
+    const explanation = `${key} is whole, and another slice than the one that was checked before: it held ${show(known)}, and holds ${show(header)} now, written by run ${header.run} from ${header.member}.`;
+    const { deployment, replicaSet } = place;
+    const detail = { deployment, replicaSet, storage: place.storage, slice: key, explanation };
+    this.#deps.logger.warn('a slice of the oplog archive was replaced', detail);
+    await publishEvent({ detailType: 'Oplog Slice Replaced', detail }, this.#deps);
   }
 
   #isRead(key: string): boolean {
@@ -180,21 +209,9 @@ class Round {
     return this.#input.verify === 'all' || (crc32(key) + day) % sampleOf === 0;
   }
 
-  /** Read twice before it is believed: a byte may go wrong on the way, too. */
-  async #isWhole(key: string): Promise<boolean> {
-    for (let attempt = 1; ; attempt += 1)
-      try {
-        await readSlice(this.#input.store, key);
-        return true;
-      } catch (error) {
-        if (!isHoldfastError(error, 'CorruptObject')) throw error;
-        if (attempt === 2) return false;
-      }
-  }
-
   async #tell(loss: ArchiveLoss | undefined): Promise<void> {
     if (!loss) return;
-    const { place, store, prefix } = this.#input;
+    const { place, store, archive } = this.#input;
     const { after, before, damaged } = loss;
     // What was pruned since the slices were listed is no loss.
     const { begins } = (await readCheck(this.#deps.state, place)) ?? {};
@@ -206,7 +223,7 @@ class Round {
     const explanation = `Slices from ${describeOpTime(after)} to ${describeOpTime(before)} were archived, and are ${what}.`;
     const foundAt = this.#deps.clock.now().toISOString();
     await recordGap(
-      { ...place, store, archivePrefix: prefix },
+      { ...place, store, archivePrefix: archive.prefix },
       {
         ...{ schemaVersion: 1, reason: 'objectLost', after, before, foundAt, member: null, explanation },
         ...(damaged.length > 0 && { damaged: [...damaged] }),
@@ -216,9 +233,30 @@ class Round {
     await wishSlices({ ...this.#deps, key }, after);
   }
 
-  #report(status: CheckedArchive['status']): CheckedArchive {
-    const { place } = this.#input;
+  #report(isUnderWay: boolean): CheckedArchive {
     const losses = this.#losses.map(({ after, before, damaged }) => ({ after: after.ts, before: before.ts, damaged }));
-    return { ...place, status, slices: this.#looked, losses };
+    const replaced = this.#replaced.toSorted();
+    const found = losses.length > 0 ? 'lost' : replaced.length > 0 ? 'replaced' : 'whole';
+    return report(this.#input.place, isUnderWay ? 'more' : found, { slices: this.#looked, losses, replaced });
+  }
+}
+
+/** Read twice before damage is believed: a byte may go wrong on the way, too. @throws CorruptObject, ObjectNotFound */
+async function verifyTwice(store: ObjectStore, key: string): Promise<SliceHeader> {
+  try {
+    return await verifyStoredSlice(store, key);
+  } catch (error) {
+    if (!isHoldfastError(error, 'CorruptObject')) throw error;
+    return verifyStoredSlice(store, key);
+  }
+}
+
+/** The last entry of a damaged slice, where its header can be read. */
+async function endOf(store: ObjectStore, listed: ListedSlice): Promise<OpTime | undefined> {
+  try {
+    return (await readStoredSlice(store, listed)).header.to;
+  } catch (error) {
+    if (isHoldfastError(error, 'CorruptObject', 'ObjectNotFound')) return undefined;
+    throw error;
   }
 }

@@ -1,12 +1,15 @@
 import { archiveCut, slicesToPrune } from '../../domain/archive-retention.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { reachOfBases } from '../../domain/recovery-window.ts';
+import { dayOf } from '../../domain/slice-index.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
 import { compareTimestamps, type Timestamp } from '../../domain/timestamp.ts';
+import { listIndexes } from '../../engine/oplog/archive-tail.ts';
 import { beginsWith, type CheckedPlace } from '../archive-check-record.ts';
 import { raiseTombstone, removeTombstone, wouldGo } from '../holds.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PrunedArchive } from '../ports/holdfast-client.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import {
   type ArchivedSlice,
   readRecoverySources,
@@ -113,7 +116,16 @@ async function pruneTo(
   const useless = gone.length > 0 ? damaged.filter(({ from }) => compareTimestamps(from, stays.from.ts) < 0) : [];
   // Oldest first: what is left when this ends early is whole from its first slice on.
   const keys = [...gone.map(({ key }) => key), ...useless.map(({ key }) => key)].sort();
-  await openStorage(storageOf(settings, storage)).delete(keys);
+  const store = openStorage(storageOf(settings, storage));
+  await store.delete(keys);
+  await deleteIndexes(store, archive, dayOf(stays.from.ts));
   await removeTombstone(state, place);
   return gone;
+}
+
+/** What was seen of slices that are gone is of no use; of the first day that is left, it may be. */
+async function deleteIndexes(store: ObjectStore, archive: string, firstDay: string): Promise<void> {
+  const listed = await listIndexes(store, artifactKeys.sliceIndexesOf(archive));
+  const over = listed.filter(({ day }) => day < firstDay);
+  await store.delete(over.map(({ archivePrefix, day }) => artifactKeys.sliceIndex(archivePrefix, day)));
 }

@@ -2,13 +2,25 @@ import type { ListedObject, ObjectStore } from '../../application/ports/object-s
 import { isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { parseSliceKey } from '../../domain/oplog-archive.ts';
+import { dividingKeys, type ListedIndex, parseSliceIndex } from '../../domain/slice-index.ts';
 import { readStoredSlice, type StoredSlice } from './read-chain.ts';
 import { readSlice } from './read-slices.ts';
 
+/** The days of which there is an index of slices, below {@link artifactKeys.sliceIndexes}; in order. */
+export async function listIndexes(store: ObjectStore, prefix: string): Promise<ListedIndex[]> {
+  const found: ListedIndex[] = [];
+  for await (const object of store.list(prefix)) {
+    const index = parseSliceIndex(object);
+    if (index) found.push(index);
+  }
+  return found;
+}
+
 /** The slices of an archive, in the order of their first entries, by their names alone. */
 export async function listArchive(store: ObjectStore, archivePrefix: string): Promise<ListedObject[]> {
+  const indexes = await listIndexes(store, artifactKeys.sliceIndexesOf(archivePrefix));
   const found: ListedObject[] = [];
-  for await (const object of store.list(archivePrefix))
+  for await (const object of store.list(archivePrefix, { dividedAt: dividingKeys(indexes) }))
     if (parseSliceKey(archivePrefix, object.key)) found.push(object);
   return found;
 }

@@ -1,0 +1,48 @@
+import { artifactKeys } from '../domain/names.ts';
+import { parseArchiveKey, parseSliceKey } from '../domain/oplog-archive.ts';
+import { dividingKeys } from '../domain/slice-index.ts';
+import type { Timestamp } from '../domain/timestamp.ts';
+import { listIndexes } from '../engine/oplog/archive-tail.ts';
+import type { ListedObject, ObjectStore } from './ports/object-store.ts';
+
+export interface ListedSlice extends ListedObject {
+  /** Its first entry, by its name. */
+  readonly from: Timestamp;
+}
+
+/** The archive of one replica set, by the names of its objects. */
+export interface ListedArchive {
+  readonly replicaSet: string;
+  readonly replicaSetId: string;
+  /** `/` at its end. */
+  readonly prefix: string;
+  /** In order. */
+  readonly slices: readonly ListedSlice[];
+  readonly gaps: readonly string[];
+  /** The days of which there is an index, in order. */
+  readonly indexes: readonly string[];
+}
+
+/**
+ * The archives of a deployment in a storage. Always the whole listing, which alone tells what is there: the index only says
+ * where it may be divided, so that a year of slices is listed in seconds.
+ */
+export async function listArchives(deployment: string, store: ObjectStore): Promise<ListedArchive[]> {
+  const known = await listIndexes(store, artifactKeys.sliceIndexes(deployment));
+  const found = new Map<string, ListedArchive & { slices: ListedSlice[]; gaps: string[]; indexes: string[] }>();
+  const listing = store.list(artifactKeys.archives(deployment), { dividedAt: dividingKeys(known) });
+  let archive: ReturnType<typeof parseArchiveKey>;
+  for await (const object of listing) {
+    if (!archive || !object.key.startsWith(archive.prefix)) archive = parseArchiveKey(deployment, object.key);
+    if (!archive) continue;
+    const { prefix } = archive;
+    const listed = found.get(prefix) ?? { ...archive, slices: [], gaps: [], indexes: [] };
+    const from = parseSliceKey(prefix, object.key);
+    if (from) listed.slices.push({ ...object, from });
+    else if (object.key.startsWith(artifactKeys.gaps(prefix))) listed.gaps.push(object.key);
+    else continue;
+    found.set(prefix, listed);
+  }
+  for (const { archivePrefix, day } of known) found.get(archivePrefix)?.indexes.push(day);
+  return [...found.values()];
+}

@@ -1,0 +1,162 @@
+import * as z from 'zod';
+import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
+import { artifactKeys } from '../domain/names.ts';
+import {
+  byDay,
+  dayOf,
+  fromRow,
+  type IndexedSlice,
+  isOf,
+  sliceIndexHeaderSchema,
+  sliceIndexRowsSchema,
+  toRow,
+} from '../domain/slice-index.ts';
+import { compareTimestamps } from '../domain/timestamp.ts';
+import type { SliceHeader } from '../engine/oplog/slice-format.ts';
+import { sha256Hex } from './documents.ts';
+import type { ListedArchive, ListedSlice } from './list-archives.ts';
+import type { Logger } from './ports/logger.ts';
+import type { ListedObject, ObjectStore } from './ports/object-store.ts';
+
+/** What an index says of the slices of one day, by their keys: of each at most once, whether it is so still or not. */
+type DayIndex = ReadonlyMap<string, IndexedSlice>;
+
+const newerSchema = z.object({ schemaVersion: z.int().min(2) });
+const none: DayIndex = new Map();
+
+export function indexedSlice({ size, version }: ListedObject, header: SliceHeader): IndexedSlice {
+  const { from, to, entries, rawBytes, sha256, prepared } = header;
+  return { size, version, from, to, entries, rawBytes, sha256, undecided: prepared.map(({ opTime }) => opTime.ts) };
+}
+
+function encode(slices: readonly IndexedSlice[]): string {
+  const rows = slices.map((slice) => `${JSON.stringify(toRow(slice))}\n`).join('');
+  return `${JSON.stringify({ schemaVersion: 1, sha256: sha256Hex(rows) })}\n${rows}`;
+}
+
+/** @throws CorruptObject, UnsupportedFormat */
+function decode(archivePrefix: string, key: string, text: string): DayIndex {
+  const border = text.indexOf('\n') + 1;
+  const damaged = (what: string, cause?: unknown) =>
+    new HoldfastError('CorruptObject', `The index ${key} is damaged: ${what}.`, { cause });
+  try {
+    const first: unknown = JSON.parse(text.slice(0, border));
+    if (newerSchema.safeParse(first).success)
+      throw new HoldfastError('UnsupportedFormat', `The index ${key} was written by a newer release.`);
+    const rows = text.slice(border);
+    if (sliceIndexHeaderSchema.parse(first).sha256 !== sha256Hex(rows)) throw damaged('its SHA-256 differs');
+    const parsed = sliceIndexRowsSchema.parse(JSON.parse(`[${rows.trimEnd().replaceAll('\n', ',')}]`));
+    return new Map(
+      parsed.map((row) => {
+        const slice = fromRow(row);
+        return [artifactKeys.slice(archivePrefix, slice.from.ts), slice] as const;
+      }),
+    );
+  } catch (error) {
+    throw isHoldfastError(error) ? error : damaged('it is no index', error);
+  }
+}
+
+interface ReadDay {
+  readonly text?: string;
+  readonly slices: DayIndex;
+}
+
+/** One that can't be read is as good as none: the slices are read instead. @throws the storage's errors */
+async function readDay(store: ObjectStore, prefix: string, day: string, logger: Logger): Promise<ReadDay> {
+  const key = artifactKeys.sliceIndex(prefix, day);
+  try {
+    const text = (await store.get(key)).body.toString('utf8');
+    return { text, slices: decode(prefix, key, text) };
+  } catch (error) {
+    if (!isHoldfastError(error, 'ObjectNotFound', 'CorruptObject', 'UnsupportedFormat')) throw error;
+    logger.warn('an index of oplog slices can not be used: the slices are read', { key, reason: error.message });
+    return { slices: none };
+  }
+}
+
+/**
+ * What the index knows of slices of one day, as far as the listing agrees.
+ * @throws the storage's errors
+ */
+export async function readIndexed(
+  store: ObjectStore,
+  { prefix, indexes }: Pick<ListedArchive, 'prefix' | 'indexes'>,
+  day: string,
+  logger: Logger,
+): Promise<(slice: ListedSlice) => IndexedSlice | undefined> {
+  const { slices } = indexes.includes(day) ? await readDay(store, prefix, day, logger) : { slices: none };
+  return (slice) => {
+    const known = slices.get(slice.key);
+    return known && isOf(known, slice) ? known : undefined;
+  };
+}
+
+/** The index as the check goes along an archive: reads a day when it comes to it, and writes it when that has changed. */
+export class IndexKeeper {
+  readonly #store: ObjectStore;
+  readonly #archive: ListedArchive;
+  readonly #logger: Logger;
+  readonly #slices: ReadonlyMap<string, readonly ListedSlice[]>;
+  readonly #days = new Map<string, Promise<ReadDay>>();
+  /** Undefined: it can't be used. */
+  readonly #seen = new Map<string, IndexedSlice | undefined>();
+
+  /** @param slices those that no gap calls damaged */
+  constructor(store: ObjectStore, archive: ListedArchive, slices: readonly ListedSlice[], logger: Logger) {
+    this.#store = store;
+    this.#archive = archive;
+    this.#logger = logger;
+    this.#slices = byDay(slices);
+  }
+
+  /** What was seen of a slice of that name, also where the listing tells of another object now. @throws the storage's errors */
+  async find({ key, from }: ListedSlice): Promise<IndexedSlice | undefined> {
+    return (await this.#read(dayOf(from))).slices.get(key);
+  }
+
+  note(listed: ListedSlice, header: SliceHeader | undefined): void {
+    // Found by its name, it must be named after what is in it.
+    const isNamed = header && compareTimestamps(listed.from, header.from.ts) === 0;
+    this.#seen.set(listed.key, isNamed ? indexedSlice(listed, header) : undefined);
+  }
+
+  /** Writes the days that were come to, up to one that goes on. Never throws: without an index it is slower, nothing else. */
+  async write(before?: string): Promise<void> {
+    for (const [day, read] of this.#days) {
+      if (before !== undefined && day >= before) continue;
+      this.#days.delete(day);
+      try {
+        await this.#writeDay(day, await read);
+      } catch (error) {
+        const detail = { day, archive: this.#archive.prefix, reason: String(error) };
+        this.#logger.warn('an index of oplog slices was not written', detail);
+      }
+    }
+  }
+
+  async #writeDay(day: string, { text, slices }: ReadDay): Promise<void> {
+    const rows = (this.#slices.get(day) ?? []).flatMap((listed) => {
+      if (this.#seen.has(listed.key)) return this.#seen.get(listed.key) ?? [];
+      const known = slices.get(listed.key);
+      return known && isOf(known, listed) ? known : [];
+    });
+    for (const { key } of this.#slices.get(day) ?? []) this.#seen.delete(key);
+    const made = encode(rows);
+    if (made === text || (rows.length === 0 && text === undefined)) return;
+    await this.#store.put(artifactKeys.sliceIndex(this.#archive.prefix, day), Buffer.from(made));
+  }
+
+  #read(day: string): Promise<ReadDay> {
+    const known = this.#days.get(day);
+    if (known) return known;
+    const { prefix, indexes } = this.#archive;
+    const read = indexes.includes(day)
+      ? readDay(this.#store, prefix, day, this.#logger)
+      : Promise.resolve({ slices: none });
+    // Awaited by who asked; another may have failed first.
+    read.catch(() => undefined);
+    this.#days.set(day, read);
+    return read;
+  }
+}

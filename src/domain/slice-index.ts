@@ -1,0 +1,134 @@
+import * as z from 'zod';
+import { artifactKeys } from './names.ts';
+import { type OpTime, opTimeSchema, type Timestamp, timestampSchema } from './timestamp.ts';
+
+/**
+ * What the check of an archive has seen of its slices: `oplog/index/<set>-<id>/<day>.ndjson`, a line for each slice whose first
+ * entry is of that day (UTC). Derived: the slices are the truth, and a line is believed only while the listing of the
+ * storage still says of the slice what it said then (ADR 0045). Without an index everything is the same, only slower.
+ */
+
+/** The first line. */
+export const sliceIndexHeaderSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  /** Of the lines that follow, as they are written. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+/** A line, `[...]`: as half a million of them are read for a year, they have no names. */
+const row = z.tuple([
+  /** Size and version of the object, as the listing told them; null where it tells no version. */
+  z.int().min(1),
+  z.string().nullable(),
+  /** From the header: its first entry and its last, each time, ordinal and term. */
+  timestampSchema.shape.t,
+  timestampSchema.shape.i,
+  opTimeSchema.shape.t,
+  timestampSchema.shape.t,
+  timestampSchema.shape.i,
+  opTimeSchema.shape.t,
+  /** How many entries, their bytes and their SHA-256. */
+  z.int().min(1),
+  z.int().min(1),
+  z.string().regex(/^[0-9a-f]{64}$/),
+  /** When the transactions were prepared that are not decided at its end. */
+  z.array(z.tuple([timestampSchema.shape.t, timestampSchema.shape.i])),
+]);
+export const sliceIndexRowsSchema = z.array(row);
+export type SliceIndexRow = z.infer<typeof row>;
+
+/** What is known of a slice without reading it. */
+export interface IndexedSlice {
+  readonly size: number;
+  readonly version: string | undefined;
+  readonly from: OpTime;
+  readonly to: OpTime;
+  readonly entries: number;
+  readonly rawBytes: number;
+  readonly sha256: string;
+  readonly undecided: readonly Timestamp[];
+}
+
+export function toRow({ size, version, from, to, ...facts }: IndexedSlice): SliceIndexRow {
+  const { entries, rawBytes, sha256, undecided } = facts;
+  return [
+    ...([size, version ?? null, from.ts.t, from.ts.i, from.t, to.ts.t, to.ts.i, to.t] as const),
+    ...([entries, rawBytes, sha256, undecided.map(({ t, i }) => [t, i])] as [
+      number,
+      number,
+      string,
+      [number, number][],
+    ]),
+  ];
+}
+
+export function fromRow(of: SliceIndexRow): IndexedSlice {
+  const [size, version, fromT, fromI, fromTerm, toT, toI, toTerm, entries, rawBytes, sha256, undecided] = of;
+  return {
+    ...{ size, version: version ?? undefined, entries, rawBytes, sha256 },
+    from: { ts: { t: fromT, i: fromI }, t: fromTerm },
+    to: { ts: { t: toT, i: toI }, t: toTerm },
+    undecided: undecided.map(([t, i]) => ({ t, i })),
+  };
+}
+
+/** Whether what was seen is of the object that the listing tells of now. */
+export function isOf(
+  { size, version }: Pick<IndexedSlice, 'size' | 'version'>,
+  listed: { readonly size: number; readonly version?: string | undefined },
+): boolean {
+  return size === listed.size && version === listed.version;
+}
+
+const secondsOfDay = 86_400;
+
+/** `YYYY-MM-DD` of a slice, by its first entry. */
+export function dayOf({ t }: Timestamp): string {
+  return new Date(t * 1000).toISOString().slice(0, 10);
+}
+
+/** The slices of each day. @param slices in order */
+export function byDay<Slice extends { readonly from: Timestamp }>(slices: readonly Slice[]): Map<string, Slice[]> {
+  const days = Map.groupBy(slices, ({ from }) => Math.floor(from.t / secondsOfDay));
+  return new Map([...days].map(([day, of]) => [dayOf({ t: day * secondsOfDay, i: 0 }), of]));
+}
+
+export interface ListedIndex {
+  readonly archivePrefix: string;
+  readonly day: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** @returns undefined for a key of something else */
+export function parseSliceIndex({ key, size }: { key: string; size: number }): ListedIndex | undefined {
+  const [, archives, archive, day] =
+    /^(.*\/oplog\/)index\/([^/]+-[0-9a-f]{24}\/)(\d{4}-\d{2}-\d{2})\.ndjson$/.exec(key) ?? [];
+  if (archives === undefined || archive === undefined || day === undefined) return undefined;
+  return { archivePrefix: `${archives}${archive}`, day, size };
+}
+
+/** A line of the index has about as many bytes. */
+const rowBytes = 180;
+/** Few enough that their pages are listed quickly one after the other, and enough that hardly a page is for nothing. */
+const slicesOfPiece = 4000;
+
+/**
+ * Where the listing of an archive is divided: between them lie a few thousand slices, as far as the index knows.
+ * @param indexes in the order of their days
+ */
+export function dividingKeys(indexes: readonly ListedIndex[]): string[] {
+  const keys: string[] = [];
+  let slices = 0;
+  let archive: string | undefined;
+  for (const { archivePrefix, day, size } of indexes) {
+    if (archive !== archivePrefix) slices = 0;
+    archive = archivePrefix;
+    if (slices >= slicesOfPiece) {
+      keys.push(artifactKeys.slice(archivePrefix, { t: Date.parse(day) / 1000, i: 0 }));
+      slices = 0;
+    }
+    slices += size / rowBytes;
+  }
+  return keys;
+}
