@@ -59,13 +59,18 @@ export function archiveCost(policy: ArchivePolicy): CostItem[] {
   const written = sets * slicesPerDay(policy) * daysPerMonth;
   const kept = sets * slicesPerDay(policy) * retentionDays;
   const checks = kept * daysPerMonth;
-  const read = verify === 'all' ? 2 : 1.1;
+  // Of a sample the others are known from the index.
+  const read = verify === 'all' ? 1 : 0.1;
+  // Of each day an object, read by the check and by prune; written for the days that changed.
+  const indexReads = 2 * daysPerMonth * sets * retentionDays;
+  const indexWrites = 2 * daysPerMonth * sets;
   const hours = daysPerMonth * 24;
   const work = turns * (a.findWork + sets * a.archiveWork) + hours * a.lookWork + checks * a.sliceWork;
-  const reads = turns * sets * a.turnReads + written * a.sliceReads + checks * read;
-  // Lists cost as writes do: of a thousand slices one, when they are checked, and when they are pruned.
-  const lists = 2 * daysPerMonth * (1 + kept / 1000);
-  const writes = turns * sets * a.turnWrites + written * a.sliceWrites + lists;
+  const reads = turns * sets * a.turnReads + written * a.sliceReads + checks * read + hours * sets + indexReads;
+  // Lists cost as writes do: of a thousand slices one, when they are checked, and when they are pruned; of the index one, and
+  // one of the state each hour, to see whether a check is due.
+  const lists = 2 * daysPerMonth * (2 + kept / 1000) + hours;
+  const writes = turns * sets * a.turnWrites + written * a.sliceWrites + lists + indexWrites;
   const bytes = sets * oplogBytesPerDay * a.compression * retentionDays;
   // For each connection, anew: a rotated secret holds at once.
   const secretReads = turns * (1 + sets);

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { holdForRun, raiseTombstone, releaseHold } from '../../../src/application/holds.ts';
+import { sha256Hex } from '../../../src/application/documents.ts';
+import { checkArchive } from '../../../src/application/use-cases/check-archive.ts';
 import { pruneArchive } from '../../../src/application/use-cases/prune-archive.ts';
 import { artifactKeys } from '../../../src/domain/names.ts';
 import {
@@ -105,6 +107,23 @@ describe('pruning an oplog archive', () => {
     await world.near.put(artifactKeys.manifest('orders', second), Buffer.from('{}'));
     await expect(prune()).rejects.toMatchObject({ name: 'VerificationFailed' });
     expect(await kept()).toEqual(slices);
+  });
+
+  test('deletes nothing because an index says so that is wrong', async () => {
+    await checkArchive(
+      { deployment: 'orders', seconds: 60, now: true },
+      { ...world.deps, events: { publish: () => Promise.resolve() } },
+    );
+    // The first slices are all of one day: their line says that the third ends where the second does.
+    const key = artifactKeys.sliceIndex(archivePrefix, '1970-01-01');
+    const [, ...rows] = (await world.far.get(key)).body.toString().split('\n');
+    const lying = rows.join('\n').replace(',150,1,1,200,1,1,', ',150,1,1,150,2,1,');
+    expect(lying).not.toBe(rows.join('\n'));
+    const head = JSON.stringify({ schemaVersion: 1, sha256: sha256Hex(lying) });
+    await world.far.put(key, Buffer.from(`${head}\n${lying}`));
+    // Nothing leads on from there: less is promised, and less goes.
+    expect(await prune()).toMatchObject([{ slices: 0 }]);
+    expect((await kept()).filter((one) => !one.includes('/index/'))).toEqual(slices);
   });
 
   test('leaves alone an archive that is off, and a name that is not configured is an error', async () => {

@@ -128,12 +128,14 @@ describe('holdfast archive --check', () => {
   const losses = [
     { after: { t: 1_795_342_400, i: 1 }, before: { t: 1_795_342_500, i: 2 }, damaged: ['orders/oplog/x'] },
   ];
-  const checkWith = async (...turns: readonly Pick<CheckedArchive, 'status' | 'losses'>[]) => {
+  const checkWith = async (...turns: readonly Partial<CheckedArchive>[]) => {
     const asked: CheckArchiveRequest[] = [];
     const checkArchive = (request: CheckArchiveRequest) => {
       asked.push(request);
       return Promise.resolve(
-        turns.slice(asked.length - 1, asked.length).map((turn) => ({ ...archive, slices: 7, ...turn })),
+        turns
+          .slice(asked.length - 1, asked.length)
+          .map((turn) => ({ ...archive, slices: 7, losses: [], replaced: [], ...turn })),
       );
     };
     const client = Object.assign(fakeClient(), { checkArchive });
@@ -151,6 +153,13 @@ describe('holdfast archive --check', () => {
     expect(code).not.toBe(0);
     expect(stdout).toMatch(/1795342400:1[^]*orders\/oplog\/x/);
     expect(stderr).toContain('lost or damaged');
+  });
+
+  it('fails when a slice was replaced, and names it', async () => {
+    const { code, stdout, stderr } = await checkWith({ status: 'replaced', replaced: ['orders/oplog/y'] });
+    expect(code).not.toBe(0);
+    expect(stdout).toMatch(/replaced[^]*orders\/oplog\/y/);
+    expect(stderr).toContain('others than were checked before: orders/oplog/y');
   });
 
   it('says when there is nothing, or when the stage does it by itself', async () => {

@@ -133,7 +133,7 @@ describe('an oplog archive', () => {
       'S3 writes': 0.23,
       logs: 0.2,
       'workflow duration': 0.14,
-      'S3 reads': 0.08,
+      'S3 reads': 0.07,
       workflow: 0.04,
       'Lambda requests': 0.02,
     });
