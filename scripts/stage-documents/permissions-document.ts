@@ -15,13 +15,16 @@ Generated from a synthesised stage by \`npm run docs:generate\`; do not edit. It
 \`<stage>\` are yours; other names in angle brackets are made by CloudFormation. No action holds a \`*\`; where a resource does, the last
 column says why. Permissions in MongoDB are in [permissions](permissions.md).
 
-The calls that functions and worker made in executed runs (\`test/e2e/aws-stage.test.ts\`) are compared with their roles: a call that a role
-does not allow fails the test, and so does a grant that is never called and not in the last table.
+The calls that functions and worker made in executed runs (\`test/e2e/aws-stage.test.ts\`, \`test/full/aws-stage-*.test.ts\`) are compared with
+their roles: a call that a role does not allow fails the test, and so does a grant that is never called and not in the last table.
 
 ## Roles
 
 ${sections.join('\n')}
-## Granted, and not called in executed runs
+## Granted, and rarely called
+
+Every other grant is called by the runs of \`npm test\`. These are called by the long runs that are named (\`npm run test:full\`), or by none
+that is executed.
 
 ${uncalledTable(roles).join('\n')}
 `;
@@ -43,9 +46,10 @@ function uncalledTable(roles: readonly RoleGrants[]): readonly string[] {
   const rows = uncalledGrants.map((entry) => {
     const holders = entry.roles === 'every role' ? ['every role that has it'] : entry.roles.map(code);
     demandGranted(entry, roles);
-    return `| ${entry.reason} | ${list(entry.actions)} | ${holders.join(', ')} |`;
+    const executed = entry.calledIn === undefined ? '' : code(`aws-stage-${entry.calledIn}`);
+    return `| ${entry.reason} | ${list(entry.actions)} | ${holders.join(', ')} | ${executed} |`;
   });
-  return ['| when it is | actions | roles |', '|---|---|---|', ...rows];
+  return ['| when it is | actions | roles | executed in |', '|---|---|---|---|', ...rows];
 }
 
 /** @throws Error for an entry that is out of date */

@@ -1,26 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../local/servers/poll.ts';
-import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
-import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
-import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
+import type { ReplicaSetServers } from '../../local/servers/replica-set.ts';
+import type { StandaloneServer } from '../../local/servers/standalone.ts';
 import { countTransitions } from '../../local/states-language/count-transitions.ts';
-import { uncalledFunctions } from '../../scripts/stage-documents/uncalled-grants.ts';
+import { prunedSchema } from '../../src/application/api/schemas.ts';
 import type { Manifest } from '../../src/domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
-import { restoreRole } from '../../src/domain/privileges.ts';
 import { describeHttpApi } from '../support/aws/api-suite.ts';
-import { AwsStage } from '../support/aws/aws-stage.ts';
+import type { AwsStage } from '../support/aws/aws-stage.ts';
 import { describeEndedRuns } from '../support/aws/ended-runs-suite.ts';
 import { compareGrants } from '../support/aws/compare-grants.ts';
-import { backupSecret, restoreSecret, synthesise } from '../support/aws/synthesise.ts';
 import { resourcesOf } from '../support/aws/template.ts';
 import { describeSnapshotBackups } from '../support/aws/snapshot-backup-suite.ts';
+import { type StagedSet, startStagedSet } from '../support/aws/staged-set.ts';
 import { describeVolumeRestores } from '../support/aws/volume-restore-suite.ts';
-import { createUserWithRole } from '../support/backup-user.ts';
 
-let directory: string;
+let world: StagedSet;
 let set: ReplicaSetServers;
 let target: StandaloneServer;
 let stage: AwsStage;
@@ -30,34 +27,11 @@ let backupId: string;
 const canary = 'a:p@ss/word';
 
 beforeAll(async () => {
-  directory = await makeOwnDirectory('aws-stage');
-  [set, target] = await Promise.all([
-    startReplicaSet({ auth: true, members: [{}, { hidden: true, votes: 0 }] }),
-    startStandalone({ auth: true }),
-  ]);
-  const backup = await createUserWithRole(set.client(), 'backup', undefined, 2);
-  const restore = await createUserWithRole(target.client(), 'restore', restoreRole(), 1);
-  stage = await AwsStage.start({
-    template: synthesise(join(directory, 'cdk.out')),
-    uri: `${set.uri}${set.uri.includes('?') ? '&' : '/?'}serverSelectionTimeoutMS=30000`,
-    secrets: {
-      [backupSecret]: JSON.stringify({ username: 'backup', password: backup.password }),
-      [restoreSecret]: restore.text,
-    },
-  });
-  const documents = Array.from({ length: 500 }, (_, index) => ({ _id: index, text: 'x'.repeat(500) }));
-  await set
-    .client()
-    .db('shop')
-    .collection<{ _id: number }>('orders')
-    .insertMany(documents, { writeConcern: { w: 2 } });
+  world = await startStagedSet();
+  ({ stage, set, target } = world);
 }, 480_000);
 
-afterAll(async () => {
-  await stage.stop();
-  await Promise.all([set.stop(), target.stop()]);
-  await removeOwnDirectory(directory);
-});
+afterAll(() => world.stop());
 
 describe('a synthesised stage', () => {
   it('backs up from the console with {"deployment": "orders"}', async () => {
@@ -112,6 +86,17 @@ describe('a synthesised stage', () => {
     expect(await artifacts.head(artifactKeys.slice(prefix, ts))).toBeDefined();
     const asked = { deployment: 'orders', replicaSet: set.name, replicaSetId: topology?.replicaSetId };
     expect(await stage.invoke('start-new-base', asked)).toEqual({ status: 'wait', runId: null });
+  });
+
+  it('looks after that archive: it is whole, and nothing of it may go', async () => {
+    const place = { deployment: 'orders', replicaSet: set.name };
+    expect(await stage.invoke('check-archives', { source: 'aws.events' })).toMatchObject([
+      { ...place, status: 'whole', losses: [] },
+    ]);
+    expect(await stage.invoke('check-archives', { source: 'aws.events' })).toMatchObject([{ status: 'notDue' }]);
+    expect(await stage.invoke('prune-archives', { source: 'aws.events' })).toMatchObject([{ ...place, slices: 0 }]);
+    const { body } = await stage.api.request('POST', '/prune', { query: { dryRun: 'true' } });
+    expect(prunedSchema.parse(body)).toMatchObject({ dryRun: true, pruned: [{ ...place, slices: 0, upTo: null }] });
   });
 
   it('needs few enough transitions', () => {
@@ -173,15 +158,18 @@ describe('a synthesised stage', () => {
   describeHttpApi(() => ({ stage, backupId, target: target.uri }));
 
   it('asks AWS for nothing that its roles do not allow, and its roles allow nothing that is never asked for', () => {
-    const { refused, unused, callers } = compareGrants(stage.template, stage.aws.calls);
+    const { refused, unused } = compareGrants(stage.template, stage.aws.calls);
     expect(refused).toEqual([]);
     expect(unused).toEqual([]);
-    // Nothing was compared of a function that was never called.
-    const functions = resourcesOf(stage.template, 'AWS::Lambda::Function').map(([, { Properties }]) =>
+  });
+
+  it('has called every one of its functions', async () => {
+    const inStage = resourcesOf(stage.template, 'AWS::Lambda::Function').map(([, { Properties }]) =>
       String(Properties['FunctionName']).replace('holdfast-test-', ''),
     );
-    const silent = [...functions, 'worker'].filter((caller) => !callers.has(caller));
-    expect(silent.sort()).toEqual([...uncalledFunctions].sort());
+    const folders = await readdir(new URL('../../lambdas', import.meta.url));
+    expect(inStage.toSorted()).toEqual(folders.filter((name) => name !== '_shared').sort());
+    expect(inStage.filter((name) => !stage.calledFunctions.includes(name))).toEqual([]);
   });
 
   it('shows its secrets nowhere', async () => {

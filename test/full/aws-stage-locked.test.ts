@@ -33,7 +33,7 @@ beforeAll(async () => {
   });
   stage = await AwsStage.start({
     template: synthesise(join(directory, 'cdk.out'), settings),
-    uri: `${set.uri}${set.uri.includes('?') ? '&' : '/?'}serverSelectionTimeoutMS=30000`,
+    uris: { orders: `${set.uri}${set.uri.includes('?') ? '&' : '/?'}serverSelectionTimeoutMS=30000` },
     secrets: { [backupSecret]: JSON.stringify({ username: 'backup', password }) },
   });
   const { dbPath, pid } = set.hidden;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, Method } from '../../domain/manifest.ts';
-import { isFilesPart, partObjects, requireLogicalPart } from '../../domain/manifest-parts.ts';
+import { type FilesPart, isFilesPart, partObjects } from '../../domain/manifest-parts.ts';
 import { selectionOf } from '../../domain/namespace-selection.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
@@ -222,8 +222,7 @@ async function describeServer(
 ): Promise<TargetDescription> {
   const { runId, request } = target;
   const part = onlyPart(manifest);
-  if (isFilesPart(part) && directories) await directories.checkFiles(manifest, part);
-  else requireLogicalPart(part);
+  if (isFilesPart(part)) await requireDirectories(part, directories).checkFiles(manifest, part);
   const client = await openTarget(target);
   try {
     const { name } = await checkTarget(client, {
@@ -233,6 +232,16 @@ async function describeServer(
   } finally {
     await client.close();
   }
+}
+
+/** Files are laid and recovered before anything can be read from them. @throws MethodNotAvailable where nothing can hold them */
+function requireDirectories({ name, base }: FilesPart, directories: DirectoryTargets | undefined): DirectoryTargets {
+  if (directories) return directories;
+  throw new HoldfastError(
+    'MethodNotAvailable',
+    `The part ${name} is a ${base.method} base: on AWS its files are restored to a volume, and not loaded into a running server.`,
+    { next: 'Restore it to a volume ("to": "volume") and start mongod on that; or restore a logical backup.' },
+  );
 }
 
 /** @throws InvalidInput for what only a server has, and where no directory can be reached */

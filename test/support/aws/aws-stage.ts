@@ -26,8 +26,8 @@ import {
 export interface AwsStageOptions {
   /** Path of the synthesised template; the bundles lie beside it. */
   readonly template: string;
-  /** Where the deployment `orders` really is. */
-  readonly uri: string;
+  /** Where deployments really are, by their names. */
+  readonly uris: Readonly<Record<string, string>>;
   /** Texts of secrets, by ARN. */
   readonly secrets: Readonly<Record<string, string>>;
 }
@@ -43,6 +43,8 @@ export class AwsStage {
   readonly template: Template;
   readonly published: { DetailType: string; Detail: string }[] = [];
   readonly logs = new Map<string, string>();
+  /** Is called, and waited for, before each call of a function: what comes between two states of a run. */
+  beforeCall: (folder: string, payload: unknown) => unknown = () => undefined;
   readonly workflows: FakeStepFunctions;
   readonly api: FakeHttpApi;
   readonly schedules: FakeScheduler;
@@ -113,7 +115,13 @@ export class AwsStage {
 
   /** @param folder of the function under lambdas/ */
   async invoke(folder: string, payload: unknown): Promise<unknown> {
+    await this.beforeCall(folder, payload);
     return this.#bundled(folder).invoke(payload);
+  }
+
+  /** The folders of the functions that were called. */
+  get calledFunctions(): readonly string[] {
+    return [...this.#functions.keys()];
   }
 
   #bundled(folder: string): BundledFunction {
@@ -167,15 +175,22 @@ export class AwsStage {
     };
     const key = new URL(Variables.CONFIG_URI).pathname.slice(1);
     const config = JSON.parse(readFileSync(join(dirname(this.#options.template), `asset.${key}`), 'utf8')) as {
-      deployments: { orders: { uri: string } };
+      deployments: Record<string, { uri: string }>;
     };
-    config.deployments.orders.uri = this.#options.uri;
+    for (const [name, uri] of Object.entries(this.#options.uris))
+      Object.assign(config.deployments[name] ?? {}, { uri });
     await this.#store(assets, '').put(key, Buffer.from(JSON.stringify(config)));
   }
 
   /** Kills the workers that run, as a machine that fails does. @returns whether there were any */
   killWorker(): boolean {
     return this.#tasks.kill();
+  }
+
+  /** Lets the workers of a run hang; with `lost` ECS says that they stopped, though they are there. */
+  async hangWorker(runId: string, { lost = false }: { readonly lost?: boolean } = {}): Promise<void> {
+    for (const detail of this.#tasks.hang(runId))
+      if (lost) await this.invoke('report-stopped-task', { source: 'aws.ecs', detail });
   }
 
   /** Ends a function in the middle of its call, as Lambda's runtime dies; the next call gets a new one. */

@@ -1,4 +1,8 @@
-import { impliedActions, uncalledGrants } from '../../../scripts/stage-documents/uncalled-grants.ts';
+import {
+  impliedActions,
+  type LongStageRuns,
+  uncalledGrants,
+} from '../../../scripts/stage-documents/uncalled-grants.ts';
 import type { AwsCall } from './fake-aws.ts';
 import { isAllowed, policiesOf } from './role-policies.ts';
 import { physicalName, resolve, resourcesOf, type Template } from './template.ts';
@@ -6,14 +10,15 @@ import { physicalName, resolve, resourcesOf, type Template } from './template.ts
 export interface GrantComparison {
   /** `caller: action resource` that its role does not allow. */
   readonly refused: readonly string[];
-  /** `caller: action` that is granted, was never asked for, and is not among {@link uncalledGrants}. */
+  /**
+   * `caller: action` that is granted and was never asked for: of the grants that are not among {@link uncalledGrants}, or of
+   * those that are said there to be called in these runs.
+   */
   readonly unused: readonly string[];
-  /** Who called anything. */
-  readonly callers: ReadonlySet<string>;
 }
 
 /** Holds what functions and workers asked of AWS against the statements of their roles, both ways. */
-export function compareGrants(template: Template, calls: readonly AwsCall[]): GrantComparison {
+export function compareGrants(template: Template, calls: readonly AwsCall[], runs?: LongStageRuns): GrantComparison {
   const policies = policiesOf(template);
   const refused: string[] = [];
   const unused: string[] = [];
@@ -29,15 +34,17 @@ export function compareGrants(template: Template, calls: readonly AwsCall[]): Gr
     const asked = new Set(own.map(({ action }) => action));
     const granted = new Set(statements.flatMap(({ actions }) => actions));
     const left = [...granted].filter((action) => !asked.has(action) && !impliedActions.test(action));
-    unused.push(...left.filter((action) => !isKnownUncalled(caller, action)).map((action) => `${caller}: ${action}`));
+    unused.push(...left.filter((action) => isDueIn(runs, caller, action)).map((action) => `${caller}: ${action}`));
   }
-  return { refused: [...new Set(refused)], unused, callers: new Set(calls.map(({ caller }) => caller)) };
+  return { refused: [...new Set(refused)], unused };
 }
 
-function isKnownUncalled(caller: string, action: string): boolean {
-  return uncalledGrants.some(
+/** Whether a grant is to be called in these runs: each is in some, or nowhere and listed with the reason. */
+function isDueIn(runs: LongStageRuns | undefined, caller: string, action: string): boolean {
+  const entries = uncalledGrants.filter(
     ({ roles, actions }) => actions.includes(action) && (roles === 'every role' || roles.includes(caller)),
   );
+  return runs === undefined ? entries.length === 0 : entries.some(({ calledIn }) => calledIn === runs);
 }
 
 /** The role of each function, and of the worker, by the name under which its calls are recorded. */

@@ -37,6 +37,8 @@ export class FakeAws {
   /** What IAM is asked about a request to EC2, whose resources have tags. */
   ec2Requests: (action: string, parameters: URLSearchParams) => Promise<readonly AuthorizedRequest[]> = () =>
     Promise.resolve([]);
+  /** What moto answered, as who asked gets it. */
+  ec2Reply: (action: string, xml: string) => string = (_action, xml) => xml;
   readonly #s3: URL;
   readonly #server: Server;
 
@@ -102,7 +104,7 @@ export class FakeAws {
       }
       return;
     }
-    this.#sendOn(incoming, outgoing, body);
+    this.#sendOn(incoming, outgoing, body, (xml) => this.ec2Reply(action, xml));
   }
 
   /** EventBridge Scheduler: moto keeps its schedules, and calls nobody. */
@@ -117,12 +119,19 @@ export class FakeAws {
     else await this.#answer(requests[0]?.action ?? '', given, caller, outgoing);
   }
 
-  #sendOn(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): void {
+  #sendOn(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    body: Buffer,
+    asAnswered = (text: string): string => text,
+  ): void {
     const { hostname, port } = this.#s3;
     const { method = 'POST', url = '/', headers } = incoming;
     const onward = request({ hostname, port, method, path: url, headers }, (reply) => {
-      outgoing.writeHead(reply.statusCode ?? 500, reply.headers);
-      reply.pipe(outgoing);
+      void bodyOf(reply).then((text) => {
+        const type = { 'content-type': reply.headers['content-type'] ?? 'text/xml' };
+        outgoing.writeHead(reply.statusCode ?? 500, type).end(asAnswered(text.toString('utf8')));
+      });
     });
     onward.on('error', () => outgoing.destroy());
     onward.end(body);

@@ -2,7 +2,6 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AttachVolumeCommand,
-  CreateSnapshotCommand,
   CreateVolumeCommand,
   DeleteVolumeCommand,
   DescribeImagesCommand,
@@ -16,6 +15,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { makeOwnDirectory } from '../../../local/servers/reaper.ts';
 import { AwsError, type FakeAws } from './fake-aws.ts';
+import { FakeSnapshots, type MemberData, snapshotToMake } from './fake-snapshots.ts';
 import type { AuthorizedRequest } from './role-policies.ts';
 import { account, region } from './template.ts';
 
@@ -23,17 +23,13 @@ import { account, region } from './template.ts';
 interface ManagedVolume {
   readonly roleArn: string;
   readonly volumeType: VolumeType;
+  readonly iops?: number;
+  readonly throughput?: number;
   readonly sizeInGiB?: number;
   readonly snapshotId?: string;
   readonly encrypted?: boolean;
   readonly tagSpecifications: readonly { readonly tags: readonly { key: string; value: string }[] }[];
   readonly terminationPolicy: { readonly deleteOnTermination: boolean };
-}
-
-/** A member whose data lies on a volume. */
-export interface MemberData {
-  readonly dbPath: string;
-  readonly pid: number;
 }
 
 /** The subnets of the test's config are in no VPC of moto's. */
@@ -49,18 +45,13 @@ const zones: Readonly<Record<string, string>> = {
 export class FakeEc2 {
   /** Straight to moto: what a test looks at, or arranges. */
   readonly client: EC2Client;
-  /** Content of snapshots, by their ids. */
-  readonly snapshotFolders = new Map<string, string>();
+  readonly snapshots: FakeSnapshots;
   readonly #folders = new Map<string, string>();
-  /** What mongod writes to volumes of members. */
-  readonly #members = new Map<string, MemberData>();
-  /** The error that every CreateSnapshot ends with, after it has made one. */
-  failSnapshots: string | undefined;
   readonly #machines = new Map<string, Promise<string>>();
 
   constructor(aws: FakeAws, endpoint: string) {
     this.client = new EC2Client({ region, endpoint, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
-    aws.answers.set('ec2:CreateSnapshot', (body) => this.#snapshot(body as Readonly<Record<string, string>>));
+    this.snapshots = new FakeSnapshots(aws, this.client);
     aws.ec2Requests = (action, parameters) => this.#authorized(action, parameters);
     aws.answers.set('ec2:DescribeSubnets', () => {
       const item = ([id, zone]: [string, string]) =>
@@ -98,45 +89,28 @@ export class FakeEc2 {
     return VolumeId;
   }
 
-  /** A volume under the data of a member, which runs on an instance of its own. @returns its id */
-  async makeMemberVolume(tags: Readonly<Record<string, string>>, data: MemberData): Promise<string> {
+  /**
+   * A volume under the data of a member, which runs on an instance of its own but for one that is named.
+   * @returns their ids
+   */
+  async makeMemberVolume(
+    tags: Readonly<Record<string, string>>,
+    data: MemberData,
+    { instance, device = '/dev/sdf' }: { readonly instance?: string; readonly device?: string } = {},
+  ): Promise<{ readonly volume: string; readonly instance: string }> {
     const AvailabilityZone = 'eu-central-1a';
     const VolumeId = await this.makeLostVolume(tags, AvailabilityZone);
-    const InstanceId = await this.runInstance(AvailabilityZone, { Name: 'member' });
-    await this.client.send(new AttachVolumeCommand({ VolumeId, InstanceId, Device: '/dev/sdf' }));
-    this.#members.set(VolumeId, data);
-    return VolumeId;
-  }
-
-  /** The files of a volume as they are at one instant: the process that writes them stands still meanwhile. */
-  async #snapshot(body: Readonly<Record<string, string>>): Promise<string> {
-    const { VolumeId = '' } = body;
-    const data = this.#members.get(VolumeId);
-    if (data === undefined) throw new AwsError('InvalidVolume.NotFound', `no volume ${VolumeId}`);
-    const Tags = Object.entries(body).flatMap(([key, Key]) =>
-      /^TagSpecification\.1\.Tag\.\d+\.Key$/.test(key) ? [{ Key, Value: body[key.replace(/Key$/, 'Value')] }] : [],
-    );
-    const TagSpecifications = [{ ResourceType: 'snapshot' as const, Tags }];
-    const { SnapshotId = '' } = await this.client.send(new CreateSnapshotCommand({ VolumeId, TagSpecifications }));
-    if (this.failSnapshots !== undefined) throw new AwsError(this.failSnapshots, 'as the test wants it');
-    const folder = join(await makeOwnDirectory('snapshot'), SnapshotId);
-    process.kill(data.pid, 'SIGSTOP');
-    try {
-      await cp(data.dbPath, folder, { recursive: true });
-    } finally {
-      process.kill(data.pid, 'SIGCONT');
-    }
-    this.snapshotFolders.set(SnapshotId, folder);
-    const answer = { snapshotId: SnapshotId, volumeId: VolumeId, status: 'pending', volumeSize: 1, ownerId: account };
-    const items = Object.entries({ ...answer, startTime: new Date().toISOString() });
-    return `<CreateSnapshotResponse>${items.map(([name, text]) => `<${name}>${text}</${name}>`).join('')}</CreateSnapshotResponse>`;
+    const InstanceId = instance ?? (await this.runInstance(AvailabilityZone, { Name: 'member' }));
+    await this.client.send(new AttachVolumeCommand({ VolumeId, InstanceId, Device: device }));
+    this.snapshots.members.set(VolumeId, data);
+    return { volume: VolumeId, instance: InstanceId };
   }
 
   /** Makes the volume of a task, as ECS does. @returns its id */
   async makeTaskVolume(wanted: ManagedVolume, subnet: string, taskArn: string): Promise<string> {
     const zone = zones[subnet];
     if (zone === undefined) throw new AwsError('InvalidParameterException', `no subnet ${subnet}`);
-    const { snapshotId, sizeInGiB, volumeType, encrypted } = wanted;
+    const { snapshotId, sizeInGiB, volumeType, encrypted, iops, throughput } = wanted;
     const tags = [
       ...wanted.tagSpecifications.flatMap((specification) => specification.tags),
       { key: 'AmazonECSManaged', value: 'true' },
@@ -149,13 +123,15 @@ export class FakeEc2 {
         ...(snapshotId !== undefined && { SnapshotId: snapshotId }),
         ...(sizeInGiB !== undefined && { Size: sizeInGiB }),
         ...(encrypted !== undefined && { Encrypted: encrypted }),
+        ...(iops !== undefined && { Iops: iops }),
+        ...(throughput !== undefined && { Throughput: throughput }),
         TagSpecifications: [
           { ResourceType: 'volume', Tags: tags.map(({ key: Key, value: Value }) => ({ Key, Value })) },
         ],
       }),
     );
     const folder = join(await makeOwnDirectory('volume'), VolumeId);
-    const content = snapshotId === undefined ? undefined : this.snapshotFolders.get(snapshotId);
+    const content = snapshotId === undefined ? undefined : this.snapshots.folders.get(snapshotId);
     await (content === undefined ? mkdir(folder) : cp(content, folder, { recursive: true }));
     this.#folders.set(VolumeId, folder);
     const machine = await this.#machineIn(zone);
@@ -194,41 +170,28 @@ export class FakeEc2 {
 
   /** What IAM is asked about a request: each resource that it names, with its tags. What only describes names none. */
   async #authorized(action: string, parameters: URLSearchParams): Promise<readonly AuthorizedRequest[]> {
-    const named = ['VolumeId', 'InstanceId', 'ResourceId.1', 'SnapshotId'].flatMap(
+    const named = ['VolumeId', 'InstanceId', 'ResourceId.1', 'SnapshotId', 'InstanceSpecification.InstanceId'].flatMap(
       (name) => parameters.get(name) ?? [],
     );
     if (named.length === 0 || action.startsWith('ec2:Describe')) return [{ action, resource: '', context: {} }];
-    const made = action === 'ec2:CreateSnapshot' ? snapshotToMake(action, parameters) : [];
+    const takes = action.startsWith('ec2:CreateSnapshot');
     const tagKey = parameters.get('Tag.1.Key');
+    const touched =
+      action === 'ec2:CreateSnapshots' ? await this.snapshots.volumesToSnapshot(Object.fromEntries(parameters)) : [];
     const asked = await Promise.all(
-      named.map(async (id) => ({
+      [...named, ...touched.map(({ VolumeId = '' }) => VolumeId)].map(async (id) => ({
         action,
         resource: arnOfId(id),
         context: { ...(await this.#tagsOf(id)), ...(tagKey !== null && { 'aws:TagKeys': tagKey }) },
       })),
     );
-    return [...asked, ...made];
+    return [...asked, ...(takes ? snapshotToMake(action, Object.fromEntries(parameters)) : [])];
   }
 
   async #tagsOf(id: string): Promise<Record<string, string>> {
     const found = await this.client.send(new DescribeTagsCommand({ Filters: [{ Name: 'resource-id', Values: [id] }] }));
     return Object.fromEntries((found.Tags ?? []).map(({ Key = '', Value = '' }) => [`aws:ResourceTag/${Key}`, Value]));
   }
-}
-
-/** A snapshot that does not exist yet: what IAM is asked about it, and about its tags. */
-function snapshotToMake(action: string, parameters: URLSearchParams): AuthorizedRequest[] {
-  const tags = [...parameters].flatMap(([key, tag]) =>
-    /^TagSpecification\.1\.Tag\.\d+\.Key$/.test(key)
-      ? [[`aws:RequestTag/${tag}`, parameters.get(key.replace(/Key$/, 'Value')) ?? ''] as const]
-      : [],
-  );
-  const resource = `arn:aws:ec2:${region}::snapshot/snap-new`;
-  const context = Object.fromEntries(tags);
-  return [
-    { action, resource, context },
-    { action: 'ec2:CreateTags', resource, context: { ...context, 'ec2:CreateAction': action.replace('ec2:', '') } },
-  ];
 }
 
 function arnOfId(id: string): string {

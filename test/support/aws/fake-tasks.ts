@@ -64,6 +64,8 @@ export class FakeTasks {
     aws.answers.set('ecs:StopTask', (body) => {
       const task = this.#all().find(({ taskArn }) => taskArn === body['task']);
       task?.process.kill('SIGTERM');
+      // Not 30 s as on Fargate.
+      setTimeout(() => task?.process.kill('SIGKILL'), 1_000).unref();
       return {};
     });
   }
@@ -73,6 +75,13 @@ export class FakeTasks {
     const running = this.#all().filter(({ lastStatus }) => lastStatus === 'RUNNING');
     for (const { process } of running) process.kill('SIGKILL');
     return running.length > 0;
+  }
+
+  /** Lets the workers of a run stand still. @returns what ECS would say of them if it took them for stopped */
+  hang(runId: string): object[] {
+    const hanging = this.#all().filter((task) => task.startedBy === runId && task.lastStatus === 'RUNNING');
+    for (const task of hanging) task.process.kill('SIGSTOP');
+    return hanging.map((task) => stoppedDetail(task, 1));
   }
 
   statusesOf(runId: string): FakeTask['lastStatus'][] {
@@ -170,11 +179,13 @@ export class FakeTasks {
     const [exitCode] = (await once(task.process, 'exit')) as [number | null];
     if (task.volume) await this.#options.ec2.endTaskVolume(task.volume.id, task.volume.wanted);
     task.lastStatus = 'STOPPED';
-    await this.#options.onStopped({
-      lastStatus: 'STOPPED',
-      stoppedReason: 'Essential container in task exited',
-      containers: [{ name: 'worker', exitCode: exitCode ?? 137 }],
-      overrides: task.overrides,
-    });
+    await this.#options.onStopped(stoppedDetail(task, exitCode ?? 137));
   }
+}
+
+function stoppedDetail({ overrides }: FakeTask, exitCode: number): object {
+  return {
+    ...{ lastStatus: 'STOPPED', stoppedReason: 'Essential container in task exited' },
+    ...{ containers: [{ name: 'worker', exitCode }], overrides },
+  };
 }

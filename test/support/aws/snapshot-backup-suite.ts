@@ -29,7 +29,7 @@ export function describeSnapshotBackups(world: () => SnapshottedMember): void {
   describe('a backup by snapshots', () => {
     beforeAll(async () => {
       const { stage, member } = world();
-      volume = await stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders' }, member);
+      ({ volume } = await stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders' }, member));
     });
 
     it('copies the files of a volume that is made from the snapshot, and deletes both', async () => {
@@ -85,13 +85,13 @@ export function describeSnapshotBackups(world: () => SnapshottedMember): void {
 
     it('that fails leaves no snapshot', async () => {
       const { stage } = world();
-      stage.ec2.failSnapshots = 'InvalidVolume.NotFound';
+      stage.ec2.snapshots.failing = 'InvalidVolume.NotFound';
       try {
         const input = { deployment: 'orders', method: 'snapshot' };
         const result = await stage.startExecution('backup', 'snapshot-2', input).result;
         expect(result).toMatchObject({ status: 'FAILED', error: 'VolumeNotFound' });
       } finally {
-        stage.ec2.failSnapshots = undefined;
+        stage.ec2.snapshots.failing = undefined;
       }
       expect(await ofRun('snapshot-2')).toEqual([]);
     });
