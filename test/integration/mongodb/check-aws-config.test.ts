@@ -5,10 +5,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { type StandaloneServer, startStandalone } from '../../../local/servers/standalone.ts';
 import { checkAwsConfig } from '../../../src/composition/check-aws-config.ts';
 import { type Settings, settingsSchema } from '../../../src/domain/settings.ts';
+import { createUserWithRole, type TestUser } from '../../support/backup-user.ts';
 
 let server: StandaloneServer;
+let user: TestUser;
 beforeAll(async () => {
-  server = await startStandalone();
+  server = await startStandalone({ auth: true });
+  // Without hostInfo: what this machine's disks are is no part of these tests.
+  user = await createUserWithRole(server.client(), 'backup', undefined, 1);
 });
 afterAll(() => server.stop());
 
@@ -19,6 +23,7 @@ beforeEach(() => {
     vi.stubEnv(name, undefined);
   for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/nowhere');
   vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  vi.stubEnv('ORDERS_MONGODB', user.text);
 });
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -40,6 +45,7 @@ function settingsOf(more: object = {}): Settings {
       compression: {},
       limits: { parallel: 4 },
       mongodbVersion: '6.0.5',
+      credentials: { env: 'ORDERS_MONGODB' },
       volumes: { [server.host]: 'vol-1' },
     },
   };
