@@ -53,6 +53,8 @@ export function grantSettleVolumes(role: iam.Role, stage: string): void {
     conditions: {
       StringEquals: ofStage(stage),
       'ForAllValues:StringEquals': { 'aws:TagKeys': [resourceTags.unfinished] },
+      // Of no values all are equal: DeleteTags without keys deletes every tag.
+      Null: { 'aws:TagKeys': 'false' },
     },
     purpose: 'Lets go of the volume of a restore that is complete: it can’t be deleted any more',
     because,

@@ -57,7 +57,8 @@ export class LockWatchdog extends Construct {
     const alarm = new cloudwatch.Alarm(this, 'LockLeft', {
       alarmDescription: 'A lock on a member could not be given back (runbook: a member stays locked).',
       metric: new cloudwatch.MathExpression({
-        expression: 'errors + dropped + undelivered',
+        // A sum is of minutes in which each of them has a value; most have one only when something failed.
+        expression: 'FILL(errors, 0) + FILL(dropped, 0) + FILL(undelivered, 0)',
         period,
         usingMetrics: {
           errors: ensureUnlocked.metricErrors({ period }),

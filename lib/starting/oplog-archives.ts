@@ -90,7 +90,7 @@ export class OplogArchives extends Construct {
     alarm('TurnsFail', {
       alarmDescription: 'Most turns of a deployment’s oplog archive fail (runbook: the oplog archive does not go on).',
       metric: new cloudwatch.MathExpression({
-        expression: 'failed + timedOut',
+        expression: 'FILL(failed, 0) + FILL(timedOut, 0)',
         period,
         usingMetrics: {
           failed: archiveOplog.metricFailed({ period }),
@@ -103,7 +103,7 @@ export class OplogArchives extends Construct {
     alarm('NotLookedAfter', {
       alarmDescription: `The check or the pruning of ${archives === 1 ? 'the oplog archive' : `${archives} oplog archives`} fails (runbook: the check of the oplog archive fails).`,
       metric: new cloudwatch.MathExpression({
-        expression: 'checks + prunes',
+        expression: 'FILL(checks, 0) + FILL(prunes, 0)',
         period,
         usingMetrics: {
           checks: checkArchives.metricErrors({ period }),

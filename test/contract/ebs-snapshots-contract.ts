@@ -4,6 +4,8 @@ import type { SnapshotRequest } from '../../src/application/ports/volume-snapsho
 import type { Ec2World, Tags } from './ec2-world.ts';
 
 const account = '123456789012';
+/** Before all of these tests. */
+const since = '2026-11-22T10:00:00.000Z';
 
 let runs = 0;
 /** Of a run of its own: moto keeps what tests leave. */
@@ -75,7 +77,7 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       const { snapshots, front } = world();
       const { instance, ids } = await world().makeMember(1);
       const request = requestFor(instance, ids);
-      expect(await snapshots.adopt(request)).toBeUndefined();
+      expect(await snapshots.adopt(request, since)).toBeUndefined();
       front.lose('CreateSnapshot');
       await expect(snapshots.create(request)).rejects.toMatchObject({
         ...{
@@ -89,7 +91,7 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       expect(front.count('DeleteSnapshot')).toBe(0);
       const [made] = await world().snapshotsOf('holdfast:run', request.runId);
       const { runId, part } = request;
-      expect((await snapshots.adopt(request))?.snapshots).toMatchObject([{ id: made?.SnapshotId, volume: ids[0] }]);
+      expect((await snapshots.adopt(request, since))?.snapshots).toMatchObject([{ id: made?.SnapshotId, volume: ids[0] }]);
       expect(await snapshots.list()).toContainEqual({ runId, part, kept: false, ids: [made?.SnapshotId] });
     });
 
@@ -111,7 +113,7 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       front.lose('CreateSnapshot');
       front.rewrite('DescribeSnapshots', (answer) => answer.replace(/<snapshotSet>[\s\S]*<\/snapshotSet>/, ''));
       await expect(snapshots.create(request)).rejects.toMatchObject({ name: 'SnapshotFailed' });
-      expect(await snapshots.adopt(request)).toBeUndefined();
+      expect(await snapshots.adopt(request, since)).toBeUndefined();
       const taken = await snapshots.create(request);
       front.reset();
       const owned = (await snapshots.list()).find(({ runId }) => runId === request.runId);
@@ -147,7 +149,7 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
           message: expect.stringMatching(/volumes were attached or detached meanwhile/) as string,
         },
       });
-      expect(await snapshots.adopt(request)).toBeUndefined();
+      expect(await snapshots.adopt(request, since)).toBeUndefined();
       await snapshots.delete(request);
       expect(await world().snapshotsOf('holdfast:run', request.runId)).toEqual([]);
     });
@@ -157,7 +159,7 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       const { instance, ids } = await world().makeMember(2);
       const request = requestFor(instance, ids);
       await world().makeSnapshot(ids[0] ?? '', tagsOf(request));
-      expect(await snapshots.adopt(request)).toBeUndefined();
+      expect(await snapshots.adopt(request, since)).toBeUndefined();
       await snapshots.delete(request);
       expect(await world().snapshotsOf('holdfast:run', request.runId)).toEqual([]);
       const taken = await snapshots.create(request);
@@ -165,7 +167,7 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       front.rewrite('DescribeSnapshots', (answer) =>
         answer.replace(/<startTime>.*?<\/startTime>/g, '<startTime>2026-11-22T10:00:00.000Z</startTime>'),
       );
-      expect((await snapshots.adopt(request))?.snapshots).toEqual(taken.snapshots);
+      expect((await snapshots.adopt(request, since))?.snapshots).toEqual(taken.snapshots);
     });
   });
 
@@ -210,7 +212,7 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
         name: 'SnapshotFailed',
         message: expect.stringMatching(/: Internal error\.$/) as string,
       });
-      expect(await snapshots.adopt(request)).toBeUndefined();
+      expect(await snapshots.adopt(request, since)).toBeUndefined();
       describedAs(
         world(),
         'error',

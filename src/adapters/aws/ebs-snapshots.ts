@@ -71,7 +71,7 @@ export class EbsSnapshots implements VolumeSnapshots {
     }
   }
 
-  async adopt(request: SnapshotRequest): Promise<TakenSnapshot | undefined> {
+  async adopt(request: SnapshotRequest, since: string): Promise<TakenSnapshot | undefined> {
     const found = await this.#ofOwner(request);
     const wanted = request.volume.volumes;
     const [first] = found;
@@ -80,7 +80,8 @@ export class EbsSnapshots implements VolumeSnapshots {
       found.length === wanted.length &&
       wanted.every((id) => found.some(({ VolumeId }) => VolumeId === id)) &&
       found.every(({ State, StartTime }) => State !== 'error' && StartTime?.getTime() === first?.StartTime?.getTime());
-    return whole ? this.#taken(request.volume, found) : undefined;
+    const later = first?.StartTime !== undefined && first.StartTime.getTime() >= Date.parse(since);
+    return whole && later ? this.#taken(request.volume, found) : undefined;
   }
 
   /** @throws SnapshotFailed, VolumeKeyUnavailable with the words of EBS */

@@ -56,8 +56,12 @@ export interface VolumeSnapshots {
    * @throws SnapshotFailed, VolumeNotFound, VolumeLayoutUnsupported
    */
   create(request: SnapshotRequest, signal?: AbortSignal): Promise<TakenSnapshot>;
-  /** The snapshot that an earlier try of the same state has made whole; undefined when there is none. */
-  adopt(request: SnapshotRequest): Promise<TakenSnapshot | undefined>;
+  /**
+   * The snapshot that an earlier try of the same state has made whole; undefined when there is none.
+   * @param since ISO 8601: when the start that it is to be paired with was read. One that was taken earlier, and is
+   *   shown only now, is none: nobody captures the oplog between them.
+   */
+  adopt(request: SnapshotRequest, since: string): Promise<TakenSnapshot | undefined>;
   /** @throws SnapshotFailed */
   look(owner: SnapshotOwner, taken: TakenSnapshot): Promise<SnapshotProgress>;
   /** Deletes what there is of this owner, whole or not; nothing there is no fault. */

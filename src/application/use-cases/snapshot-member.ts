@@ -176,7 +176,7 @@ async function adoptEarlier(context: Context): Promise<{ taken: TakenSnapshot; s
   const { deps, planned, request } = context;
   const key = stateKeys.snapshotStart(request.runId, request.part);
   const start = await findDocument(deps.state, key, snapshotStartSchema);
-  const taken = start && !planned.lock ? await deps.volumes.adopt(request) : undefined;
+  const taken = start && !planned.lock ? await deps.volumes.adopt(request, start.at) : undefined;
   if (start !== undefined && taken !== undefined) return { taken, start };
   await deps.volumes.delete(request);
   return undefined;

@@ -49,11 +49,14 @@ function holds(
   keys: Readonly<Record<string, unknown>>,
   context: AuthorizedRequest['context'],
 ): boolean {
-  if (!['StringEquals', 'ArnEquals', 'ArnLike', 'StringLike', 'ForAllValues:StringEquals'].includes(operator)) {
+  if (!['Null', 'StringEquals', 'ArnEquals', 'ArnLike', 'StringLike', 'ForAllValues:StringEquals'].includes(operator)) {
     throw new Error(`the condition ${operator} is unknown here`);
   }
   return Object.entries(keys).every(([key, wanted]) => {
     const given = context[key];
+    if (operator === 'Null') return String(wanted) === String(given === undefined);
+    // Of no values all are equal.
+    if (given === undefined && operator.startsWith('ForAllValues:')) return true;
     return given !== undefined && listOf(wanted).some((pattern) => matches(pattern, given));
   });
 }

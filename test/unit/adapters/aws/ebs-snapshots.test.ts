@@ -138,7 +138,7 @@ describe('EbsSnapshots', () => {
     ec2
       .on(DescribeSnapshotsCommand)
       .resolves({ Snapshots: [snapshot('snap-2', 'vol-2'), snapshot('snap-1', 'vol-1')] });
-    expect((await snapshots.adopt(request('vol-1', 'vol-2')))?.snapshots.map(({ id }) => id)).toEqual([
+    expect((await snapshots.adopt(request('vol-1', 'vol-2'), StartTime.toISOString()))?.snapshots.map(({ id }) => id)).toEqual([
       'snap-1',
       'snap-2',
     ]);
@@ -163,7 +163,15 @@ describe('EbsSnapshots', () => {
     ],
   ])('does not adopt %s', async (_, Snapshots) => {
     ec2.on(DescribeSnapshotsCommand).resolves({ Snapshots });
-    expect(await snapshots.adopt(request('vol-1', 'vol-2'))).toBeUndefined();
+    expect(await snapshots.adopt(request('vol-1', 'vol-2'), StartTime.toISOString())).toBeUndefined();
+  });
+
+  it('does not adopt one that was taken before the start that it would be paired with', async () => {
+    ec2.on(DescribeSnapshotsCommand).resolves({ Snapshots: [snapshot('snap-1', 'vol-1')] });
+    expect(await snapshots.adopt(request('vol-1'), '2026-11-22T09:59:59.999Z')).toMatchObject({
+      takenAt: StartTime.toISOString(),
+    });
+    expect(await snapshots.adopt(request('vol-1'), '2026-11-22T10:00:00.001Z')).toBeUndefined();
   });
 
   it('says how far the slowest of a set is, and when all are whole', async () => {
