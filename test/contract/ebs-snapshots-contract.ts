@@ -91,7 +91,9 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       expect(front.count('DeleteSnapshot')).toBe(0);
       const [made] = await world().snapshotsOf('holdfast:run', request.runId);
       const { runId, part } = request;
-      expect((await snapshots.adopt(request, since))?.snapshots).toMatchObject([{ id: made?.SnapshotId, volume: ids[0] }]);
+      expect((await snapshots.adopt(request, since))?.snapshots).toMatchObject([
+        { id: made?.SnapshotId, volume: ids[0] },
+      ]);
       expect(await snapshots.list()).toContainEqual({ runId, part, kept: false, ids: [made?.SnapshotId] });
     });
 

@@ -222,6 +222,16 @@ describe('what starts things', () => {
 });
 
 describe('permissions', () => {
+  it('ask for a value where all values have to be some: of none all are', () => {
+    const forAll = [...policiesOf(template).values()].flat().flatMap(({ conditions }) => {
+      const [operator = '', keys = {}] =
+        Object.entries(conditions).find(([name]) => name.startsWith('ForAllValues:')) ?? [];
+      return operator === '' ? [] : Object.keys(keys).map((key) => conditions['Null']?.[key]);
+    });
+    expect(forAll.length).toBeGreaterThan(0);
+    expect(new Set(forAll)).toEqual(new Set(['false']));
+  });
+
   it('hold no * in an action, and PassRole only for ECS, its tasks and the schedules that watch locks', () => {
     const actions = [...policiesOf(template).values()].flat().flatMap((statement) => statement.actions);
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
@@ -235,6 +245,18 @@ describe('permissions', () => {
         StringEquals: { 'iam:PassedToService': service },
       })),
     );
+  });
+});
+
+describe('what adds up metrics for an alarm', () => {
+  it('counts one that has no value as 0: else the sum has none either', () => {
+    const expressions = resourcesOf(template, 'AWS::CloudWatch::Alarm').flatMap(([, { Properties }]) =>
+      ((Properties['Metrics'] ?? []) as { Id: string; Expression?: string }[]).map((one) => one.Expression ?? one.Id),
+    );
+    const sums = expressions.filter((one) => one.includes('+'));
+    expect(sums.length).toBeGreaterThan(0);
+    for (const sum of sums)
+      expect(sum.split(' + ')).toEqual(sum.split(' + ').map(() => expect.stringMatching(/^FILL\(\w+, 0\)$/) as string));
   });
 });
 

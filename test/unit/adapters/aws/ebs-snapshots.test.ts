@@ -138,10 +138,9 @@ describe('EbsSnapshots', () => {
     ec2
       .on(DescribeSnapshotsCommand)
       .resolves({ Snapshots: [snapshot('snap-2', 'vol-2'), snapshot('snap-1', 'vol-1')] });
-    expect((await snapshots.adopt(request('vol-1', 'vol-2'), StartTime.toISOString()))?.snapshots.map(({ id }) => id)).toEqual([
-      'snap-1',
-      'snap-2',
-    ]);
+    expect(
+      (await snapshots.adopt(request('vol-1', 'vol-2'), StartTime.toISOString()))?.snapshots.map(({ id }) => id),
+    ).toEqual(['snap-1', 'snap-2']);
     expect(ec2.commandCalls(DescribeSnapshotsCommand)[0]?.args[0].input).toMatchObject({
       OwnerIds: ['self'],
       Filters: [
