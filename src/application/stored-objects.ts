@@ -3,12 +3,13 @@ import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import { partObjects } from '../domain/manifest-parts.ts';
 import { artifactKeys } from '../domain/names.ts';
+import { runParallel } from '../engine/restore/run-parallel.ts';
 import type { ListedObject, ObjectStore } from './ports/object-store.ts';
 
-/** Checksums are read from the storage this many at a time. */
-const concurrency = 4;
-/** Locks are requests without a body. */
-const lockConcurrency = 16;
+/** Where a storage knows no checksums, each of these reads a whole object. */
+const checksumsAtOnce = 4;
+/** Requests without a body. */
+const requestsAtOnce = 16;
 
 export function manifestObjects(manifest: Manifest): StoredObject[] {
   return manifest.parts.flatMap((part) => partObjects(part));
@@ -28,10 +29,12 @@ export async function verifyStored(
 ): Promise<void> {
   const listed = new Map<string, ListedObject>();
   for await (const object of storage.list(partPrefix)) listed.set(object.key, object);
-  const problems = await inParallel(expected, async (object) => {
+  const found: string[][] = [];
+  await runParallel(expected.entries(), checksumsAtOnce, async ([index, object]) => {
     await goOn();
-    return compareObject(object, listed.get(object.key), storage);
+    found[index] = await compareObject(object, listed.get(object.key), storage);
   });
+  const problems = found.flat();
   const named = new Set(expected.map((object) => object.key));
   const leftovers = [artifactKeys.packs(partPrefix), artifactKeys.oplog(partPrefix)];
   for (const key of listed.keys()) {
@@ -53,7 +56,7 @@ export async function requireStored(
   storage: ObjectStore,
   signal?: AbortSignal,
 ): Promise<void> {
-  for (const { key, size } of expected) {
+  await runParallel(expected, requestsAtOnce, async ({ key, size }) => {
     signal?.throwIfAborted();
     const found = await storage.head(key);
     const where = `The object ${key} in ${storage.description}`;
@@ -63,7 +66,7 @@ export async function requireStored(
         details: { key },
       });
     }
-  }
+  });
 }
 
 async function compareObject(
@@ -89,31 +92,13 @@ async function compareObject(
 export async function lockBackup(manifest: Manifest, storage: ObjectStore): Promise<void> {
   const { objectLock, deployment, backupId } = manifest;
   if (objectLock === undefined) return;
-  const lock = async (key: string): Promise<string[]> => {
+  const lock = async (key: string): Promise<void> => {
     if (storage.lock === undefined) {
       throw new HoldfastError('StorageNotSuitable', `${storage.description} knows no locks.`);
     }
     await storage.lock(key, objectLock);
-    return [];
   };
   const keys = manifestObjects(manifest).map(({ key }) => key);
-  await inParallel(keys, lock, lockConcurrency);
+  await runParallel(keys, requestsAtOnce, lock);
   await lock(artifactKeys.manifest(deployment, backupId));
-}
-
-async function inParallel<T>(
-  items: readonly T[],
-  work: (item: T) => Promise<string[]>,
-  lanes = concurrency,
-): Promise<string[]> {
-  const results: string[][] = [];
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) {
-      const item = items[index];
-      if (item !== undefined) results[index] = await work(item);
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  return results.flat();
 }

@@ -2,6 +2,7 @@ import type { ListedObject, ObjectStore } from '../../application/ports/object-s
 import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { runParallel } from '../restore/run-parallel.ts';
 import { decodeSliceHeader, type SliceHeader } from './slice-format.ts';
 
 /** A slice as it lies in the storage, known by its header only. */
@@ -10,6 +11,11 @@ export interface StoredSlice {
   readonly size: number;
   readonly header: SliceHeader;
 }
+
+/** Headers are small, and each is one request. */
+const headersAtOnce = 16;
+/** Where a storage knows no checksums, each of these reads a slice. */
+const checksumsAtOnce = 4;
 
 /** Far more than a header needs that names no prepared transactions. */
 const usualHeaderBytes = 16 * 1024;
@@ -27,8 +33,12 @@ export async function readStoredSlice(store: ObjectStore, { key, size }: ListedO
 
 /** All slices below an oplog prefix, in the order of their names. */
 export async function listStoredSlices(store: ObjectStore, oplogPrefix: string): Promise<StoredSlice[]> {
+  const listed: ListedObject[] = [];
+  for await (const object of store.list(oplogPrefix)) listed.push(object);
   const found: StoredSlice[] = [];
-  for await (const object of store.list(oplogPrefix)) found.push(await readStoredSlice(store, object));
+  await runParallel(listed.entries(), headersAtOnce, async ([index, object]) => {
+    found[index] = await readStoredSlice(store, object);
+  });
   return found;
 }
 
@@ -76,9 +86,11 @@ export async function readStoredChain(store: ObjectStore, oplogPrefix: string, f
 
 /** {@link readStoredChain} with the checksum of each object, as the manifest needs it. */
 export async function readChain(store: ObjectStore, oplogPrefix: string, from: OpTime): Promise<SliceSummary[]> {
+  const chain = await readStoredChain(store, oplogPrefix, from);
   const summaries: SliceSummary[] = [];
-  for (const slice of await readStoredChain(store, oplogPrefix, from))
-    summaries.push({ ...capturedSlice(slice), crc32: await store.checksum(slice.key) });
+  await runParallel(chain.entries(), checksumsAtOnce, async ([index, slice]) => {
+    summaries[index] = { ...capturedSlice(slice), crc32: await store.checksum(slice.key) };
+  });
   return summaries;
 }
 
