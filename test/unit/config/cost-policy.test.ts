@@ -56,7 +56,11 @@ describe('a policy', () => {
   });
 
   it('has the endpoints that the stack makes, in each zone, and each secret once', () => {
-    expect(ask().policy).toMatchObject({ zones: 2, endpoints: 8, secrets: 2 });
+    // One of them is EventBridge Scheduler's, for the watchdogs of locks.
+    expect(ask().policy).toMatchObject({ zones: 2, endpoints: 9, secrets: 2 });
+    const { orders, users } = stageSettings.deployments;
+    const without = { ...stageSettings, deployments: { orders, users: { ...users, lock: false } } };
+    expect(ask({}, settingsSchema.parse(without)).policy.endpoints).toBe(8);
     const { policy, assumptions } = ask({}, { ...stageSettings, network: { ...network(), createEndpoints: false } });
     expect(policy.endpoints).toBe(0);
     expect(assumptions.at(-1)).toMatch(/NAT/);
