@@ -1,4 +1,4 @@
-import { type ArchiveCheck, archiveCheckSchema } from '../domain/archive-check.ts';
+import { type ArchiveCheck, archiveCheckSchema, laterBegin } from '../domain/archive-check.ts';
 import { isHoldfastError } from '../domain/errors.ts';
 import { stateKeys } from '../domain/names.ts';
 import type { OpTime } from '../domain/timestamp.ts';
@@ -53,5 +53,5 @@ export async function changeCheck(
 
 /** Says that what lies before is deleted on purpose; to be said before it goes. */
 export async function beginsWith(state: ObjectStore, place: CheckedPlace, begins: OpTime): Promise<void> {
-  await changeCheck(state, place, (current) => ({ ...current, begins }));
+  await changeCheck(state, place, (current) => ({ ...current, begins: laterBegin(current.begins, begins) }));
 }

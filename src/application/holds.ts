@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { HoldfastError } from '../domain/errors.ts';
 import { type Hold, holdSchema, type Tombstone, tombstoneSchema } from '../domain/holds.ts';
 import { stateKeys } from '../domain/names.ts';
@@ -12,52 +13,67 @@ import type { ArchivedSlice } from './recovery-sources.ts';
  */
 
 const archiveOf = (key: string): string => key.slice(0, key.lastIndexOf('/') + 1);
-const tombstoneKey = ({ storage, archive }: Pick<Tombstone, 'storage' | 'archive'>): string =>
-  stateKeys.tombstone(sha256Hex(`${storage}\n${archive}`));
+type Place = Pick<Tombstone, 'storage' | 'archive'>;
+const placeId = ({ storage, archive }: Place): string => sha256Hex(`${storage}\n${archive}`);
 
 /** The first slice of each archive: what is held from there on. */
-function heldSlices(slices: readonly ArchivedSlice[]): Hold['slices'] {
-  const held = new Map<string, Hold['slices'][number]>();
-  for (const { storage, key, from } of slices) {
-    const archive = archiveOf(key);
-    const known = held.get(`${storage}\n${archive}`);
-    if (!known || compareTimestamps(from.ts, known.after) < 0)
-      held.set(`${storage}\n${archive}`, { storage, archive, after: from.ts });
+function firstSlices(slices: readonly ArchivedSlice[]): ArchivedSlice[] {
+  const first = new Map<string, ArchivedSlice>();
+  for (const slice of slices) {
+    const place = `${slice.storage}\n${archiveOf(slice.key)}`;
+    const known = first.get(place);
+    if (!known || compareTimestamps(slice.from.ts, known.from.ts) < 0) first.set(place, slice);
   }
-  return [...held.values()];
+  return [...first.values()];
 }
 
 /**
  * Holds a backup and slices for a run, until it is settled.
- * @throws TimeNotRestorable when the slices are being pruned
+ * @param storeOf the storage of that name, which holds slices
+ * @throws TimeNotRestorable when the slices are being pruned, or were since they were listed; the storages' errors
  */
 export async function holdForRun(
   state: ObjectStore,
   hold: Omit<Hold, 'schemaVersion' | 'slices'>,
   slices: readonly ArchivedSlice[],
+  storeOf: (storage: string) => ObjectStore,
 ): Promise<void> {
-  const held = heldSlices(slices);
+  const firsts = firstSlices(slices);
+  const held = firsts.map(({ storage, key, from }) => ({ storage, archive: archiveOf(key), after: from.ts }));
   await writeDocument(state, stateKeys.hold(hold.run), { schemaVersion: 1, ...hold, slices: held });
-  for (const place of held) {
-    const tombstone = await findDocument(state, tombstoneKey(place), tombstoneSchema);
-    // The first slice held ends after the time that it begins with.
-    const first = slices.find((slice) => slice.storage === place.storage && sameTime(slice.from.ts, place.after));
-    if (tombstone && first && compareTimestamps(first.to.ts, tombstone.cut) <= 0)
+  for (const { storage, key, to } of firsts) {
+    const archive = archiveOf(key);
+    for (const { cut } of await tombstonesOn(state, { storage, archive }))
+      if (compareTimestamps(to.ts, cut) <= 0)
+        throw new HoldfastError(
+          'TimeNotRestorable',
+          `The slices that lead to that time are being pruned: those of ${archive} up to ${formatTimestamp(cut)}.`,
+        );
+    // Whose tombstone is gone has deleted a beginning, and with it the first one.
+    if ((await storeOf(storage).head(key)) === undefined)
       throw new HoldfastError(
         'TimeNotRestorable',
-        `The slices that lead to that time are being pruned: those of ${place.archive} up to ${formatTimestamp(tombstone.cut)}.`,
+        `The slices that lead to that time were pruned while the restore was planned: ${key} is gone from ${storage}.`,
       );
   }
 }
 
-const sameTime = (a: Timestamp, b: Timestamp): boolean => compareTimestamps(a, b) === 0;
+async function tombstonesOn(state: ObjectStore, place: Place): Promise<Tombstone[]> {
+  const found: Tombstone[] = [];
+  for await (const { key } of state.list(stateKeys.tombstones(placeId(place)))) {
+    // One that was removed since it was listed belongs to a prune that is done.
+    const tombstone = await findDocument(state, key, tombstoneSchema);
+    if (tombstone) found.push(tombstone);
+  }
+  return found;
+}
 
 export async function releaseHold(state: ObjectStore, runId: string): Promise<void> {
   await state.delete([stateKeys.hold(runId)]);
 }
 
 /** The times after which slices of an archive in a storage are held. */
-async function holdsOn(state: ObjectStore, place: Pick<Tombstone, 'storage' | 'archive'>): Promise<Timestamp[]> {
+async function holdsOn(state: ObjectStore, place: Place): Promise<Timestamp[]> {
   const held: Timestamp[] = [];
   for await (const { key } of state.list(stateKeys.holds())) {
     // One that was released since it was listed holds nothing.
@@ -68,16 +84,32 @@ async function holdsOn(state: ObjectStore, place: Pick<Tombstone, 'storage' | 'a
   return held;
 }
 
-/**
- * Announces that slices are about to be deleted, and asks who reads them.
- * @returns what may go: up to the cut, or up to where somebody reads
- */
+export interface RaisedTombstone {
+  /** What may go: up to the cut, or up to where somebody reads. */
+  readonly allowed: Timestamp;
+  /** To be called when everything is deleted. */
+  readonly remove: () => Promise<void>;
+}
+
+/** No prune goes on for so long: who raised such a tombstone died. */
+const deadMs = 24 * 60 * 60_000;
+
+/** Announces that slices are about to be deleted, beside who else deletes there, and asks who reads them. */
 export async function raiseTombstone(
   state: ObjectStore,
   tombstone: Omit<Tombstone, 'schemaVersion'>,
-): Promise<Timestamp> {
-  await writeDocument(state, tombstoneKey(tombstone), { schemaVersion: 1, ...tombstone });
-  return lowestOf(tombstone.cut, await holdsOn(state, tombstone));
+): Promise<RaisedTombstone> {
+  const id = placeId(tombstone);
+  const own = stateKeys.tombstone(id, randomUUID());
+  await writeDocument(state, own, { schemaVersion: 1, ...tombstone });
+  const allowed = lowestOf(tombstone.cut, await holdsOn(state, tombstone));
+  const remove = async (): Promise<void> => {
+    const over = [own];
+    for await (const { key } of state.list(stateKeys.tombstones(id)))
+      if (key !== own && ((await state.age(key)) ?? 0) >= deadMs) over.push(key);
+    await state.delete(over);
+  };
+  return { allowed, remove };
 }
 
 /** What {@link raiseTombstone} would answer, without announcing anything. */
@@ -90,11 +122,4 @@ export async function wouldGo(
 
 function lowestOf(cut: Timestamp, held: readonly Timestamp[]): Timestamp {
   return held.reduce((lowest, time) => (compareTimestamps(time, lowest) < 0 ? time : lowest), cut);
-}
-
-export async function removeTombstone(
-  state: ObjectStore,
-  place: Pick<Tombstone, 'storage' | 'archive'>,
-): Promise<void> {
-  await state.delete([tombstoneKey(place)]);
 }

@@ -26,6 +26,11 @@ export const archiveCheckSchema = z.strictObject({
 });
 export type ArchiveCheck = z.infer<typeof archiveCheckSchema>;
 
+/** With which entry an archive begins, said by one more: it begins later than it did, never earlier (leftovers of who died while deleting). */
+export function laterBegin(known: OpTime | undefined, said: OpTime): OpTime {
+  return known && compareTimestamps(known.ts, said.ts) > 0 ? known : said;
+}
+
 const dayMs = 24 * 60 * 60_000;
 
 /** Whether a turn has something to do: a round is under way, or the last one was over a day ago. */
@@ -84,10 +89,14 @@ export class ChainCheck {
     this.#damaged.push(slice);
   }
 
-  /** The last slice was added. @returns what is lost at the end: an archiver writes a last one again whose header is lost */
-  finish(): ArchiveLoss | undefined {
-    const last = this.#damaged.at(-1);
-    return last?.to && this.#lossBefore(last.to);
+  /**
+   * The last slice was added. @param noted an entry that was archived, as far as anybody noted
+   * @returns what is lost at the end
+   */
+  finish(noted?: OpTime): ArchiveLoss | undefined {
+    const isBeyond = noted && (!this.#end || compareTimestamps(this.#end.ts, noted.ts) < 0);
+    const last = isBeyond ? noted : this.#damaged.at(-1)?.to;
+    return last && this.#lossBefore(last);
   }
 
   #lossBefore(from: OpTime): ArchiveLoss | undefined {

@@ -19,7 +19,7 @@ export const holdSchema = z.strictObject({
 });
 export type Hold = z.infer<typeof holdSchema>;
 
-/** `holds/tombstones/<archive>.json`: slices that end at or before `cut` are about to be deleted. */
+/** `holds/tombstones/<archive>/<prune>.json`: slices that end at or before `cut` are about to be deleted. */
 export const tombstoneSchema = z.strictObject({
   schemaVersion: z.literal(1),
   at: z.iso.datetime(),

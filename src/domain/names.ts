@@ -22,7 +22,9 @@ export const stateKeys = {
   holds: () => 'holds/',
   hold: (runId: string) => `holds/${runId}.json`,
   isHold: (key: string) => /^holds\/[^/]+\.json$/.test(key),
-  tombstone: (sha256: string) => `holds/tombstones/${sha256}.json`,
+  /** Of one archive: each who deletes has one of its own. */
+  tombstones: (sha256: string) => `holds/tombstones/${sha256}/`,
+  tombstone: (sha256: string, id: string) => `holds/tombstones/${sha256}/${id}.json`,
   targetLease: (targetSha256: string) => `leases/target.${targetSha256}.json`,
   request: (sha256: string) => `requests/${sha256}.json`,
   runs: () => 'runs/',

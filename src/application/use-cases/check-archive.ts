@@ -5,12 +5,14 @@ import {
   ChainCheck,
   type DamagedSlice,
   isCheckDue,
+  laterBegin,
 } from '../../domain/archive-check.ts';
 import { isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { isOpenGap, type OplogGap, oplogGapSchema, type SliceSpan } from '../../domain/oplog-archive.ts';
 import { dayOf, type IndexedSlice, isOf } from '../../domain/slice-index.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { sliceFrom } from '../../engine/oplog/archive-tail.ts';
 import { readStoredSlice } from '../../engine/oplog/read-chain.ts';
 import { verifyStoredSlice } from '../../engine/oplog/read-slices.ts';
 import type { SliceHeader } from '../../engine/oplog/slice-format.ts';
@@ -19,7 +21,8 @@ import { wishBase, wishSlices } from '../archive-progress.ts';
 import type { StepDeps } from '../bind.ts';
 import type { CatalogDeps } from '../catalog.ts';
 import { readDocument } from '../documents.ts';
-import { type ListedArchive, type ListedSlice, listArchives } from '../list-archives.ts';
+import { archivedSets, type KnownArchive, listKnownArchives } from '../known-archives.ts';
+import type { ListedSlice } from '../list-archives.ts';
 import type { EventPublisher } from '../ports/event-publisher.ts';
 import type { CheckArchiveRequest, CheckedArchive } from '../ports/holdfast-client.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -54,9 +57,9 @@ export async function checkArchive(
   const checked: CheckedArchive[] = [];
   const waiting = request.now ? [] : await notDue(name, storage, deps);
   if (waiting.length > 0) return waiting;
-  for (const archive of await listArchives(name, store)) {
+  for (const { archive, noted } of await listKnownArchives(name, store, deps)) {
     const place = { deployment: name, replicaSet: archive.replicaSet, replicaSetId: archive.replicaSetId, storage };
-    const round = new Round({ archive, place, store, verify }, deps, () => {
+    const round = new Round({ archive, noted, place, store, verify }, deps, () => {
       signal?.throwIfAborted();
       return performance.now() > end;
     });
@@ -71,10 +74,8 @@ export async function checkArchive(
  */
 async function notDue(deployment: string, storage: string, deps: CheckArchiveDeps): Promise<CheckedArchive[]> {
   const reports: CheckedArchive[] = [];
-  for await (const { key } of deps.state.list(stateKeys.archives(deployment))) {
-    const archive = stateKeys.parseArchiveProgress(deployment, key);
-    if (!archive) continue;
-    const place = { deployment, ...archive, storage };
+  for (const set of await archivedSets(deployment, deps.state)) {
+    const place = { deployment, ...set, storage };
     if (isCheckDue(await readCheck(deps.state, place), deps.clock.now())) return [];
     reports.push(report(place, 'notDue'));
   }
@@ -89,8 +90,7 @@ function report(
   return { ...place, status, ...found };
 }
 
-interface RoundInput {
-  readonly archive: ListedArchive;
+interface RoundInput extends KnownArchive {
   readonly place: CheckedPlace;
   readonly store: ObjectStore;
   readonly verify: 'all' | 'sample';
@@ -127,18 +127,25 @@ class Round {
     const { round } = record ?? {};
     const left = usable.filter(({ key }) => round === undefined || key > round.at);
     const index = new IndexKeeper(store, archive, usable, logger);
-    const under = await this.#follow(new ChainCheck(open, round?.end ?? record?.begins), left, index);
+    // Given another storage, what was noted is of the one before.
+    const noted = record && this.#input.noted;
+    const under = await this.#follow(new ChainCheck(open, round?.end ?? record?.begins), noted, left, index);
     await index.write();
     await changeCheck(state, place, ({ round: _over, ...current }) => ({
       ...current,
-      ...this.#begun(round),
+      ...this.#begun(round, current),
       ...(under ? { round: under } : { finishedAt: clock.now().toISOString() }),
     }));
     return this.#report(under !== undefined);
   }
 
   /** @returns how far it came in the time; undefined: to the end */
-  async #follow(chain: ChainCheck, left: readonly ListedSlice[], index: IndexKeeper): Promise<ArchiveCheck['round']> {
+  async #follow(
+    chain: ChainCheck,
+    noted: OpTime | undefined,
+    left: readonly ListedSlice[],
+    index: IndexKeeper,
+  ): Promise<ArchiveCheck['round']> {
     for (let n = 0; n < left.length; n += atOnce) {
       const next = left.slice(n, n + atOnce);
       if (next[0]) await index.write(dayOf(next[0].from));
@@ -153,7 +160,10 @@ class Round {
       const isPlace = n + atOnce < left.length && at && 'slice' in at;
       if (isPlace && chain.end && this.#isOver()) return { at: at.slice.key, end: chain.end };
     }
-    await this.#tell(chain.finish());
+    const loss = chain.finish(noted);
+    // An archiver writes again what is lost at the very end, perhaps since the slices were listed.
+    const { store, archive } = this.#input;
+    if (loss && !(await sliceFrom(store, archive.prefix, loss.after))) await this.#tell(loss);
     return undefined;
   }
 
@@ -162,9 +172,9 @@ class Round {
     this.#first ??= slice.from;
   }
 
-  /** With which entry the archive begins; only who began the round has seen it. */
-  #begun(round: ArchiveCheck['round']): { readonly begins?: OpTime } {
-    return round === undefined && this.#first ? { begins: this.#first } : {};
+  /** With which entry the archive begins; only who began the round has seen it. Who prunes may have said a later one since. */
+  #begun(round: ArchiveCheck['round'], { begins }: ArchiveCheck): { readonly begins?: OpTime } {
+    return round === undefined && this.#first ? { begins: laterBegin(begins, this.#first) } : {};
   }
 
   /** @returns undefined for one that was deleted since it was listed */

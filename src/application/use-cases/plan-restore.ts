@@ -26,7 +26,7 @@ import { holdForRun, releaseHold } from '../holds.ts';
 import { planVolume, type VolumeTargets } from '../plan-volume.ts';
 import type { ArchivedSlice } from '../recovery-sources.ts';
 import { markSettled } from '../settle-run.ts';
-import { adoptConfig, decideOutcome, type OpenStorage, refuseWhenCancelled } from '../run-folder.ts';
+import { adoptConfig, decideOutcome, type OpenStorage, refuseWhenCancelled, storageOf } from '../run-folder.ts';
 import { requireStored } from '../stored-objects.ts';
 import {
   type DirectoryRequest,
@@ -144,8 +144,9 @@ async function makePlan(
       ? await describeDirectory(request, { manifest, part: part.name, runId }, restoreTime, deps)
       : await describeServer(manifest, { request, deployment: manifest.deployment, settings, runId, signal }, deps);
   const held = [{ storage: entry.storageName, backupId: manifest.backupId }];
+  const storeOf = (name: string) => deps.openStorage(storageOf(settings, name));
   if (slices.length > 0)
-    await holdForRun(deps.state, { run: runId, at: deps.clock.now().toISOString(), backups: held }, slices);
+    await holdForRun(deps.state, { run: runId, at: deps.clock.now().toISOString(), backups: held }, slices, storeOf);
   await requireStored(partObjects(part), entry.storage, signal);
   const archived = await writeSlices(runId, part.name, slices, deps);
   return createOrReadDocument(deps.state, stateKeys.plan(runId), restorePlanSchema, {

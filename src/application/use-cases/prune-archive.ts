@@ -6,7 +6,7 @@ import type { DeploymentSettings } from '../../domain/settings.ts';
 import { compareTimestamps, type Timestamp } from '../../domain/timestamp.ts';
 import { listIndexes } from '../../engine/oplog/archive-tail.ts';
 import { beginsWith, type CheckedPlace } from '../archive-check-record.ts';
-import { raiseTombstone, removeTombstone, wouldGo } from '../holds.ts';
+import { raiseTombstone, wouldGo } from '../holds.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PrunedArchive } from '../ports/holdfast-client.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -107,7 +107,7 @@ async function pruneTo(
   if (slicesToPrune(slices, cut).length === 0) return [];
   const { storage, archive } = place;
   if (dryRun) return slicesToPrune(slices, await wouldGo(state, { storage, archive, cut }));
-  const allowed = await raiseTombstone(state, { storage, archive, cut, at: clock.now().toISOString() });
+  const { allowed, remove } = await raiseTombstone(state, { storage, archive, cut, at: clock.now().toISOString() });
   const gone = slicesToPrune(slices, allowed);
   const stays = slices
     .filter((slice) => !gone.includes(slice))
@@ -119,7 +119,7 @@ async function pruneTo(
   const store = openStorage(storageOf(settings, storage));
   await store.delete(keys);
   await deleteIndexes(store, archive, dayOf(stays.from.ts));
-  await removeTombstone(state, place);
+  await remove();
   return gone;
 }
 

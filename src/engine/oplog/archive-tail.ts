@@ -3,6 +3,7 @@ import { isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { parseSliceKey } from '../../domain/oplog-archive.ts';
 import { dividingKeys, type ListedIndex, parseSliceIndex } from '../../domain/slice-index.ts';
+import type { OpTime } from '../../domain/timestamp.ts';
 import { readStoredSlice, type StoredSlice } from './read-chain.ts';
 import { readSlice } from './read-slices.ts';
 
@@ -39,7 +40,7 @@ export async function findArchiveTail(
   let tail = known && (await findSlice(store, known));
   tail ??= await newest(store, archivePrefix);
   let steps = 0;
-  for (let next = tail; next; next = await successor(store, archivePrefix, next)) {
+  for (let next = tail; next; next = await sliceFrom(store, archivePrefix, next.header.to)) {
     tail = next;
     steps += 1;
     if (steps === mostSteps) tail = next = (await newest(store, archivePrefix)) ?? next;
@@ -74,14 +75,15 @@ async function firstWhole(store: ObjectStore, objects: readonly ListedObject[]):
   return undefined;
 }
 
-async function successor(
+/** The slice that begins with an entry, and is whole. @returns undefined for none. @throws UnsupportedFormat, the storage's errors */
+export async function sliceFrom(
   store: ObjectStore,
   archivePrefix: string,
-  { header }: StoredSlice,
+  from: OpTime,
 ): Promise<StoredSlice | undefined> {
-  const found = await store.head(artifactKeys.slice(archivePrefix, header.to.ts));
+  const found = await store.head(artifactKeys.slice(archivePrefix, from.ts));
   const next = found && (await findWhole(store, found));
-  return next?.header.from.t === header.to.t ? next : undefined;
+  return next?.header.from.t === from.t ? next : undefined;
 }
 
 /** @returns undefined for one that is gone, or whose header is damaged */

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { beginsWith } from '../../../src/application/archive-check-record.ts';
 import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { checkArchive } from '../../../src/application/use-cases/check-archive.ts';
 import { pruneArchive } from '../../../src/application/use-cases/prune-archive.ts';
-import { archiveProgressSchema, type OplogGap, oplogGapSchema } from '../../../src/domain/oplog-archive.ts';
+import { archiveProgressSchema, gapKey, type OplogGap, oplogGapSchema } from '../../../src/domain/oplog-archive.ts';
 import {
   archivePrefix,
   entryAt,
@@ -109,6 +110,80 @@ describe('the check of an archive', () => {
     await world.clock.advance((400 + 86_400) * 1000);
     expect(await pruneArchive({ dryRun: false }, world.deps)).toMatchObject([{ slices: 4 }]);
     expect(await check()).toMatchObject([{ status: 'whole', slices: 4 }]);
+    expect(told).toEqual([]);
+  });
+
+  test.each(['while a round is under way', 'before one, by a prune that died halfway'])(
+    'never says that the archive begins earlier than a prune has said: %s',
+    async (when) => {
+      const place = { deployment: 'orders', replicaSet: 'rs0', replicaSetId, storage: 'far' };
+      const pruned = () => beginsWith(world.state, place, at(20));
+      if (when.startsWith('while')) {
+        // The slices were listed before, and their beginning is noted after.
+        const listed = world.far.list.bind(world.far);
+        const far = Object.assign(world.far, {
+          async *list(prefix: string) {
+            yield* listed(prefix);
+            await pruned();
+          },
+        });
+        expect(await check(0, false)).toMatchObject([{ status: 'more' }]);
+        Object.assign(far, { list: listed });
+      } else {
+        await check();
+        await pruned();
+        await world.far.delete([key(1)]);
+        expect(await check()).toMatchObject([{ status: 'whole', slices: 5 }]);
+      }
+      await world.far.delete(slices.slice(0, 3));
+      await check(60, false);
+      expect(await check()).toMatchObject([{ status: 'whole', slices: 3 }]);
+      await beginsWith(world.state, place, at(7));
+      expect(await check()).toMatchObject([{ status: 'whole' }]);
+      expect([told, await gaps()]).toEqual([[], []]);
+    },
+  );
+
+  test('tells an archive of which nothing is left, and the slices lost at its end, once', async () => {
+    await check();
+    await world.far.delete([key(4), key(5)]);
+    expect(await check()).toMatchObject([{ status: 'lost', losses: [{ after: at(30).ts, before: at(50).ts }] }]);
+    await world.far.delete([...slices.slice(0, 4), ...(await gaps()).map((gap) => gapKey(archivePrefix, gap))]);
+    await world.clock.advance(86_400_000);
+    expect(await check(60, false)).toMatchObject([
+      { status: 'lost', slices: 0, losses: [{ after: at(3).ts, before: at(50).ts, damaged: [] }] },
+    ]);
+    expect(told.map(({ detailType }) => detailType)).toEqual(['Recovery Gap Detected', 'Recovery Gap Detected']);
+    expect(await check(60, false)).toMatchObject([{ status: 'notDue' }]);
+    expect(await check()).toMatchObject([{ status: 'whole' }]);
+  });
+
+  test('has nothing to tell of a storage in which it never saw the archive, and is not due at once again', async () => {
+    await world.far.delete(slices);
+    expect(await check(60, false)).toMatchObject([{ status: 'whole', slices: 0 }]);
+    expect(await check(60, false)).toMatchObject([{ status: 'notDue' }]);
+    expect(await check()).toMatchObject([{ status: 'whole', slices: 0 }]);
+    expect(told).toEqual([]);
+  });
+
+  test('takes nothing for lost that was noted of another storage than the one that it looks at for the first time', async () => {
+    await world.note({ last: { key: 'elsewhere', from: at(60), to: at(70) }, checkedTo: at(70) });
+    expect(await check(60, false)).toMatchObject([{ status: 'whole', slices: 6 }]);
+    expect(told).toEqual([]);
+  });
+
+  test('calls nothing lost that an archiver has written again since the slices were listed', async () => {
+    await check();
+    const { body } = await world.far.get(key(5));
+    await world.far.delete([key(5)]);
+    const listed = world.far.list.bind(world.far);
+    Object.assign(world.far, {
+      async *list(prefix: string) {
+        yield* listed(prefix);
+        if (prefix === 'orders/oplog/') await world.far.put(key(5), body);
+      },
+    });
+    expect(await check()).toMatchObject([{ status: 'whole' }]);
     expect(told).toEqual([]);
   });
 

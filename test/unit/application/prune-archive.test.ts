@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { holdForRun, raiseTombstone, releaseHold } from '../../../src/application/holds.ts';
 import { sha256Hex } from '../../../src/application/documents.ts';
@@ -42,8 +42,16 @@ async function kept(): Promise<string[]> {
 }
 const choose = (at: string) =>
   chooseRestore({ backup: 'orders', to: 'mongodb://t', at }, new Set(['logical']), world.deps);
-const hold = async (run: string, at: string) =>
-  holdForRun(world.state, { run, at: '2026-11-22T10:00:00.000Z', backups: [] }, (await choose(at)).slices);
+const hold = async (run: string, at: string) => holdSlices(run, (await choose(at)).slices);
+const holdSlices = (run: string, held: Awaited<ReturnType<typeof choose>>['slices']) =>
+  holdForRun(world.state, { run, at: '2026-11-22T10:00:00.000Z', backups: [] }, held, (name) =>
+    world.deps.openStorage({ name }),
+  );
+async function tombstones(): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of world.state.list('holds/tombstones/')) keys.push(key);
+  return keys;
+}
 
 describe('pruning an oplog archive', () => {
   test('deletes what no promised time needs; a dry run says so and deletes nothing', async () => {
@@ -101,6 +109,35 @@ describe('pruning an oplog archive', () => {
     for (const key of slices.slice(0, 2)) await world.far.delete([key]);
     await world.archive(range(3, 9));
     await expect(hold('restore-2', '100:8')).rejects.toMatchObject({ name: 'TimeNotRestorable' });
+  });
+
+  test('between what a restore chose and its hold is found out, in whatever storage it reads first', async () => {
+    const { slices: chosen } = await choose('120:1');
+    await prune();
+    expect(await tombstones()).toEqual([]);
+    await expect(holdSlices('restore-1', chosen)).rejects.toMatchObject({
+      ...{ name: 'TimeNotRestorable', message: expect.stringContaining(slices[0] ?? '') as string },
+    });
+    await holdSlices('restore-2', (await choose('180:1')).slices);
+  });
+
+  test('beside another prune stays announced until both are done; what one left that died goes after a day', async () => {
+    const place = { storage: 'far', archive: archivePrefix, at: '2026-11-22T10:00:00.000Z' };
+    const { slices: chosen } = await choose('120:1');
+    const slow = await raiseTombstone(world.state, { ...place, cut: { t: 150, i: 1 } });
+    const quick = await raiseTombstone(world.state, { ...place, cut: { t: 150, i: 1 } });
+    await quick.remove();
+    await expect(holdSlices('restore-1', chosen)).rejects.toMatchObject({
+      message: expect.stringMatching('being pruned') as string,
+    });
+    const [left] = await tombstones();
+    vi.spyOn(world.state, 'age').mockResolvedValueOnce(86_399_999).mockResolvedValueOnce(86_400_000);
+    for (const expected of [[left], []]) {
+      await (await raiseTombstone(world.state, { ...place, cut: { t: 1, i: 1 } })).remove();
+      expect(await tombstones()).toEqual(expected);
+    }
+    await slow.remove();
+    await holdSlices('restore-2', chosen);
   });
 
   test('deletes nothing where a backup cannot be read: what it needs is not known', async () => {
