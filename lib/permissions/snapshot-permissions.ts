@@ -23,7 +23,7 @@ function withVolumes({ deployments }: Settings): DeploymentSettings[] {
 export function grantFindVolumes(role: iam.Role, settings: Settings): void {
   if (withVolumes(settings).length === 0) return;
   grant(role, {
-    actions: ['ec2:DescribeVolumes', 'ec2:DescribeInstances'],
+    actions: ['ec2:DescribeVolumes', 'ec2:DescribeInstances', 'ec2:DescribeInstanceTypes'],
     resources: ['*'],
     purpose: 'Finds the volumes under members',
     because: describing,

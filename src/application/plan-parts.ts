@@ -8,6 +8,7 @@ import type { DeploymentSettings } from '../domain/settings.ts';
 import type { Topology, TopologyPart } from '../domain/topology.ts';
 import { withKey } from '../domain/volume-keys.ts';
 import { withLayout } from '../domain/volume-layout.ts';
+import { howToName, withProof } from '../domain/volume-proof.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 
 type PlannedPart = BackupPlan['parts'][number];
@@ -66,7 +67,7 @@ async function lookAtVolume(
   try {
     const found = await volumes.find(settings, member);
     const { dataPlace } = part.members.find(({ host }) => host === member) ?? {};
-    volume = found && withKey(withLayout(found, dataPlace, member), settings.ebs?.kmsKeys);
+    volume = found && withKey(withProof(withLayout(found, dataPlace, member), dataPlace), settings.ebs?.kmsKeys);
   } catch (error) {
     if (isHoldfastError(error, 'VolumeNotFound', 'VolumeLayoutUnsupported')) return none(error);
     throw error;
@@ -103,6 +104,13 @@ export function planPart({ chosen, volume, lock, problem }: PartOutlook, method:
       'VolumeLayoutUnsupported',
       `No worker can read the files of ${chosen.member}: ${volume.unmountable}.`,
       { next: 'Ask for the method snapshot, which keeps the snapshot itself, or for logical.' },
+    );
+  }
+  if (method === 'snapshot' && volume?.unproven !== undefined) {
+    throw new HoldfastError(
+      'VolumeLayoutUnsupported',
+      `Nobody can tell that the data of ${chosen.member} is on ${volume.volumes.join(', ')}, and nobody looks into a kept snapshot: ${volume.unproven}.`,
+      { next: `If it is, ${howToName(chosen.member)}.` },
     );
   }
   return { ...chosen, method, volume: volume ?? null, lock };

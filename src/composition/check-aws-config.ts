@@ -19,7 +19,7 @@ interface Tried {
 
 const howToAsk =
   'Run it again with credentials of AWS (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and AWS_REGION';
-const describing = 'ec2:DescribeVolumes and ec2:DescribeInstances';
+const describing = 'ec2:DescribeVolumes, ec2:DescribeInstances and ec2:DescribeInstanceTypes';
 
 /**
  * Tries what the config of a stage on AWS names, from this machine and with its credentials of AWS: deployments, and the EBS volumes

@@ -24,6 +24,8 @@ const knownPlaceSchema = z.strictObject({
   mount: mountSchema,
   /** What is mounted on folders of it that hold data. */
   below: z.array(mountSchema),
+  /** Of the file system under it, links followed: `dbStats` has it from statvfs. */
+  fileSystemBytes: z.number().positive().optional(),
 });
 
 export const dataPlaceSchema = z.union([knownPlaceSchema, z.strictObject({ encrypted, unknown: z.string() })]);
@@ -49,6 +51,8 @@ const answersSchema = z.object({
   }),
 });
 
+const statsSchema = z.object({ fsTotalSize: z.number().positive() });
+
 /** Of mongod, on Linux, where neither its command line nor its config file names one. */
 const usualDbPath = '/data/db';
 
@@ -63,9 +67,13 @@ const idleFolders: readonly string[] = ['diagnostic.data', '_tmp', 'rollback', '
  * where systemd made them, and private in many containers. So what is not in it may be there all the same.
  * @param hostInfo its answer; null when it gave none, as without the privilege
  * @param options of `getCmdLineOpts`; null likewise
+ * @param dbStats of the database `local`, which is in the data directory of every member: `fsTotalSize` is that of the file system
+ *   under it (src/mongo/db/stats; equal to df's on 6.0.5; 0 for a database that is not there)
  */
-export function readDataPlace(hostInfo: unknown, options: unknown): DataPlace {
-  const place = findPlace(hostInfo, options);
+export function readDataPlace(hostInfo: unknown, options: unknown, dbStats: unknown = null): DataPlace {
+  const found = findPlace(hostInfo, options);
+  const stats = statsSchema.safeParse(dbStats);
+  const place = stats.success && 'mount' in found ? { ...found, fileSystemBytes: stats.data.fsTotalSize } : found;
   const { data } = answersSchema.shape.options.safeParse(options);
   return data?.parsed.security?.enableEncryption === true ? { ...place, encrypted: true } : place;
 }

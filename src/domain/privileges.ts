@@ -42,6 +42,9 @@ const lockPrivileges: readonly Privilege[] = [{ resource: { cluster: true }, act
 /** Only for deployments on EBS: where the data lies, so that a plan can tell what of it can be mounted. Without it nobody can. */
 const seeDataPlace: Privilege = { resource: { cluster: true }, actions: ['hostInfo', 'getCmdLineOpts'] };
 
+/** Likewise: how large the file system under the data is, which shows a volume that is not it. */
+const seeFileSystem = on('local', '', 'dbStats');
+
 /** What a deployment's settings ask of its backup user. */
 export interface RoleOptions extends VolumeSettings {
   /** `lock: true`. */
@@ -50,7 +53,7 @@ export interface RoleOptions extends VolumeSettings {
 
 /** What a backup can't be taken without: of the backup role all but what makes it more considerate. */
 export function requiredPrivileges(options: RoleOptions = {}): readonly Privilege[] {
-  const dispensable = [watchCache.actions, seeDataPlace.actions];
+  const dispensable = [watchCache.actions, seeDataPlace.actions, seeFileSystem.actions];
   return backupRole(options).privileges.filter(({ actions }) => !dispensable.includes(actions));
 }
 
@@ -81,7 +84,7 @@ export function backupRole(options: RoleOptions = {}): RoleDefinition {
       on('local', 'system.rollback.id', 'find'),
       on('local', 'replset.initialSyncId', 'find'),
       ...(options.lock === true ? lockPrivileges : []),
-      ...(hasEbsVolumes(options) ? [seeDataPlace] : []),
+      ...(hasEbsVolumes(options) ? [seeDataPlace, seeFileSystem] : []),
     ],
     roles: [],
   };

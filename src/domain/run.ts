@@ -117,6 +117,8 @@ export const plannedVolumeSchema = z.strictObject({
   dataPath: z.string(),
   /** Why no worker can mount what a snapshot of it would be; left out when one can, as far as anybody can tell. */
   unmountable: z.string().optional(),
+  /** Why nobody can tell that the data is on it; left out where it is proven, or somebody names it. */
+  unproven: z.string().optional(),
   /** What EC2 says of EBS volumes beside that. */
   attached: z
     .strictObject({
@@ -128,6 +130,8 @@ export const plannedVolumeSchema = z.strictObject({
       key: z.string().optional(),
       /** Of the instance. */
       account: z.string().optional(),
+      /** Of what neither the config nor a tag names as this member's: all of their bytes, and whether the instance has disks of its own. */
+      guess: z.strictObject({ bytes: z.int(), instanceStore: z.boolean() }).optional(),
     })
     .optional(),
   /** Whether a snapshot takes everything at one instant, as a power failure would leave it; else nobody may write meanwhile. */

@@ -28,7 +28,7 @@ function kindOf({ source, type }: Mount, devices: readonly string[]): SourceKind
   return kind === 'partition' && devices.some((device) => sameDevice(device, source)) ? 'whole' : kind;
 }
 
-interface Layout {
+export interface Layout {
   /** For people, after "the data is". */
   readonly text: string;
   /** Why no worker can mount it; undefined when one can. */
@@ -38,10 +38,12 @@ interface Layout {
   readonly volumes: number;
   /** Whether it may lie on more than those. */
   readonly spans: boolean;
+  /** Whether nothing lies between the file system and disks. */
+  readonly whole: boolean;
 }
 
 /** @returns undefined where what the server says proves nothing */
-function layoutOf({ dbPath, mount, below }: KnownPlace, devices: readonly string[]): Layout | undefined {
+export function layoutOf({ dbPath, mount, below }: KnownPlace, devices: readonly string[]): Layout | undefined {
   const kind = kindOf(mount, devices);
   // A symbolic link or a private mount leads elsewhere, and either looks like this.
   if (mount.mountPoint === '/' || kind === 'unknown') return undefined;
@@ -56,7 +58,13 @@ function layoutOf({ dbPath, mount, below }: KnownPlace, devices: readonly string
       ? Infinity
       : Math.max(kinds.includes('raid') ? 2 : 1, disksOf([mount, ...below], devices)),
     spans: kinds.some((one) => one !== 'whole' && one !== 'partition'),
+    whole: kinds.every((one) => one === 'whole'),
   };
+}
+
+/** Of a place that has no layout: for people. */
+export function whyHidden({ dbPath, mount }: KnownPlace): string {
+  return `the server sees ${dbPath} on ${mount.source} at ${mount.mountPoint}, which a symbolic link or a mount that it does not list may hide`;
 }
 
 /** How many disks are known by their names: what lies between may make one of several, or several of one. */
@@ -116,10 +124,7 @@ export function withLayout(volume: PlannedVolume, place: DataPlace | undefined, 
       : volume;
   if ('unknown' in place) return notKnown(place.unknown);
   const layout = layoutOf(place, devices);
-  if (layout === undefined)
-    return notKnown(
-      `the server sees ${place.dbPath} on ${place.mount.source} at ${place.mount.mountPoint}, which a symbolic link or a mount that it does not list may hide`,
-    );
+  if (layout === undefined) return notKnown(whyHidden(place));
   requireWhole(volume, layout, others, member);
   const { text, filesystem, unmountable = volume.unmountable } = layout;
   const reason = `${volume.reason}; the server has ${text}`;

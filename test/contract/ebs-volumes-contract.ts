@@ -28,10 +28,26 @@ export function describeEbsVolumes(world: () => Ec2World): void {
 
     it('is found by tags, which are no patterns', async () => {
       const name = mark();
-      const { ids } = await world().makeMember(1, { data: `${name}-a*b?` });
+      const { ids, address } = await world().makeMember(1, { data: `${name}-a*b?` });
       await world().makeMember(1, { data: `${name}-axbc` });
+      world().hosts.set('db-3.internal', address);
       const given = settings({ ebs: { ...ebs, tags: { data: `${name}-a*b?` } } });
-      expect((await world().volumes.find(given, member))?.volumes).toEqual(ids);
+      const found = await world().volumes.find(given, member);
+      expect(found).toMatchObject({
+        volumes: ids,
+        attached: { guess: { bytes: 2 * 1024 ** 3, instanceStore: expect.any(Boolean) as boolean } },
+      });
+    });
+
+    it("is not another member's, which alone has the tags", async () => {
+      const data = mark();
+      const other = await world().makeMember(1, { data });
+      const own = await world().makeMember(1);
+      world().hosts.set('db-3.internal', own.address);
+      await expect(world().volumes.find(settings({ ebs: { ...ebs, tags: { data } } }), member)).rejects.toMatchObject({
+        name: 'VolumeNotFound',
+        message: expect.stringContaining(`of the instance ${other.instance}, which does not have its`) as string,
+      });
     });
 
     it('is found among those of all members by the tag that names its own', async () => {

@@ -36,8 +36,8 @@ beforeAll(async () => {
     uris: { orders: `${set.uri}${set.uri.includes('?') ? '&' : '/?'}serverSelectionTimeoutMS=30000` },
     secrets: { [backupSecret]: JSON.stringify({ username: 'backup', password }) },
   });
-  const { dbPath, pid } = set.hidden;
-  await stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders' }, { dbPath, pid });
+  const { dbPath, pid, host } = set.hidden;
+  await stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders', 'holdfast:member': host }, { dbPath, pid });
 }, 600_000);
 afterAll(async () => {
   await stage.stop();

@@ -36,7 +36,7 @@ beforeAll(async () => {
   });
   const { ec2 } = world.stage;
   const { dbPath, pid } = standalone.process;
-  await ec2.makeMemberVolume({ 'holdfast:data': 'ledger' }, { dbPath, pid });
+  await ec2.makeMemberVolume({ 'holdfast:data': 'ledger', 'holdfast:member': standalone.host }, { dbPath, pid });
 }, 480_000);
 afterAll(async () => {
   await world.stop();
@@ -47,6 +47,8 @@ const member = () => {
   const [, hidden] = world.set.members;
   return { dbPath: hidden?.dbPath ?? '', pid: hidden?.pid ?? 0 };
 };
+/** What a volume is found by, and named by: no server tells where its data lies here. */
+const tagsOf = (data: string) => ({ 'holdfast:data': data, 'holdfast:member': world.set.members[1]?.host ?? '' });
 const snapshotsOf = async (run: string): Promise<Snapshot[]> => {
   const Filters = [{ Name: 'tag:holdfast:run', Values: [run] }];
   return (await world.stage.ec2.client.send(new DescribeSnapshotsCommand({ Filters }))).Snapshots ?? [];
@@ -67,7 +69,7 @@ describe('a set with its data on one volume', () => {
 
   it('is snapshotted, however long EBS takes for it', async () => {
     const { stage } = world;
-    await stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders' }, member());
+    await stage.ec2.makeMemberVolume(tagsOf('orders'), member());
     stage.ec2.snapshots.pendingLooks = 2;
     const result = await backUp('kept-1', { deployment: 'orders', method: 'snapshot' });
     expect(result, stage.allLogs()).toMatchObject({ status: 'SUCCEEDED' });
@@ -150,10 +152,10 @@ describe('a set with data and journal on volumes of their own', () => {
   beforeAll(async () => {
     const { ec2 } = world.stage;
     const { dbPath, pid } = member();
-    const data = await ec2.makeMemberVolume({ 'holdfast:data': 'spread' }, { dbPath, pid });
+    const data = await ec2.makeMemberVolume(tagsOf('spread'), { dbPath, pid });
     ({ instance } = data);
     const journal = { dbPath: `${dbPath}/journal`, pid };
-    const more = await ec2.makeMemberVolume({ 'holdfast:data': 'spread' }, journal, { instance, device: '/dev/sdh' });
+    const more = await ec2.makeMemberVolume(tagsOf('spread'), journal, { instance, device: '/dev/sdh' });
     volumes = [data.volume, more.volume].sort();
     // Somebody else's, on the same instance.
     await ec2.makeMemberVolume({ other: 'yes' }, { dbPath, pid }, { instance, device: '/dev/sdi' });

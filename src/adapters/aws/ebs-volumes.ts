@@ -1,5 +1,6 @@
 import {
   DescribeInstancesCommand,
+  DescribeInstanceTypesCommand,
   DescribeVolumesCommand,
   type EC2Client,
   type Filter,
@@ -28,7 +29,11 @@ interface Candidates {
   readonly how: string;
   /** Whether the config names them: then nothing else holds data. */
   readonly named?: boolean;
+  /** Whether they are of the instance that has the member's address. */
+  readonly ofItsInstance?: boolean;
 }
+
+type Attached = NonNullable<PlannedVolume['attached']>;
 
 /** ECS makes volumes of up to this many GiB. */
 const largestWorkerVolume = 16_384;
@@ -74,13 +79,20 @@ export class EbsVolumes {
   }
 
   async #ofInstance(member: string, tags: EbsSettings['tags']): Promise<Candidates> {
-    const { InstanceId = '', RootDeviceName } = await this.#instanceOf(member);
+    const { InstanceId = '', RootDeviceName, VpcId } = await this.#instanceOf(member);
+    const { vpcId } = this.#options;
+    // Another VPC may have the same addresses; tags that its volumes have as well say that it is meant.
+    if (vpcId !== undefined && VpcId !== vpcId && tags === undefined)
+      throw unknownInstance(
+        member,
+        `the one with its address, ${InstanceId}, is in ${VpcId ?? 'no VPC'}, not in ${vpcId}`,
+      );
     const found = await this.#byFilter(member, [
       { Name: 'attachment.instance-id', Values: [InstanceId] },
       ...tagFilters(tags),
     ]);
     const data = found.filter(({ Attachments = [] }) => Attachments.every(({ Device }) => Device !== RootDeviceName));
-    if (data.length > 0) return { volumes: data, how: `attached to the instance ${InstanceId}` };
+    if (data.length > 0) return { volumes: data, how: `attached to the instance ${InstanceId}`, ofItsInstance: true };
     throw new HoldfastError(
       'VolumeNotFound',
       `The instance ${InstanceId} of ${member} has no EBS volume beside its root${tags ? ' with the tags' : ''}: its data lies on the root volume or on an instance store.`,
@@ -112,10 +124,7 @@ export class EbsVolumes {
 
   /** @throws VolumeNotFound when no instance, or not one alone, has the member's address */
   async #instanceOf(member: string): Promise<Instance> {
-    const host = member.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-    const addresses = await this.#options.resolveHost(host).catch((error: unknown) => {
-      throw unknownInstance(member, `its name has no address here (${String(error)})`);
-    });
+    const addresses = await this.#addressesOf(member);
     const { client, vpcId } = this.#options;
     const filter = { Name: 'network-interface.addresses.private-ip-address', Values: [...addresses] };
     const alive = { Name: 'instance-state-name', Values: ['running', 'stopping', 'stopped'] };
@@ -133,39 +142,78 @@ export class EbsVolumes {
     throw unknownInstance(member, `several instances have ${addresses.join(' or ')}`);
   }
 
+  async #addressesOf(member: string): Promise<readonly string[]> {
+    const host = member.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+    return this.#options.resolveHost(host).catch((error: unknown) => {
+      throw unknownInstance(member, `its name has no address here (${String(error)})`);
+    });
+  }
+
+  /** Tags that members share say nothing of whose volume it is. @throws VolumeNotFound where the instance is not the member's */
+  async #requireInstanceOf(member: string, { InstanceId = '', NetworkInterfaces = [] }: Instance, ids: string) {
+    const addresses = await this.#addressesOf(member);
+    const own = NetworkInterfaces.flatMap(({ PrivateIpAddresses = [] }) => PrivateIpAddresses);
+    if (own.some(({ PrivateIpAddress = '' }) => addresses.includes(PrivateIpAddress))) return;
+    throw new HoldfastError(
+      'VolumeNotFound',
+      `The volumes found by their tags for ${member} (${ids}) are of the instance ${InstanceId}, which does not have its address (${addresses.join(' or ')}): they may be another member's.`,
+      { next: `Tag those of this member with ${memberTag} = ${member}, or name them under volumes of the deployment.` },
+    );
+  }
+
+  /** What tells whether the data is on volumes that nobody names. */
+  async #guess({ InstanceType }: Instance, volumes: readonly Volume[]): Promise<Attached['guess']> {
+    const InstanceTypes = InstanceType === undefined ? [] : [InstanceType];
+    const call = this.#options.client.send(new DescribeInstanceTypesCommand({ InstanceTypes }));
+    const on = InstanceTypes.join();
+    const { InstanceTypes: [type] = [] } = await ask(call, { action: 'ec2:DescribeInstanceTypes', on });
+    const gibibytes = volumes.reduce((sum, { Size = 0 }) => sum + Size, 0);
+    return { bytes: gibibytes * 1024 ** 3, instanceStore: type?.InstanceStorageSupported !== false };
+  }
+
   async #plan(
     { ebs, mongodbVersion }: DeploymentSettings,
     member: string,
-    { volumes, how, named }: Candidates,
+    { volumes, how, named = false, ofItsInstance = false }: Candidates,
   ): Promise<PlannedVolume> {
     const ids = volumes.map(({ VolumeId = '' }) => VolumeId).sort();
-    const instances = new Set(
-      volumes.flatMap(({ Attachments = [] }) => Attachments.map(({ InstanceId }) => InstanceId)),
-    );
-    const attached = volumes.every(({ Attachments = [] }) => Attachments.length === 1);
-    const [instanceId] = instances;
-    if (!attached || instances.size !== 1 || instanceId === undefined) {
-      throw new HoldfastError(
-        'VolumeNotFound',
-        `The volumes of ${member} (${ids.join(', ')}, ${how}) are not attached to one instance, each to it alone: ${[...instances].join(', ') || 'to none'}.`,
-        { next: `Name those of this member under volumes, or tag them with ${memberTag} = ${member}.` },
-      );
-    }
+    const instanceId = instanceUnder(volumes, `${ids.join(', ')}, ${how}`, member);
     const instance = await this.instance(instanceId);
+    const told = named || volumes.every((volume) => isMember(tagOf(volume, memberTag), member));
+    if (!told && !ofItsInstance) await this.#requireInstanceOf(member, instance, ids.join(', '));
     const unmountable = whyUnmountable(volumes, instance.RootDeviceName, mongodbVersion);
     return {
       ...{ type: 'ebs', volumes: ids, instance: instanceId, atOnce: true },
       filesystem: ids.length > 1 ? null : (ebs?.filesystem ?? 'xfs'),
       dataPath: ebs?.dataPath ?? '',
-      attached: attachedTo(instance, volumes, named === true),
+      attached: {
+        ...attachedTo(instance, volumes, named),
+        ...(!told && { guess: await this.#guess(instance, volumes) }),
+      },
       reason: `${ids.join(', ')} of ${instanceId}, ${how}`,
       ...(unmountable !== undefined && { unmountable }),
     };
   }
 }
 
+/**
+ * @param shown the volumes, for people
+ * @throws VolumeNotFound where they are not attached to one instance, each to it alone
+ */
+function instanceUnder(volumes: readonly Volume[], shown: string, member: string): string {
+  const instances = new Set(volumes.flatMap(({ Attachments = [] }) => Attachments.map(({ InstanceId }) => InstanceId)));
+  const [instance] = instances;
+  const attached = volumes.every(({ Attachments = [] }) => Attachments.length === 1);
+  if (attached && instances.size === 1 && instance !== undefined) return instance;
+  throw new HoldfastError(
+    'VolumeNotFound',
+    `The volumes of ${member} (${shown}) are not attached to one instance, each to it alone: ${[...instances].join(', ') || 'to none'}.`,
+    { next: `Name those of this member under volumes, or tag them with ${memberTag} = ${member}.` },
+  );
+}
+
 /** @param named whether the config names the volumes: then nothing else holds data */
-function attachedTo(instance: Instance, volumes: readonly Volume[], named: boolean): PlannedVolume['attached'] {
+function attachedTo(instance: Instance, volumes: readonly Volume[], named: boolean): Attached {
   const { RootDeviceName, BlockDeviceMappings = [], NetworkInterfaces = [] } = instance;
   const [{ KmsKeyId: key } = {}, ...more] = volumes;
   const account = NetworkInterfaces[0]?.OwnerId;

@@ -84,9 +84,9 @@ async function readAuthInfo(client: MongoClient, anonymous: MongoClient): Promis
 }
 
 /** A command that a server may refuse because of its state or of a missing privilege: then its answer is null. */
-async function ask(client: MongoClient, command: Document): Promise<Document | null> {
+async function ask(client: MongoClient, command: Document, db = 'admin'): Promise<Document | null> {
   return client
-    .db('admin')
+    .db(db)
     .command(command, commandLimit)
     .catch(() => null);
 }
@@ -106,7 +106,11 @@ const noAnswers: Answers = {
 };
 
 async function askDataPlace(client: MongoClient): Promise<DataPlace> {
-  return readDataPlace(await ask(client, { hostInfo: 1 }), await ask(client, { getCmdLineOpts: 1 }));
+  return readDataPlace(
+    await ask(client, { hostInfo: 1 }),
+    await ask(client, { getCmdLineOpts: 1 }),
+    await ask(client, { dbStats: 1 }, 'local'),
+  );
 }
 
 async function askMember(

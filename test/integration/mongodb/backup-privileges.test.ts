@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import { connectDirect } from '../../../src/adapters/mongodb/connect.ts';
@@ -68,7 +69,10 @@ describe('where the data lies', () => {
     // Servers list no private mounts, and in a container there may be no other.
     if (place !== undefined && 'unknown' in place)
       expect(place.unknown).toBe(`its hostInfo lists no mount that leads to ${dbPath}`);
-    else expect(place).toMatchObject({ dbPath, below: [] });
+    else expect(place).toMatchObject({ dbPath, below: [], fileSystemBytes: expect.any(Number) as number });
+    await using client = await connectAs(text);
+    const { blocks, bsize } = await statfs(dbPath);
+    expect(await client.db('local').command({ dbStats: 1 })).toMatchObject({ fsTotalSize: blocks * bsize });
     expect(await placeFor(text, {})).toBeUndefined();
   });
 

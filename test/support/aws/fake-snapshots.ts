@@ -44,6 +44,9 @@ export class FakeSnapshots {
       '<DescribeFastSnapshotRestoresResponse><fastSnapshotRestoreSet/></DescribeFastSnapshotRestoresResponse>';
     aws.answers.set('ec2:DescribeFastSnapshotRestores', () => none);
     aws.ec2Reply = (action, xml) => {
+      // Every member runs on this machine.
+      if (action === 'ec2:DescribeInstances')
+        return xml.replace(/<privateIpAddress>[^<]*</g, '<privateIpAddress>127.0.0.1<');
       const isLook = action === 'ec2:DescribeSnapshots' && xml.includes('<snapshotId>');
       if (!isLook || this.pendingLooks === 0) return xml;
       this.pendingLooks -= 1;

@@ -1,4 +1,4 @@
-import { DescribeSnapshotsCommand, type Snapshot } from '@aws-sdk/client-ec2';
+import { CreateTagsCommand, DescribeSnapshotsCommand, type Snapshot } from '@aws-sdk/client-ec2';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../src/domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../../../src/domain/names.ts';
@@ -57,8 +57,17 @@ export function describeSnapshotBackups(world: () => SnapshottedMember): void {
       expect(await ordersIn(stage.ec2.folderOf(id))).toBe(500);
     });
 
-    it('keeps the snapshot itself, with everything that finds it again in the manifest', async () => {
+    it('keeps no snapshot of a volume that only its tags and an address lead to', async () => {
       const { stage } = world();
+      const input = { deployment: 'orders', method: 'snapshot' };
+      const result = await stage.startExecution('backup', 'snapshot-0', input).result;
+      expect(result).toMatchObject({ status: 'FAILED', error: 'VolumeLayoutUnsupported' });
+    });
+
+    it('keeps the snapshot itself of one that names its member, with everything that finds it again in the manifest', async () => {
+      const { stage, member } = world();
+      const Tags = [{ Key: 'holdfast:member', Value: member.host }];
+      await stage.ec2.client.send(new CreateTagsCommand({ Resources: [volume], Tags }));
       const input = { deployment: 'orders', method: 'snapshot' };
       const result = await stage.startExecution('backup', 'snapshot-1', input).result;
       expect(result, stage.allLogs()).toMatchObject({ status: 'SUCCEEDED', output: { method: 'snapshot' } });

@@ -52,6 +52,21 @@ describe('Plan Backup, where volumes are named', () => {
     });
   });
 
+  test('keeps no snapshot of what nobody names and nothing proves, and copies the files of it as before', async () => {
+    const attached = { devices: ['/dev/sdf'], others: [], guess: { bytes: 100, instanceStore: true } };
+    const found = { ...volume, type: 'ebs' as const, volumes: ['vol-1'], instance: 'i-1', atOnce: true, attached };
+    const find = () => Promise.resolve(found);
+    expect((await planWith(find, false)).method).toBe('physical');
+    world = makeWorld();
+    await expect(planWith(find, false, { method: 'snapshot' })).rejects.toMatchObject({
+      ...{ name: 'VolumeLayoutUnsupported', message: expect.stringMatching(/data of h:1 is on vol-1/) as string },
+      next: expect.stringMatching(/under volumes .* holdfast:member = h:1/) as string,
+    });
+    world = makeWorld();
+    const named = () => Promise.resolve({ ...found, attached: { devices: ['/dev/sdf'], others: [] } });
+    expect((await planWith(named, false, { method: 'snapshot' })).method).toBe('snapshot');
+  });
+
   test('takes what the member says of its disks: leaves alone by itself what no worker can mount', async () => {
     const found = { ...volume, type: 'ebs' as const, volumes: ['vol-1'], instance: 'i-1', atOnce: true };
     const planOn = async (source: string, request: object = {}) => {

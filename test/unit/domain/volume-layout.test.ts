@@ -43,6 +43,15 @@ describe('the place of the data, of what a server answers', () => {
     expect(placeOf([spaced], { dbPath: '/my data/db' })).toMatchObject({ mount: { mountPoint: '/my data' } });
   });
 
+  test('has the size of the file system, where dbStats tells', () => {
+    const hostInfo = { extra: { mountInfo: [data] } };
+    const told = { fsTotalSize: 10_726_932_480, ok: 1 };
+    expect(readDataPlace(hostInfo, options(), told)).toMatchObject({ fileSystemBytes: 10_726_932_480 });
+    for (const silent of [null, { ok: 1 }, { fsTotalSize: 0 }])
+      expect(readDataPlace(hostInfo, options(), silent)).not.toHaveProperty('fileSystemBytes');
+    expect(readDataPlace(null, null, told)).toEqual({ unknown: expect.any(String) as string });
+  });
+
   const inFolders = { dbPath: '/data/db', directoryPerDB: true };
   const indexFolders = { dbPath: '/data/db', wiredTiger: { engineConfig: { directoryForIndexes: true } } };
   test.each([

@@ -1,4 +1,11 @@
-import { DescribeInstancesCommand, DescribeVolumesCommand, EC2Client, type Volume } from '@aws-sdk/client-ec2';
+import {
+  DescribeInstancesCommand,
+  DescribeInstanceTypesCommand,
+  DescribeVolumesCommand,
+  EC2Client,
+  type Instance,
+  type Volume,
+} from '@aws-sdk/client-ec2';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EbsVolumes } from '../../../../src/adapters/aws/ebs-volumes.ts';
@@ -24,11 +31,23 @@ const volume = (VolumeId: string, more: Partial<Volume> = {}): Volume => ({
 const tag = (Key: string, Value: string) => ({ Tags: [{ Key, Value }] });
 const onInstance = (InstanceId: string, Device = '/dev/sdf') => ({ Attachments: [{ InstanceId, Device }] });
 
+const addresses = (...all: string[]) => ({
+  NetworkInterfaces: [{ PrivateIpAddresses: all.map((PrivateIpAddress) => ({ PrivateIpAddress })) }],
+});
+const instance: Instance = {
+  ...{ InstanceId: 'i-1', InstanceType: 'r6i.large', RootDeviceName: '/dev/xvda', VpcId: 'vpc-1' },
+  ...addresses('10.0.9.9', '10.0.0.3'),
+};
+const answerInstance = (more: Partial<Instance> = {}) =>
+  ec2.on(DescribeInstancesCommand).resolves({ Reservations: [{ Instances: [{ ...instance, ...more }] }] });
+const withStore = (InstanceStorageSupported: boolean) =>
+  ec2.on(DescribeInstanceTypesCommand).resolves({ InstanceTypes: [{ InstanceStorageSupported }] });
+const guess = { bytes: 100 * 1024 ** 3, instanceStore: false };
+
 beforeEach(() => {
   ec2.reset();
-  ec2
-    .on(DescribeInstancesCommand)
-    .resolves({ Reservations: [{ Instances: [{ InstanceId: 'i-1', RootDeviceName: '/dev/xvda', VpcId: 'vpc-1' }] }] });
+  answerInstance();
+  withStore(false);
 });
 
 describe('EbsVolumes', () => {
@@ -53,13 +72,12 @@ describe('EbsVolumes', () => {
       device('/dev/sdf', 'vol-1'),
       device('/dev/sdg', 'vol-2'),
     ];
-    const NetworkInterfaces = [{ OwnerId: '111122223333' }];
-    const Instances = [{ InstanceId: 'i-1', RootDeviceName: '/dev/xvda', BlockDeviceMappings, NetworkInterfaces }];
-    ec2.on(DescribeInstancesCommand).resolves({ Reservations: [{ Instances }] });
+    const NetworkInterfaces = instance.NetworkInterfaces?.map((one) => ({ ...one, OwnerId: '111122223333' })) ?? [];
+    answerInstance({ BlockDeviceMappings, NetworkInterfaces });
     ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1', { KmsKeyId: 'arn:key' })] });
     const tagged = await finder.find(settings({ ebs: { ...ebs, tags: { data: 'x' } } }), member);
     expect(tagged?.attached).toEqual({
-      ...{ devices: ['/dev/sdf'], others: ['vol-2'], key: 'arn:key', account: '111122223333' },
+      ...{ devices: ['/dev/sdf'], others: ['vol-2'], key: 'arn:key', account: '111122223333', guess },
     });
     const named = await finder.find(settings({ volumes: { [member]: 'vol-1' } }), member);
     expect(named?.attached?.others).toEqual([]);
@@ -104,7 +122,7 @@ describe('EbsVolumes', () => {
 
   it('takes the instance of its own VPC where addresses repeat, and none where that does not decide', async () => {
     const instances = (...vpcs: string[]) => ({
-      Reservations: vpcs.map((VpcId, index) => ({ Instances: [{ InstanceId: `i-${index}`, VpcId }] })),
+      Reservations: vpcs.map((VpcId, index) => ({ Instances: [{ ...instance, InstanceId: `i-${index}`, VpcId }] })),
     });
     ec2.on(DescribeInstancesCommand).resolves(instances('vpc-2', 'vpc-1'));
     ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1')] });
@@ -114,6 +132,56 @@ describe('EbsVolumes', () => {
     await expect(finder.find(given, member)).rejects.toMatchObject({
       message: expect.stringMatching(/several instances have 10\.0\.0\.3/) as string,
     });
+  });
+
+  it('takes one in another VPC, which may have the same addresses, only where its volumes have the tags as well', async () => {
+    answerInstance({ VpcId: 'vpc-2' });
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1')] });
+    await expect(finder.find(settings({ ebs: { ...ebs, instance: true } }), member)).rejects.toMatchObject({
+      ...{ name: 'VolumeNotFound', message: expect.stringMatching(/i-1, is in vpc-2, not in vpc-1/) as string },
+    });
+    const given = settings({ ebs: { ...ebs, instance: true, tags: { data: 'x' } } });
+    expect((await finder.find(given, member))?.volumes).toEqual(['vol-1']);
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [] });
+    await expect(finder.find(given, member)).rejects.toMatchObject({ name: 'VolumeNotFound' });
+  });
+
+  it("does not take another member's volume for this one's, where members share the tags and only that one has them", async () => {
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1')] });
+    const given = settings({ ebs: { ...ebs, tags: { data: 'x' } } });
+    expect((await finder.find(given, member))?.volumes).toEqual(['vol-1']);
+    answerInstance(addresses('10.0.0.4'));
+    await expect(finder.find(given, member)).rejects.toMatchObject({
+      ...{
+        name: 'VolumeNotFound',
+        message: expect.stringMatching(/vol-1.* i-1, which does not have its address \(10\.0\.0\.3\)/) as string,
+        next: expect.stringMatching(/holdfast:member = db-3\.internal:27017/) as string,
+      },
+    });
+    // Who names it, or tags it with the member, need not have its address here: a peered VPC, a proxy.
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1', tag('holdfast:member', member))] });
+    expect((await finder.find(given, member))?.volumes).toEqual(['vol-1']);
+    const named = settings({ volumes: { 'db-9.internal:1': 'vol-1' } });
+    expect((await finder.find(named, 'db-9.internal:1'))?.volumes).toEqual(['vol-1']);
+  });
+
+  it('says what may tell whether the data is on what nobody names, and asks for it only then', async () => {
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1'), volume('vol-2', { Size: 20 })] });
+    withStore(true);
+    const found = await finder.find(settings({ ebs: { ...ebs, instance: true } }), member);
+    expect(found?.attached?.guess).toEqual({ bytes: 120 * 1024 ** 3, instanceStore: true });
+    const { args } = ec2.commandCalls(DescribeInstanceTypesCommand)[0] ?? {};
+    expect(args?.[0].input).toEqual({ InstanceTypes: ['r6i.large'] });
+    ec2.on(DescribeInstanceTypesCommand).resolves({ InstanceTypes: [] });
+    const unknown = await finder.find(settings({ ebs: { ...ebs, instance: true } }), member);
+    expect(unknown?.attached?.guess).toMatchObject({ instanceStore: true });
+    ec2.resetHistory();
+    const named = await finder.find(settings({ volumes: { [member]: ['vol-1', 'vol-2'] } }), member);
+    expect(named?.attached).not.toHaveProperty('guess');
+    ec2.on(DescribeVolumesCommand).resolves({ Volumes: [volume('vol-1', tag('holdfast:member', 'db-3.internal'))] });
+    const tagged = await finder.find(settings({ ebs: { ...ebs, tags: { data: 'x' } } }), member);
+    expect(tagged?.attached).not.toHaveProperty('guess');
+    expect(ec2.commandCalls(DescribeInstanceTypesCommand)).toEqual([]);
   });
 
   it.each([
