@@ -1,8 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastError } from '../domain/errors.ts';
 
 /** A turn of any length may have to write one slice, and must end before its function is ended (55 s for turns of 40 s). */
 const leastSeconds = 30;
 const beyondSeconds = 8;
+
+/**
+ * Waits for what a turn does at its end, perhaps because its storage fails: no longer than it has time for.
+ * @param ending that never rejects
+ */
+export async function atMost(ms: number, ending: Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  await Promise.race([ending, delay(ms, undefined, { signal: stop.signal }).catch(() => undefined)]);
+  stop.abort();
+}
 
 /**
  * A turn that hangs in its storage or at a member gives up by itself, while there is time to give back its lease: a process

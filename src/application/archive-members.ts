@@ -92,11 +92,11 @@ async function noneWentOn<Output>(
   ].join('; ');
   const archived = end ? `${describeOpTime(end)} was archived last` : 'nothing is archived yet';
   if (ahead.length > 0) {
-    if (others !== '') await waitForOthers(turn, ahead, { archived, others, failure });
+    if (others !== '') await waitForOthers(turn, tail, ahead, { archived, others, failure });
     return { missing: ahead };
   }
   const behind = missing.length > 0 ? ' No member that answers is as far as the archive.' : '';
-  await noteStall(turn, `${archived}, and nothing since; ${others}.${behind}`);
+  await noteStall(turn, `${archived}, and nothing since; ${others}.${behind}`, tail);
   if (standing && !(failure && missing.length > 0)) return { output: standing.output };
   if (failure) throw failure.error;
   return { behind: true };
@@ -105,6 +105,7 @@ async function noneWentOn<Output>(
 /** @throws OplogRolledOver until those that may hold what the members ahead have forgotten were waited for */
 async function waitForOthers(
   turn: ArchiveTurn,
+  tail: StoredSlice | undefined,
   ahead: readonly MissingAtMember[],
   {
     archived,
@@ -115,7 +116,7 @@ async function waitForOthers(
   const hosts = ahead.map(({ member }) => member).join(', ');
   const why = `Oplog is being lost: ${archived}; ${hosts} went on and forgot that entry; ${others}.`;
   const seenAt = Math.max(...ahead.map(({ majority }) => majority.ts.t));
-  if ((await noteStall(turn, why, seenAt)) >= waitMs) return;
+  if ((await noteStall(turn, why, tail, seenAt)) >= waitMs) return;
   const next = `Bring the member back, or wait: after ${waitMs / 60_000} minutes a gap is recorded, and the archive begins anew.`;
   throw new HoldfastError('OplogRolledOver', why, { next, cause: failure?.error });
 }

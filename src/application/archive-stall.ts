@@ -1,5 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ArchiveProgress } from '../domain/oplog-archive.ts';
+import type { StoredSlice } from '../engine/oplog/read-chain.ts';
+import { atMost } from './archive-limit.ts';
 import { changeProgress } from './archive-progress.ts';
 import type { ArchiveTurn } from './archive-turn.ts';
 import { publishEvent } from './record-gap.ts';
@@ -38,23 +39,38 @@ function lostFor(losing: Stalled['losing'], since: (time: string) => number, at:
   return losing ? Math.min(since(losing.since), ((at ?? losing.at) - losing.at) * 1000) : 0;
 }
 
+/** By the last slice alone: who wrote it, and nothing of that member's data. */
+function progressOf({ key, size, header: { from, to, member } }: StoredSlice, now: Date): ArchiveProgress {
+  const last = { key, size, from, to };
+  return { schemaVersion: 1, last, checkedTo: to, checkedAt: now.toISOString(), member, memberData: '' };
+}
+
 /**
  * Notes that a turn came no further than the one before, and tells it when that has lasted.
  * @param why for people
+ * @param tail the last slice, for an archive whose progress can't be read
  * @param losingAt what the archive needs is being lost, seen at this time of the source, in seconds: that is told at once
  * @returns for how long it has been lost, in milliseconds: the shorter of what the archiver's clock and the source's say,
- * because either may be wrong or be set; Infinity where nothing is noted that could tell
+ * because either may be wrong or be set
  */
-export async function noteStall(turn: ArchiveTurn, why: string, losingAt?: number): Promise<number> {
+export async function noteStall(
+  turn: ArchiveTurn,
+  why: string,
+  tail?: StoredSlice,
+  losingAt?: number,
+): Promise<number> {
   const { deployment, replicaSet } = turn.place;
   const now = turn.deps.clock.now();
   // By the progress that stands.
   const judged: { last: Judged | undefined } = { last: undefined };
   await changeProgress(turn.progress, (current) => {
-    judged.last = current && judge(current.stalled, now, losingAt);
-    return current && judged.last?.noted && { ...current, stalled: judged.last.noted };
+    // Where it is lost, the slices tell how far the archive is: without a place to note it, nobody would be waited for.
+    const known = current ?? (tail && progressOf(tail, now));
+    judged.last = known && judge(known.stalled, now, losingAt);
+    return known && judged.last?.noted && { ...known, stalled: judged.last.noted };
   });
-  if (!judged.last) return Infinity;
+  // Nothing is archived yet, and nothing can be lost.
+  if (!judged.last) return 0;
   const { tells, lasted, lostFor: lost } = judged.last;
   if (!tells) return lost;
   const detail = { deployment, replicaSet, stalledSeconds: Math.floor(lasted / 1000), explanation: why };
@@ -69,10 +85,11 @@ const noteMs = 2_000;
 /** {@link noteStall} for a turn that ends without having come further. Never throws. */
 export async function noteFailedTurn(turn: ArchiveTurn, why: string): Promise<void> {
   const { logger } = turn.deps;
-  const noting = noteStall(turn, why).catch((error: unknown) => {
-    logger.warn('that the oplog archive does not go on was not noted', { reason: String(error) });
-  });
-  const stop = new AbortController();
-  await Promise.race([noting, delay(noteMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined)]);
-  stop.abort();
+  const noting = noteStall(turn, why).then(
+    () => undefined,
+    (error: unknown) => {
+      logger.warn('that the oplog archive does not go on was not noted', { reason: String(error) });
+    },
+  );
+  await atMost(noteMs, noting);
 }

@@ -11,6 +11,7 @@ import {
   type TimeRange,
 } from '../domain/recovery-window.ts';
 import type { RestoreRequest } from '../domain/run.ts';
+import { sameFacts } from '../domain/slice-index.ts';
 import {
   compareTimestamps,
   formatTimestamp,
@@ -34,6 +35,7 @@ import {
   unreadableError,
 } from './recovery-sources.ts';
 import { storageOf } from './run-folder.ts';
+import { headerFacts } from './slice-index.ts';
 
 /** What is to be restored: to which time, from which backup, by which slices of the archive after its own. */
 export interface ChosenRestore {
@@ -77,9 +79,9 @@ export async function chooseRestore(
 /** The index of the slices helps to choose, and proves nothing: what was chosen is looked at. */
 async function areSlicesAsKnown(slices: readonly ArchivedSlice[], deps: CatalogDeps): Promise<boolean> {
   let differing = 0;
-  await runParallel(inStore(slices, deps), headersAtOnce, async ({ store, slice }) => {
-    const { header } = await readStoredSlice(store, slice);
-    if (!sameOpTime(header.from, slice.from) || !sameOpTime(header.to, slice.to)) differing += 1;
+  await runParallel(slices, headersAtOnce, async (slice) => {
+    const { header } = await readStoredSlice(deps.openStorage(storageOf(deps.settings, slice.storage)), slice);
+    if (!sameFacts(headerFacts(header), slice)) differing += 1;
   });
   return differing === 0;
 }

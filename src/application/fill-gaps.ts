@@ -2,8 +2,8 @@ import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import { artifactKeys } from '../domain/names.ts';
 import { gapKey, isOpenGap, type OplogGap, oplogGapSchema, parseSliceKey } from '../domain/oplog-archive.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime, type Timestamp } from '../domain/timestamp.ts';
-import { listArchive } from '../engine/oplog/archive-tail.ts';
-import { ArchiveWriter } from '../engine/oplog/archive-writer.ts';
+import { listArchive, sliceFrom } from '../engine/oplog/archive-tail.ts';
+import { type ArchiveStart, ArchiveWriter } from '../engine/oplog/archive-writer.ts';
 import { entryOf, hasOplogEntry } from '../engine/oplog/oplog-source.ts';
 import { readStoredSlice } from '../engine/oplog/read-chain.ts';
 import type { PreparedTransaction } from '../engine/oplog/slice-format.ts';
@@ -14,7 +14,7 @@ import { changeProgress } from './archive-progress.ts';
 import { endsOfBackups } from './archive-start.ts';
 import type { ArchiveTurn } from './archive-turn.ts';
 import { findStored, readDocument } from './documents.ts';
-import { closeGap } from './record-gap.ts';
+import { closeGap, noteFilled } from './record-gap.ts';
 
 /** `gone`: nobody has the entries any more, or they are not wanted. `later`: a member that may have them did not answer. */
 type Verdict = 'filled' | 'gone' | 'later';
@@ -95,26 +95,33 @@ async function isPruned({ request, deployment, deps }: ArchiveTurn, { ts }: OpTi
 
 /** @returns false when the member does not have the entries, or what was prepared before them is not known */
 async function fillFrom(turn: ArchiveTurn, source: Source, gap: StoredGap, isOver: () => boolean): Promise<boolean> {
-  const { after, before, damaged = [] } = gap.value;
+  const { after: begin, before, damaged = [], filledTo: after = begin } = gap.value;
   if (!(await hasOplogEntry(source, after)) || !(await hasOplogEntry(source, before))) return false;
   const prepared = await preparedAt(turn, after);
   if (!prepared) return false;
   // A damaged slice is replaced, so that nothing is left of it: the one before ends where it begins.
   const borders: OpTime[] = [];
-  for (const ts of timesWithin(damaged, turn.place.archivePrefix, gap.value)) {
+  for (const ts of timesWithin(damaged, turn.place.archivePrefix, { after, before })) {
     const border = await entryOf(source, ts);
     if (!border) return false;
     borders.push(border);
   }
   const end = await writeAgain(turn, source, { after, prepared, to: [...borders, before] }, isOver);
-  if (end && !sameOpTime(end, before)) return false;
-  if (!end) throw new HoldfastError('StepTimedOut', 'The time for lost slices is over: the next turn goes on.');
+  if (compareTimestamps(end.ts, before.ts) < 0) {
+    if (!sameOpTime(after, end)) await noteFilled(turn.place, gap, end);
+    throw new HoldfastError('StepTimedOut', 'The time for lost slices is over: the next turn goes on.');
+  }
+  if (!sameOpTime(end, before)) return false;
   await closeGap(turn.place, gap, { at: turn.deps.clock.now().toISOString(), member: source.member }, turn.deps);
   await unwishBase(turn, before);
   return true;
 }
 
-function timesWithin(keys: readonly string[], archivePrefix: string, { after, before }: OplogGap): Timestamp[] {
+function timesWithin(
+  keys: readonly string[],
+  archivePrefix: string,
+  { after, before }: Pick<OplogGap, 'after' | 'before'>,
+): Timestamp[] {
   return keys
     .flatMap((key) => parseSliceKey(archivePrefix, key) ?? [])
     .filter((ts) => compareTimestamps(after.ts, ts) < 0 && compareTimestamps(ts, before.ts) < 0)
@@ -143,14 +150,14 @@ async function preparedAt(turn: ArchiveTurn, at: OpTime): Promise<readonly Prepa
 
 /**
  * What stands at a key and is whole is taken as it is: a turn that ended early wrote it, or another archiver.
- * @returns with which entry it ended; undefined when the time was over
+ * @returns how far it came: when the time is over, not to the end
  */
 async function writeAgain(
   turn: ArchiveTurn,
   source: Source,
   { after, prepared, to }: { after: OpTime; prepared: readonly PreparedTransaction[]; to: readonly OpTime[] },
   isOver: () => boolean,
-): Promise<OpTime | undefined> {
+): Promise<OpTime> {
   const origin = { member: source.member, serverVersion: await readServerVersion(source), run: turn.request.runId };
   const target = {
     ...turn.place,
@@ -160,12 +167,14 @@ async function writeAgain(
       turn.record({ reason, after: begin, before: end, member: source.member, explanation: seenAgain }),
     rereads: () => true,
   };
-  let start = { from: after, prepared, begins: true };
+  const write = async (start: ArchiveStart, border: OpTime) =>
+    (await new ArchiveWriter(source, target, start).advance(border, { isOver, idleSeconds: 0 })).slices.at(-1);
+  let start: ArchiveStart = { from: after, prepared, begins: true };
   for (const border of to)
     while (compareTimestamps(start.from.ts, border.ts) < 0) {
-      const { slices } = await new ArchiveWriter(source, target, start).advance(border, { isOver, idleSeconds: 0 });
-      const last = slices.at(-1);
-      if (!last || isOver()) return undefined;
+      if (isOver()) return start.from;
+      const last = (await sliceFrom(target.store, target.archivePrefix, start.from)) ?? (await write(start, border));
+      if (!last) return start.from;
       start = { from: last.header.to, prepared: last.header.prepared, begins: true };
     }
   return start.from;

@@ -1,5 +1,5 @@
 import { gapKey, isOpenGap, type OplogGap, oplogGapSchema } from '../domain/oplog-archive.ts';
-import { compareTimestamps, formatTimestamp } from '../domain/timestamp.ts';
+import { compareTimestamps, formatTimestamp, type OpTime } from '../domain/timestamp.ts';
 import { createDocument, findStored, writeDocument } from './documents.ts';
 import type { EventPublisher } from './ports/event-publisher.ts';
 import type { Logger } from './ports/logger.ts';
@@ -75,13 +75,27 @@ export async function closeGap(
   await publishEvent({ detailType: 'Recovery Gap Filled', detail }, deps);
 }
 
+/**
+ * Records up to where the slices of a gap are there again: who goes on need not look at them once more.
+ * @throws PreconditionFailed where the gap was found to reach further meanwhile
+ */
+export async function noteFilled(
+  { store, archivePrefix }: ArchivePlace,
+  { value: gap, etag }: { readonly value: OplogGap; readonly etag: string },
+  filledTo: OpTime,
+): Promise<void> {
+  await writeDocument(store, gapKey(archivePrefix, gap), { ...gap, filledTo }, { ifMatch: etag });
+}
+
 /** The gap as far as both records reach; undefined where the new one adds nothing. */
 function widened(known: OplogGap, gap: OplogGap): OplogGap | undefined {
   const damaged = [...new Set([...(known.damaged ?? []), ...(gap.damaged ?? [])])];
   const reachesFurther = compareTimestamps(known.before.ts, gap.before.ts) < 0;
   if (!reachesFurther && damaged.length === (known.damaged ?? []).length) return undefined;
+  // What is damaged now may lie before that place.
+  const { filledTo: _before, ...rest } = known;
   return {
-    ...known,
+    ...rest,
     ...(reachesFurther && { before: gap.before }),
     ...(damaged.length > 0 && { damaged }),
   };

@@ -14,7 +14,7 @@ import { type ListedSlice, listArchives } from './list-archives.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import { storageOf } from './run-folder.ts';
-import { indexedSlice, readIndexed } from './slice-index.ts';
+import { headerFacts, readIndexed } from './slice-index.ts';
 
 /** A slice of the archive: what a restore reads, and what the window asks. */
 export type ArchivedSlice = CapturedSlice & WindowSlice;
@@ -207,7 +207,7 @@ async function addArchives(deployment: string, storage: string, sources: Sources
   }
 }
 
-function archivedSlice(key: string, storage: string, of: IndexedSlice): ArchivedSlice {
+function archivedSlice(key: string, storage: string, of: Omit<IndexedSlice, 'version'>): ArchivedSlice {
   const { from, to, entries, rawBytes, size, undecided } = of;
   return { key, from, to, entries, rawBytes, size, storage, undecided };
 }
@@ -221,7 +221,7 @@ async function readSliceHeader(
   const { key, size, from } = listed;
   try {
     const { header } = await readStoredSlice(store, listed);
-    return archivedSlice(key, storage, indexedSlice(listed, header));
+    return archivedSlice(key, storage, { size, ...headerFacts(header) });
   } catch (error) {
     if (isHoldfastError(error, 'ObjectNotFound')) return undefined;
     if (!isHoldfastError(error, 'CorruptObject', 'UnsupportedFormat')) throw error;

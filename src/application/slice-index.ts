@@ -16,7 +16,7 @@ import type { SliceHeader } from '../engine/oplog/slice-format.ts';
 import { sha256Hex } from './documents.ts';
 import type { ListedArchive, ListedSlice } from './list-archives.ts';
 import type { Logger } from './ports/logger.ts';
-import type { ListedObject, ObjectStore } from './ports/object-store.ts';
+import type { ObjectStore } from './ports/object-store.ts';
 
 /** What an index says of the slices of one day, by their keys: of each at most once, whether it is so still or not. */
 type DayIndex = ReadonlyMap<string, IndexedSlice>;
@@ -24,9 +24,9 @@ type DayIndex = ReadonlyMap<string, IndexedSlice>;
 const newerSchema = z.object({ schemaVersion: z.int().min(2) });
 const none: DayIndex = new Map();
 
-export function indexedSlice({ size, version }: ListedObject, header: SliceHeader): IndexedSlice {
-  const { from, to, entries, rawBytes, sha256, prepared } = header;
-  return { size, version, from, to, entries, rawBytes, sha256, undecided: prepared.map(({ opTime }) => opTime.ts) };
+/** What a header says of a slice beside its object. */
+export function headerFacts({ from, to, entries, rawBytes, sha256, prepared }: SliceHeader) {
+  return { from, to, entries, rawBytes, sha256, undecided: prepared.map(({ opTime }) => opTime.ts) };
 }
 
 function encode(slices: readonly IndexedSlice[]): string {
@@ -118,7 +118,9 @@ export class IndexKeeper {
   note(listed: ListedSlice, header: SliceHeader | undefined): void {
     // Found by its name, it must be named after what is in it.
     const isNamed = header && compareTimestamps(listed.from, header.from.ts) === 0;
-    this.#seen.set(listed.key, isNamed ? indexedSlice(listed, header) : undefined);
+    const { size, version } = listed;
+    const seen = isNamed && version !== undefined ? { size, version, ...headerFacts(header) } : undefined;
+    this.#seen.set(listed.key, seen);
   }
 
   /** Writes the days that were come to, up to one that goes on. Never throws: without an index it is slower, nothing else. */

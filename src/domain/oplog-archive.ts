@@ -55,6 +55,8 @@ export const oplogGapSchema = z.strictObject({
   explanation: z.string(),
   /** `objectLost`: keys of slices that exist and must not be used. */
   damaged: z.array(z.string()).optional(),
+  /** `objectLost`: up to it the slices were written again so far; left out for none. */
+  filledTo: opTimeSchema.optional(),
   /** `objectLost`: the slices were written again then, from a member that still had the entries. The gap is over. */
   filledAt: z.iso.datetime().optional(),
 });

@@ -1,6 +1,13 @@
 import * as z from 'zod';
 import { artifactKeys } from './names.ts';
-import { type OpTime, opTimeSchema, type Timestamp, timestampSchema } from './timestamp.ts';
+import {
+  compareTimestamps,
+  type OpTime,
+  opTimeSchema,
+  sameOpTime,
+  type Timestamp,
+  timestampSchema,
+} from './timestamp.ts';
 
 /**
  * What the check of an archive has seen of its slices: `oplog/index/<set>-<id>/<day>.ndjson`, a line for each slice whose first
@@ -17,9 +24,9 @@ export const sliceIndexHeaderSchema = z.strictObject({
 
 /** A line, `[...]`: as half a million of them are read for a year, they have no names. */
 const row = z.tuple([
-  /** Size and version of the object, as the listing told them; null where it tells no version. */
+  /** Size and version of the object, as the listing told them. */
   z.int().min(1),
-  z.string().nullable(),
+  z.string(),
   /** From the header: its first entry and its last, each time, ordinal and term. */
   timestampSchema.shape.t,
   timestampSchema.shape.i,
@@ -40,7 +47,7 @@ export type SliceIndexRow = z.infer<typeof row>;
 /** What is known of a slice without reading it. */
 export interface IndexedSlice {
   readonly size: number;
-  readonly version: string | undefined;
+  readonly version: string;
   readonly from: OpTime;
   readonly to: OpTime;
   readonly entries: number;
@@ -52,7 +59,7 @@ export interface IndexedSlice {
 export function toRow({ size, version, from, to, ...facts }: IndexedSlice): SliceIndexRow {
   const { entries, rawBytes, sha256, undecided } = facts;
   return [
-    ...([size, version ?? null, from.ts.t, from.ts.i, from.t, to.ts.t, to.ts.i, to.t] as const),
+    ...([size, version, from.ts.t, from.ts.i, from.t, to.ts.t, to.ts.i, to.t] as const),
     ...([entries, rawBytes, sha256, undecided.map(({ t, i }) => [t, i])] as [
       number,
       number,
@@ -65,19 +72,33 @@ export function toRow({ size, version, from, to, ...facts }: IndexedSlice): Slic
 export function fromRow(of: SliceIndexRow): IndexedSlice {
   const [size, version, fromT, fromI, fromTerm, toT, toI, toTerm, entries, rawBytes, sha256, undecided] = of;
   return {
-    ...{ size, version: version ?? undefined, entries, rawBytes, sha256 },
+    ...{ size, version, entries, rawBytes, sha256 },
     from: { ts: { t: fromT, i: fromI }, t: fromTerm },
     to: { ts: { t: toT, i: toI }, t: toTerm },
     undecided: undecided.map(([t, i]) => ({ t, i })),
   };
 }
 
-/** Whether what was seen is of the object that the listing tells of now. */
+/** Whether what was seen is of the object that the listing tells of now: where it tells no version, nobody knows. */
 export function isOf(
   { size, version }: Pick<IndexedSlice, 'size' | 'version'>,
   listed: { readonly size: number; readonly version?: string | undefined },
 ): boolean {
-  return size === listed.size && version === listed.version;
+  return listed.version !== undefined && size === listed.size && version === listed.version;
+}
+
+type Facts = Pick<IndexedSlice, 'from' | 'to' | 'entries' | 'rawBytes' | 'undecided'>;
+
+/** Whether two say the same of a slice. */
+export function sameFacts(a: Facts, b: Facts): boolean {
+  return (
+    sameOpTime(a.from, b.from) &&
+    sameOpTime(a.to, b.to) &&
+    a.entries === b.entries &&
+    a.rawBytes === b.rawBytes &&
+    a.undecided.length === b.undecided.length &&
+    a.undecided.every((ts, n) => compareTimestamps(ts, b.undecided[n] ?? a.from.ts) === 0)
+  );
 }
 
 const secondsOfDay = 86_400;

@@ -7,7 +7,7 @@ import { findArchiveTail, slicesBeyond } from '../../engine/oplog/archive-tail.t
 import { type ArchiveStep, ArchiveWriter } from '../../engine/oplog/archive-writer.ts';
 import type { StoredSlice } from '../../engine/oplog/read-chain.ts';
 import { readDataIdentity, readMemberState, readServerVersion, type Source } from '../../engine/source/member-state.ts';
-import { withinLimit } from '../archive-limit.ts';
+import { atMost, withinLimit } from '../archive-limit.ts';
 import { archiveFromAnyMember, type Attempt, type NoneGoesOn, withMember } from '../archive-members.ts';
 import { changeProgress, readProgress } from '../archive-progress.ts';
 import { noteFailedTurn } from '../archive-stall.ts';
@@ -37,6 +37,9 @@ type ArchiveOplogInput = z.output<typeof archiveOplogInput>;
 /** An idle set gets a slice of empty entries once an hour: reading on from the last one stays cheap. */
 const idleSeconds = 3600;
 
+/** The storage that hung is perhaps the one of the lease, too: a process that is ended gives back nothing either. */
+const releaseMs = 2_000;
+
 export interface ArchiveOplogOutput extends ArchiveTurnReport {
   /** A backup is to be started now, because of a gap. */
   readonly baseDue: boolean;
@@ -60,7 +63,7 @@ export async function archiveOplog(
   const turn = new ArchiveTurn(input, deployment, oplogArchive, deps);
   try {
     const working = withinLimit(input.seconds, signal, (limited) => takeTurn(turn, limited));
-    return await working.finally(() => turn.lease.release());
+    return await working.finally(() => atMost(releaseMs, turn.lease.release()));
   } catch (error) {
     // Who ends a turn knows why.
     if (signal?.aborted !== true) await noteFailedTurn(turn, asHoldfastError(error).message);

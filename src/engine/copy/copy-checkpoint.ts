@@ -80,12 +80,23 @@ export class CopyCheckpoint {
     });
     const head: CopyHead = { kind: 'copy', schemaVersion: 1, ...this.#options.head };
     const text = [head, ...packs, ...ready].map((line) => `${JSON.stringify(line)}\n`).join('');
-    const { store, prefix, attempt } = this.#options;
-    const record = await compressZstdFrame(Buffer.from(text), 1);
-    await store.put(checkpointKey(prefix, attempt, this.#records + 1), record, { ifNoneMatch: '*' });
-    this.#records += 1;
+    await this.#put(await compressZstdFrame(Buffer.from(text), 1));
     const written = new Set(ready);
     this.#pieces = this.#pieces.filter((piece) => !written.has(piece));
+  }
+
+  /** What is there already is a record of this attempt whose answer was lost: it may stand, and the next one says more. */
+  async #put(record: Buffer): Promise<void> {
+    const { store, prefix, attempt } = this.#options;
+    for (;;) {
+      this.#records += 1;
+      try {
+        await store.put(checkpointKey(prefix, attempt, this.#records), record, { ifNoneMatch: '*' });
+        return;
+      } catch (error) {
+        if (!isHoldfastError(error, 'ObjectExists')) throw error;
+      }
+    }
   }
 }
 

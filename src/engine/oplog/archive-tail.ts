@@ -3,7 +3,7 @@ import { isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { parseSliceKey } from '../../domain/oplog-archive.ts';
 import { dividingKeys, type ListedIndex, parseSliceIndex } from '../../domain/slice-index.ts';
-import type { OpTime } from '../../domain/timestamp.ts';
+import { compareTimestamps, type OpTime } from '../../domain/timestamp.ts';
 import { readStoredSlice, type StoredSlice } from './read-chain.ts';
 import { readSlice } from './read-slices.ts';
 
@@ -75,7 +75,7 @@ async function firstWhole(store: ObjectStore, objects: readonly ListedObject[]):
   return undefined;
 }
 
-/** The slice that begins with an entry, and is whole. @returns undefined for none. @throws UnsupportedFormat, the storage's errors */
+/** The slice that leads on from an entry, and is whole. @returns undefined for none. @throws UnsupportedFormat, the storage's errors */
 export async function sliceFrom(
   store: ObjectStore,
   archivePrefix: string,
@@ -83,7 +83,8 @@ export async function sliceFrom(
 ): Promise<StoredSlice | undefined> {
   const found = await store.head(artifactKeys.slice(archivePrefix, from.ts));
   const next = found && (await findWhole(store, found));
-  return next?.header.from.t === from.t ? next : undefined;
+  const leadsOn = next?.header.from.t === from.t && compareTimestamps(from.ts, next.header.to.ts) < 0;
+  return leadsOn ? next : undefined;
 }
 
 /** @returns undefined for one that is gone, or whose header is damaged */

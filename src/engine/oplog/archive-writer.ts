@@ -160,7 +160,7 @@ export class ArchiveWriter {
       if (await this.#take(key, made)) return 'taken';
     }
     const slice = { key, size: body.length, header };
-    if (this.#target.rereads(key)) await this.#reread(slice, body);
+    if (this.#target.rereads(key) && (await this.#reread(slice, made)) === 'taken') return 'taken';
     this.#slices.push(slice);
     this.#written.entries += header.entries - 1;
     this.#written.rawBytes += header.rawBytes;
@@ -180,7 +180,7 @@ export class ArchiveWriter {
     const { store } = this.#target;
     const there = await store.head(key);
     const header = await verifyStoredSlice(store, key).catch((error: unknown) => {
-      if (isHoldfastError(error, 'CorruptObject')) return undefined;
+      if (isHoldfastError(error, 'CorruptObject', 'ObjectNotFound')) return undefined;
       throw error;
     });
     if (!header || !there) {
@@ -199,14 +199,18 @@ export class ArchiveWriter {
 
   /**
    * Reads a slice back and compares it with what was written; one that is not the same is written once more, over what is
-   * there now. @throws VerificationFailed when the storage does not keep it the second time either
+   * there now, unless that is another archiver's, which went on while this one hung.
+   * @throws VerificationFailed when the storage does not keep it the second time either; what `claim` throws
    */
-  async #reread(slice: StoredSlice, body: Buffer): Promise<void> {
+  async #reread(
+    slice: StoredSlice,
+    made: { readonly header: SliceHeader; readonly body: Buffer },
+  ): Promise<'whole' | 'taken'> {
     const { store } = this.#target;
-    if (await isWhole(store, slice)) return;
-    const there = await store.head(slice.key);
-    await store.put(slice.key, body, there ? { ifMatch: there.etag } : { ifNoneMatch: '*' });
-    if (await isWhole(store, slice)) return;
+    if (await isWhole(store, slice)) return 'whole';
+    await this.#target.claim();
+    if (await this.#take(slice.key, made)) return 'taken';
+    if (await isWhole(store, slice)) return 'whole';
     throw new HoldfastError(
       'VerificationFailed',
       `The oplog slice ${slice.key} in ${store.description} was written twice, and read back it was another each time.`,

@@ -215,6 +215,19 @@ describe('an archive that does not go on', () => {
   );
 });
 
+test('a member that is away is waited for also where nobody noted how far the archive is', async () => {
+  await world.turn();
+  await world.store.delete((await slices()).map(({ key }) => key));
+  const made = new MemoryObjectStore();
+  const old = await storeSlice(made, [entryAt(100, 1), entryAt(200, 1)]);
+  await world.store.put(artifactKeys.slice(archivePrefix, old.from.ts), (await made.get(old.key)).body);
+  await world.state.delete([`archives/orders/rs0-${setId}.json`]);
+  const turn = () => world.turn({ away: ['127.0.0.1:1: the set sees it as unhealthy (DOWN)'] });
+  for (let n = 0; n < 2; n += 1) await expect(turn()).rejects.toMatchObject({ name: 'OplogRolledOver' });
+  expect(await world.gaps()).toEqual([]);
+  expect(await world.progress()).toMatchObject({ last: { to: old.to }, checkedTo: old.to });
+});
+
 test('a storage that lost all slices: the archive begins anew, and says that it is none', async () => {
   await world.turn();
   await writeOne();

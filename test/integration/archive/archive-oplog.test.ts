@@ -191,6 +191,32 @@ describe('two archivers', () => {
     await requireExact();
   });
 
+  test('of which one hung while it read back a slice that was damaged: what the other wrote over it stays', async () => {
+    await world.turn();
+    await writeOne();
+    const [read, go] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const damaged = damaging(world.store, 1);
+    const store: ObjectStore = {
+      ...damaged,
+      get: async (key) => {
+        const found = await damaged.get(key);
+        read.resolve(undefined);
+        await go.promise;
+        return found;
+      },
+    };
+    const late = world.turn({ store }).catch((error: unknown) => error);
+    await read.promise;
+    await world.state.delete(['leases/orders.archive.rs0.json']);
+    await writeOne();
+    expect(await world.turn()).toMatchObject({ status: 'archived' });
+    const before = (await slices()).map(({ header }) => header.sha256);
+    go.resolve(undefined);
+    expect(await late).toMatchObject({ name: 'LeaseLost' });
+    expect((await slices()).map(({ header }) => header.sha256)).toEqual(before);
+    await requireExact();
+  });
+
   test('follow one another by the clock of the storage, however wrong their own clocks are', async () => {
     let storageNow = 1_000_000;
     world = new ArchiveWorld(set, () => storageNow);
@@ -265,6 +291,24 @@ describe('the storage', () => {
     await world.turn();
     await requireExact();
     expect(await world.gaps()).toEqual([]);
+  });
+
+  test('of the state that hangs at the end of a turn does not keep it', async () => {
+    await world.turn();
+    await writeOne();
+    const inner = dyingStore(world.state, { left: Infinity, pace: [0] });
+    let writes = 0;
+    const state: ObjectStore = {
+      ...inner,
+      put: async (key, ...rest) => {
+        const written = await inner.put(key, ...rest);
+        if (key.startsWith('archives/')) writes += 1;
+        return written;
+      },
+      get: (key) => (writes > 0 && key.startsWith('leases/') ? new Promise(() => undefined) : inner.get(key)),
+    };
+    expect(await world.turn({ state })).toMatchObject({ status: 'archived' });
+    expect(writes).toBe(1);
   });
 
   test('that does not answer fails the turn, and nothing is lost', async () => {

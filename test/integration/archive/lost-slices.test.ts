@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import { beginsWith } from '../../../src/application/archive-check-record.ts';
+import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
 import { checkArchive } from '../../../src/application/use-cases/check-archive.ts';
 import { artifactKeys, stateKeys } from '../../../src/domain/names.ts';
 import { isOpenGap } from '../../../src/domain/oplog-archive.ts';
@@ -86,6 +87,49 @@ describe('slices that the check finds lost', () => {
     await world.turn();
     await requireWhole(keys.length);
     expect((await slices()).map(({ key }) => key)).toEqual(keys);
+  });
+
+  test('of which a turn has time for one only: each turn goes on where the one before came to, until they are all there', async () => {
+    const keys = (await slices()).map(({ key }) => key);
+    for (const key of keys.slice(1, 4)) await flipBit(world.store, key);
+    await check();
+    let later = 0;
+    const { now } = performance;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + later);
+    const store: ObjectStore = {
+      ...dyingStore(world.store, { left: Infinity, pace: [0] }),
+      put: (key, ...rest) => {
+        // More than a turn has for what is lost.
+        if (keys.includes(key)) later += 15_000;
+        return world.store.put(key, ...rest);
+      },
+    };
+    try {
+      for (const n of [2, 3]) {
+        await world.turn({ store });
+        expect((await world.gaps()).map(({ filledTo }) => filledTo?.ts)).toEqual([(await slices())[n]?.header.from.ts]);
+        expect(told()).toEqual(['Recovery Gap Detected']);
+      }
+      await world.turn({ store });
+    } finally {
+      clock.mockRestore();
+    }
+    expect(told()).toEqual(['Recovery Gap Detected', 'Recovery Gap Filled']);
+    await requireWhole(keys.length);
+  });
+
+  test('that an earlier turn wrote, and died before it noted that, are read and not written again', async () => {
+    const keys = (await slices()).map(({ key }) => key);
+    const bodies = await Promise.all(keys.map(async (key) => (await world.store.get(key)).body));
+    await world.store.delete(keys.slice(1, 4));
+    await check();
+    for (const n of [1, 2]) await world.store.put(keys[n] ?? '', bodies[n] ?? Buffer.alloc(0));
+    const put: string[] = [];
+    const inner = dyingStore(world.store, { left: Infinity, pace: [0] });
+    const store: ObjectStore = { ...inner, put: (key, ...rest) => (put.push(key), world.store.put(key, ...rest)) };
+    await world.turn({ store });
+    expect(put.filter((key) => keys.includes(key))).toEqual([keys[3]]);
+    await requireWhole(keys.length);
   });
 
   test('are written again by a turn that follows one that died, wherever it died, and by two at once', async () => {

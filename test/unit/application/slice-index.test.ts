@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { chooseRestore } from '../../../src/application/choose-restore.ts';
+import { sha256Hex } from '../../../src/application/documents.ts';
 import { listArchives } from '../../../src/application/list-archives.ts';
 import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
 import { IndexKeeper } from '../../../src/application/slice-index.ts';
@@ -155,7 +157,7 @@ async function spoil(far: ObjectStore, key: string, how: string): Promise<void> 
   const lines = text.split('\n');
   const spoiled: Readonly<Record<string, string | undefined>> = {
     'cut off': text.slice(0, -20),
-    flipped: text.replace(/\d(?=,null|,"m-)/, '7').replace(/[1-6](?=[^\n]*\n$)/, '7'),
+    flipped: text.replace(/\d(?=,"m-)/, '7').replace(/[1-6](?=[^\n]*\n$)/, '7'),
     'of another archive': text.replaceAll('m-', 'x-'),
     'of fewer': [lines[0], ...lines.slice(2)].join('\n'),
     newer: text.replace('"schemaVersion":1', '"schemaVersion":2'),
@@ -205,6 +207,39 @@ describe('the index that the check writes', () => {
     expect(await checkArchive({ deployment: 'orders', seconds: 60, now: true }, deps)).toMatchObject([
       { status: 'whole', slices: 3 },
     ]);
+  });
+
+  test('is not written where the listing tells no version: of the same size there may be another one', async () => {
+    const world = await made();
+    await world.far.delete(await indexKeys(world.far));
+    const far: ObjectStore = {
+      ...countedStore(world.far).store,
+      async *list(prefix) {
+        for await (const { key, size } of world.far.list(prefix)) yield { key, size };
+      },
+    };
+    const deps = { ...world.deps, events, openStorage: () => far };
+    await checkArchive({ deployment: 'orders', seconds: 60, now: true }, deps);
+    expect(await indexKeys(world.far)).toEqual([]);
+  });
+
+  test.each([
+    ['entries', /,2,(\d+),"/, ',3,$1,"'],
+    ['bytes', /,2,(\d+),"/, ',2,1$1,"'],
+    ['undecided transactions', /\[\]\]/, '[[1500,1]]]'],
+  ])('and says other %s than a slice itself is not believed by who restores', async (_, what, other) => {
+    const world = await made();
+    const choose = async () =>
+      (await chooseRestore({ backup: 'orders', to: 'mongodb://t', at: 'latest' }, new Set(['logical']), world.deps))
+        .slices;
+    const known = await choose();
+    const key = artifactKeys.sliceIndex(archivePrefix, '1970-01-01');
+    const [, ...rows] = (await world.far.get(key)).body.toString().split('\n');
+    const lying = rows.join('\n').replace(what, other);
+    expect(lying).not.toBe(rows.join('\n'));
+    const head = JSON.stringify({ schemaVersion: 1, sha256: sha256Hex(lying) });
+    await world.far.put(key, Buffer.from(`${head}\n${lying}`));
+    expect(await choose()).toEqual(known);
   });
 
   test.each(['all', 'sample'] as const)(
