@@ -92,11 +92,14 @@ function widened(known: OplogGap, gap: OplogGap): OplogGap | undefined {
   const damaged = [...new Set([...(known.damaged ?? []), ...(gap.damaged ?? [])])];
   const reachesFurther = compareTimestamps(known.before.ts, gap.before.ts) < 0;
   if (!reachesFurther && damaged.length === (known.damaged ?? []).length) return undefined;
-  // What is damaged now may lie before that place.
-  const { filledTo: _before, ...rest } = known;
   return {
-    ...rest,
+    ...fromItsBeginning(known),
     ...(reachesFurther && { before: gap.before }),
     ...(damaged.length > 0 && { damaged }),
   };
+}
+
+/** What is damaged now may lie before the place up to which the gap was filled. */
+function fromItsBeginning({ filledTo: _before, ...gap }: OplogGap): OplogGap {
+  return gap;
 }

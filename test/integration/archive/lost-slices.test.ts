@@ -9,6 +9,7 @@ import { isOpenGap } from '../../../src/domain/oplog-archive.ts';
 import { archivePrefix, ArchiveWorld, setId, untilCaughtUp, write } from '../../support/archive-world.ts';
 import { entryAt } from '../../support/archived-world.ts';
 import { dyingStore } from '../../support/dying-store.ts';
+import { damaging } from '../../support/failing-archive-store.ts';
 import { flipBit } from '../../support/flip-bit.ts';
 import { storeSlice } from '../../support/made-slices.ts';
 import { at } from '../../support/oplog-entries.ts';
@@ -26,8 +27,8 @@ beforeAll(async () => {
 afterAll(() => set.stop());
 
 const slices = () => world.slices();
-async function writeOne(): Promise<void> {
-  await write(set, ++id);
+async function writeOne(payload?: string): Promise<void> {
+  await write(set, ++id, payload);
   await untilCaughtUp(set, set.hidden);
 }
 async function requireExact(): Promise<void> {
@@ -94,8 +95,8 @@ describe('slices that the check finds lost', () => {
     for (const key of keys.slice(1, 4)) await flipBit(world.store, key);
     await check();
     let later = 0;
-    const { now } = performance;
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + later);
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + later);
     const store: ObjectStore = {
       ...dyingStore(world.store, { left: Infinity, pace: [0] }),
       put: (key, ...rest) => {
@@ -184,5 +185,100 @@ describe('slices that the check finds lost', () => {
     expect(await open()).toMatchObject([{ after: { ts: { t: 200 } } }, { after: { ts: { t: 400 } } }]);
     expect(await world.progress()).not.toMatchObject({ lost: expect.anything() as unknown });
     expect((await world.progress())?.wantsBase).toBeDefined();
+  });
+});
+
+describe('the storage', () => {
+  test('that damages a slice is found out by reading it back, and gets it once more', async () => {
+    await world.turn();
+    await writeOne('z'.repeat(1000));
+    expect(await world.turn({ store: damaging(world.store, 1) })).toMatchObject({ status: 'archived' });
+    await requireExact();
+  });
+
+  test('that damages it twice fails the turn; the next one writes it again', async () => {
+    await world.turn();
+    await writeOne('z'.repeat(1000));
+    await expect(world.turn({ store: damaging(world.store, 2) })).rejects.toMatchObject({ name: 'VerificationFailed' });
+    await writeOne();
+    await world.turn();
+    await requireExact();
+  });
+
+  test('that loses the last slice gets it again, while the source still has the entries', async () => {
+    await world.turn();
+    await writeOne();
+    await world.turn();
+    await world.store.delete([(await slices()).at(-1)?.key ?? '']);
+    await writeOne();
+    await world.turn();
+    await requireExact();
+    expect(await world.gaps()).toEqual([]);
+  });
+
+  test('of the state that hangs at the end of a turn does not keep it', async () => {
+    await world.turn();
+    await writeOne();
+    const inner = dyingStore(world.state, { left: Infinity, pace: [0] });
+    let writes = 0;
+    const state: ObjectStore = {
+      ...inner,
+      put: async (key, ...rest) => {
+        const written = await inner.put(key, ...rest);
+        if (key.startsWith('archives/')) writes += 1;
+        return written;
+      },
+      get: (key) => (writes > 0 && key.startsWith('leases/') ? new Promise(() => undefined) : inner.get(key)),
+    };
+    expect(await world.turn({ state })).toMatchObject({ status: 'archived' });
+    expect(writes).toBe(1);
+  });
+
+  test('that does not answer fails the turn, and nothing is lost', async () => {
+    await world.turn();
+    await writeOne();
+    const silent: ObjectStore = {
+      ...dyingStore(world.store, { left: Infinity, pace: [0] }),
+      put: () => Promise.reject(new Error('no answer')),
+    };
+    await expect(world.turn({ store: silent })).rejects.toThrow('no answer');
+    expect(world.events).toEqual([]);
+    const now = () => new Date(Date.now() + 16 * 60_000);
+    await expect(world.turn({ store: silent, now })).rejects.toThrow('no answer');
+    expect(world.events).toMatchObject([
+      {
+        detailType: 'Oplog Archive Stalled',
+        detail: { explanation: expect.stringContaining('no answer') as string },
+      },
+    ]);
+    expect(await world.turn()).toMatchObject({ status: 'archived' });
+    expect((await world.progress())?.stalled).toBeUndefined();
+    await requireExact();
+  });
+
+  test('that damages a slice while its archiver hangs: what another one wrote over it stays', async () => {
+    await world.turn();
+    await writeOne();
+    const [read, go] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const damaged = damaging(world.store, 1);
+    const store: ObjectStore = {
+      ...damaged,
+      get: async (key) => {
+        const found = await damaged.get(key);
+        read.resolve(undefined);
+        await go.promise;
+        return found;
+      },
+    };
+    const late = world.turn({ store }).catch((error: unknown) => error);
+    await read.promise;
+    await world.state.delete(['leases/orders.archive.rs0.json']);
+    await writeOne();
+    expect(await world.turn()).toMatchObject({ status: 'archived' });
+    const before = (await slices()).map(({ header }) => header.sha256);
+    go.resolve(undefined);
+    expect(await late).toMatchObject({ name: 'LeaseLost' });
+    expect((await slices()).map(({ header }) => header.sha256)).toEqual(before);
+    await requireExact();
   });
 });
