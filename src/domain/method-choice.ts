@@ -69,5 +69,8 @@ export function chooseMethod(
   }
   return volume.usable
     ? { method: 'physical', reason: `neither request nor config names one, and a volume was found: ${volume.reason}` }
-    : { method: 'logical', reason: `neither request nor config names one, and ${volume.reason}` };
+    : {
+        method: 'logical',
+        reason: `neither request nor config names one, and no volume can be used: ${volume.reason}`,
+      };
 }
