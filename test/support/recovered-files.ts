@@ -38,10 +38,10 @@ export async function recover(
 }
 
 /** What the engine does with recovered files before anyone else gets them. */
-export async function handOver(directory: string): Promise<FilesSummary> {
+export async function handOver(directory: string, uncounted: readonly string[] = []): Promise<FilesSummary> {
   const { version } = await findMongod();
   const input = { directory, serverVersion: version };
-  return handOverFiles(await scratchPlace(input, recoverDeps(new MemoryObjectStore())));
+  return handOverFiles(await scratchPlace(input, recoverDeps(new MemoryObjectStore())), { uncounted });
 }
 
 /** Starts the files as anyone would who was handed them, alone and with nothing but a port, and looks at them. */

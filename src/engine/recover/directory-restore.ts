@@ -44,6 +44,8 @@ export interface Filled {
   readonly layout: readonly string[];
   readonly seconds: Readonly<Record<string, number>>;
   readonly warnings: readonly string[];
+  /** UUIDs of collections whose fast counts are to be set right. */
+  readonly uncounted?: readonly string[];
 }
 
 export type FillInput<Part> = DirectoryRestore & { readonly of: Part };

@@ -37,7 +37,7 @@ export async function fillFromFiles(input: FillFromFiles, deps: DirectoryRestore
     return { layout, warnings: [], oplog: { entries: 0, applied: 0, skipped: 0 }, seconds: { load } };
   }
   await mark('recovering');
-  const { appended, applied, unfinished, seconds } = await recoverFiles(
+  const { appended, applied, unfinished, uncounted, seconds } = await recoverFiles(
     { directory, restoreTime, slices, serverVersion: input.manifest.serverVersion },
     {
       ...deps,
@@ -48,7 +48,7 @@ export async function fillFromFiles(input: FillFromFiles, deps: DirectoryRestore
   );
   await mark('finishing');
   const oplog = { entries: appended, applied, skipped: 0 };
-  return { layout, oplog, warnings: describeUnfinished(unfinished), seconds: { load, ...seconds } };
+  return { layout, oplog, warnings: describeUnfinished(unfinished), uncounted, seconds: { load, ...seconds } };
 }
 
 async function lay(input: FillFromFiles, deps: DirectoryRestoreDeps, totals: RestoreProgress): Promise<void> {

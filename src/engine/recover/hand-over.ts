@@ -1,18 +1,21 @@
 import type { Document, MongoClient } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
+import { recount } from './fast-counts.ts';
 import { type ScratchPlace, withScratchServer } from './scratch-session.ts';
 import { dropUnfinishedIndexes } from './unfinished-indexes.ts';
 
 /** What recovered files hold, by a server that was started on them. */
 export interface FilesSummary {
   readonly collections: number;
-  /** By the server's own counters. */
+  /** By the server's own counters; those of `uncounted` may be wrong. */
   readonly documents: number;
   readonly indexes: number;
   readonly users: number;
   readonly roles: number;
   /** Indexes that were being built, and are left out. */
   readonly unfinished: readonly string[];
+  /** `db.coll` of collections whose fast counts could not be set right in reasonable time. */
+  readonly uncounted: readonly string[];
 }
 
 /**
@@ -67,7 +70,10 @@ async function requireValid(client: MongoClient, db: string, collection: string)
 }
 
 /** Opens every collection and index: what is damaged is found here, not by the first who reads it. */
-async function summarise(client: MongoClient, validate: boolean): Promise<Omit<FilesSummary, 'unfinished'>> {
+async function summarise(
+  client: MongoClient,
+  validate: boolean,
+): Promise<Omit<FilesSummary, 'unfinished' | 'uncounted'>> {
   const total = { collections: 0, documents: 0, indexes: 0 };
   for (const name of await namesOf(client)) {
     const db = client.db(name);
@@ -92,6 +98,8 @@ export interface HandOverOptions {
   readonly keepsLocal?: boolean;
   /** Of files that nothing vouches for but the server's own checksums: those of a snapshot. Takes as long as reading all. */
   readonly validate?: boolean;
+  /** UUIDs of collections whose fast counts recovery has left behind: `validate` sets them right as well. */
+  readonly uncounted?: readonly string[];
 }
 
 /**
@@ -101,9 +109,11 @@ export interface HandOverOptions {
  */
 export async function handOver(
   place: ScratchPlace,
-  { keepsLocal = false, validate = false }: HandOverOptions = {},
+  { keepsLocal = false, validate = false, uncounted: behind = [] }: HandOverOptions = {},
 ): Promise<FilesSummary> {
   const unfinished = keepsLocal ? [] : await withScratchServer(place, {}, ({ client }) => stripIdentity(client));
-  const summary = await withScratchServer(place, {}, ({ client }) => summarise(client, validate));
-  return { ...summary, unfinished };
+  return withScratchServer(place, {}, async ({ client }) => {
+    const uncounted = validate ? [] : await recount(client, behind, (db, name) => requireValid(client, db, name));
+    return { ...(await summarise(client, validate)), unfinished, uncounted };
+  });
 }

@@ -9,6 +9,7 @@ import { inOrder } from '../packs/in-order.ts';
 import { insertDocuments } from '../restore/insert-documents.ts';
 import { missingEntries, type OplogFacts } from './captured-oplog.ts';
 import { readLayout } from './data-directory-layout.ts';
+import { findUncounted } from './fast-counts.ts';
 import { makeRoom, readSafeTop, truncateOplogAfter } from './oplog-of-files.ts';
 import { decidePrepared, findDecisions, readPrepared } from './prepared-transactions.ts';
 import { type ExpectedOplog, requirePristine, requireRecovered } from './recovery-proof.ts';
@@ -46,6 +47,8 @@ export interface Recovered {
   readonly prepared: number;
   /** Indexes that were being built, and were left out to decide those. */
   readonly unfinished: readonly string[];
+  /** UUIDs of collections whose fast counts recovery has left behind. */
+  readonly uncounted: readonly string[];
   readonly seconds: { readonly append: number; readonly replay: number };
 }
 
@@ -75,17 +78,21 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
   const appending = seconds(from);
   deps.logger.info('Oplog appended', { entries: expected.added, seconds: appending });
   from = performance.now();
-  const { applied, prepared } = await withScratchServer(place, asRecovery, async (session) => ({
-    applied: await requireRecovered(session, expected),
-    prepared: await readPrepared(session.client, deps.signal),
-  }));
+  const { applied, prepared, uncounted } = await withScratchServer(place, asRecovery, async (session) => {
+    const { stable, applied: operations } = await requireRecovered(session, expected);
+    return {
+      applied: operations,
+      prepared: await readPrepared(session.client, deps.signal),
+      uncounted: await findUncounted(session.client, stable),
+    };
+  });
   const replaying = seconds(from);
   deps.logger.info('Files recovered', { operations: applied, seconds: replaying });
   const unfinished =
     prepared.length > 0 ? await decidePrepared(place, prepared, await findDecisions(prepared, input)) : [];
   const { end, added: appended } = expected;
   const spent = { append: appending, replay: replaying };
-  return { end, appended, applied, prepared: prepared.length, unfinished, seconds: spent };
+  return { end, appended, applied, prepared: prepared.length, unfinished, uncounted, seconds: spent };
 }
 
 async function append(

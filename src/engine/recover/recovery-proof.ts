@@ -56,13 +56,23 @@ export interface ExpectedOplog {
   readonly added: number;
 }
 
+/** What the server says of its recovery. */
+export interface AppliedOplog {
+  /** The timestamp of the checkpoint that it began with. */
+  readonly stable: Timestamp;
+  /** How many operations it applied. */
+  readonly applied: number;
+}
+
 /**
  * Consistency rule 25, and that nothing is missing and nothing else is there: the end by time and term, the number of
  * entries since the files' own last one.
- * @returns how many operations the server applied
  * @throws RecoveryFailed
  */
-export async function requireRecovered({ server, client }: ScratchSession, expected: ExpectedOplog): Promise<number> {
+export async function requireRecovered(
+  { server, client }: ScratchSession,
+  expected: ExpectedOplog,
+): Promise<AppliedOplog> {
   const { end, safe, added } = expected;
   const start = await server.logged(logged.recoveringFromStable);
   const stable = timestampOf(start?.['stableTimestamp']);
@@ -78,5 +88,5 @@ export async function requireRecovered({ server, client }: ScratchSession, expec
     throw unusable(
       `The recovered oplog has ${found} entries from ${describeOpTime(safe)} to ${describeOpTime(end)}, not ${added}.`,
     );
-  return Number((await server.logged(logged.applied))?.['numOpsApplied'] ?? 0);
+  return { stable, applied: Number((await server.logged(logged.applied))?.['numOpsApplied'] ?? 0) };
 }

@@ -13,6 +13,7 @@ import { readLayout } from './data-directory-layout.ts';
 import { type DirectoryRestore, type DirectoryRestoreDeps, noProgress } from './directory-restore.ts';
 import { fillFromCollections } from './fill-from-collections.ts';
 import { fillFromFiles } from './fill-from-files.ts';
+import { describeUncounted } from './fast-counts.ts';
 import { handOver } from './hand-over.ts';
 import { describeSteps } from './hand-over-steps.ts';
 import { checkKeptSnapshot } from './kept-snapshot.ts';
@@ -104,7 +105,8 @@ export async function restoreDirectory(input: DirectoryRestore, deps: DirectoryR
   const verified = performance.now();
   deps.onProgress({ ...noProgress, phase: 'verify' });
   const validate = isSnapshotPart(of) && input.validate !== false;
-  const summary = await handOver(place, { keepsLocal: input.restoreTime === null, validate });
+  const { uncounted = [] } = filled;
+  const summary = await handOver(place, { keepsLocal: input.restoreTime === null, validate, uncounted });
   const result: RestoreResult = {
     ...{ schemaVersion: 1, part: of.name, target: directory, restoreTime: input.restoreTime },
     ...{ collections: summary.collections, documents: summary.documents, rawBytes: of.base.rawBytes },
@@ -114,7 +116,7 @@ export async function restoreDirectory(input: DirectoryRestore, deps: DirectoryR
     uuidsKept: true,
     keepExpired: true,
     seconds: { check, ...filled.seconds, verify: (performance.now() - verified) / 1000 },
-    warnings: [...filled.warnings, ...describeUnfinished(summary.unfinished)],
+    warnings: [...filled.warnings, ...describeUnfinished(summary.unfinished), ...describeUncounted(summary.uncounted)],
     steps: describeSteps(directory, manifest, filled.layout),
   };
   await writeDirectoryMark(directory, { run: runId, state: 'restored', at: deps.clock.now().toISOString(), result });

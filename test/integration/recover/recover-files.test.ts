@@ -1,4 +1,4 @@
-import type { ClientSession, Timestamp } from 'mongodb';
+import type { ClientSession, MongoClient, Timestamp } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seedShop } from '../../../local/demo/seed-shop.ts';
 import { type ShopWriter, startShopWriter } from '../../../local/demo/shop-writer.ts';
@@ -6,6 +6,7 @@ import { until } from '../../../local/servers/poll.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
+import { describeUncounted, recount } from '../../../src/engine/recover/fast-counts.ts';
 import { readSlices } from '../../../src/engine/oplog/read-slices.ts';
 import { copyDirectory, copyFiles } from '../../support/copied-files.ts';
 import { type DeploymentState, findDifferences, readDeploymentState } from '../../support/deployment-hashes.ts';
@@ -115,15 +116,28 @@ function withoutLedger({ databases: { ledger: _, ...databases }, ...rest }: Depl
   return { ...rest, databases };
 }
 
+/** What the server says without counting, beside what it has, by collection. */
+async function readFastCounts(client: MongoClient): Promise<Record<string, { fast: number; counted: number }>> {
+  const shop = client.db('shop');
+  const counts: Record<string, { fast: number; counted: number }> = {};
+  for (const { name } of await shop.listCollections({ type: 'collection' }, { nameOnly: true }).toArray()) {
+    const collection = shop.collection(name);
+    counts[name] = { fast: await collection.estimatedDocumentCount(), counted: await collection.countDocuments() };
+  }
+  return counts;
+}
+
 describe('files that were copied while a writer wrote', () => {
   test('are recovered to exactly the restore time, with the transactions that count as committed by then', async () => {
     const directory = await copyDirectory(pristine);
     const recovered = await recover(directory, store, slices(), restoreTime());
     expect(recovered).toMatchObject({ end: { ts: restoreTime() }, prepared: 2 });
     expect(recovered.appended).toBeGreaterThan(0);
-    const handed = await handOver(directory);
-    const [state, entries, local] = await lookAt(directory, async (client) => [
+    const handed = await handOver(directory, recovered.uncounted);
+    expect(handed.uncounted).toEqual([]);
+    const [state, counts, entries, local] = await lookAt(directory, async (client) => [
       await readDeploymentState(client),
+      await readFastCounts(client),
       await client.db('ledger').collection('entries').find().sort({ _id: 1 }).toArray(),
       await client
         .db('local')
@@ -134,6 +148,7 @@ describe('files that were copied while a writer wrote', () => {
     expect(handed.collections).toBeGreaterThan(5);
     expect(findDifferences(withoutLedger(expected), withoutLedger(state))).toEqual([]);
     expect(entries).toEqual([{ _id: 'balance', early: 1 }, { _id: 'early' }, { _id: 'other balance' }]);
+    expect(Object.values(counts).filter(({ fast, counted }) => fast !== counted)).toEqual([]);
 
     // Once more: the server would ignore what is appended, without a word.
     const end = onlyPart(manifest).oplog.to.ts;
@@ -141,6 +156,20 @@ describe('files that were copied while a writer wrote', () => {
       name: 'RecoveryFailed',
       message: expect.stringContaining('no stable checkpoint') as string,
     });
+  });
+
+  test('have numbers of before the replay where nothing sets them right, and those that would take long are named', async () => {
+    const directory = await copyDirectory(pristine);
+    const { uncounted } = await recover(directory, store, slices(), restoreTime());
+    await handOver(directory);
+    const [counts, left] = await lookAt(directory, async (client) => [
+      await readFastCounts(client),
+      await recount(client, uncounted, () => Promise.reject(new Error('it is too large')), 0),
+    ]);
+    const wrong = Object.keys(counts).filter((name) => counts[name]?.fast !== counts[name]?.counted);
+    expect(wrong.length).toBeGreaterThan(0);
+    expect(left).toEqual(expect.arrayContaining(wrong.map((name) => `shop.${name}`)));
+    expect(describeUncounted(left).join()).toMatch(/shop\.\w+.*: the data is right\. Run validate/);
   });
 
   test('started as they are, they have lost what the majority had acknowledged: a plain start replays no oplog', async () => {
