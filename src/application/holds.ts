@@ -99,17 +99,16 @@ export async function raiseTombstone(
   state: ObjectStore,
   tombstone: Omit<Tombstone, 'schemaVersion'>,
 ): Promise<RaisedTombstone> {
-  const id = placeId(tombstone);
-  const own = stateKeys.tombstone(id, randomUUID());
+  const own = stateKeys.tombstone(placeId(tombstone), randomUUID());
   await writeDocument(state, own, { schemaVersion: 1, ...tombstone });
   const allowed = lowestOf(tombstone.cut, await holdsOn(state, tombstone));
-  const remove = async (): Promise<void> => {
-    const over = [own];
-    for await (const { key } of state.list(stateKeys.tombstones(id)))
-      if (key !== own && ((await state.age(key)) ?? 0) >= deadMs) over.push(key);
-    await state.delete(over);
-  };
-  return { allowed, remove };
+  return { allowed, remove: () => state.delete([own]) };
+}
+
+/** Whose prune has died announces nothing any more. */
+export async function removeDeadTombstones(state: ObjectStore, place: Place): Promise<void> {
+  for await (const { key } of state.list(stateKeys.tombstones(placeId(place))))
+    if (((await state.age(key)) ?? 0) >= deadMs) await state.delete([key]);
 }
 
 /** What {@link raiseTombstone} would answer, without announcing anything. */

@@ -6,7 +6,7 @@ import type { DeploymentSettings } from '../../domain/settings.ts';
 import { compareTimestamps, type Timestamp } from '../../domain/timestamp.ts';
 import { listIndexes } from '../../engine/oplog/archive-tail.ts';
 import { beginsWith, type CheckedPlace } from '../archive-check-record.ts';
-import { raiseTombstone, wouldGo } from '../holds.ts';
+import { raiseTombstone, removeDeadTombstones, wouldGo } from '../holds.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PrunedArchive } from '../ports/holdfast-client.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -104,8 +104,9 @@ async function pruneTo(
   dryRun: boolean,
   { state, clock, settings, openStorage }: PruneArchiveDeps,
 ): Promise<ArchivedSlice[]> {
-  if (slicesToPrune(slices, cut).length === 0) return [];
   const { storage, archive } = place;
+  if (!dryRun) await removeDeadTombstones(state, place);
+  if (slicesToPrune(slices, cut).length === 0) return [];
   if (dryRun) return slicesToPrune(slices, await wouldGo(state, { storage, archive, cut }));
   const { allowed, remove } = await raiseTombstone(state, { storage, archive, cut, at: clock.now().toISOString() });
   const gone = slicesToPrune(slices, allowed);

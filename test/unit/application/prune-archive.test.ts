@@ -111,7 +111,7 @@ describe('pruning an oplog archive', () => {
     await expect(hold('restore-2', '100:8')).rejects.toMatchObject({ name: 'TimeNotRestorable' });
   });
 
-  test('between what a restore chose and its hold is found out, in whatever storage it reads first', async () => {
+  test('between what a restore chose and its hold is found out', async () => {
     const { slices: chosen } = await choose('120:1');
     await prune();
     expect(await tombstones()).toEqual([]);
@@ -132,8 +132,9 @@ describe('pruning an oplog archive', () => {
     });
     const [left] = await tombstones();
     vi.spyOn(world.state, 'age').mockResolvedValueOnce(86_399_999).mockResolvedValueOnce(86_400_000);
+    // Nothing may go, because the first restore holds it; what is announced is looked after all the same.
     for (const expected of [[left], []]) {
-      await (await raiseTombstone(world.state, { ...place, cut: { t: 1, i: 1 } })).remove();
+      expect(await prune()).toMatchObject([{ slices: 0 }]);
       expect(await tombstones()).toEqual(expected);
     }
     await slow.remove();
