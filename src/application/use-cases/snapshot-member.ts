@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { HoldfastError } from '../../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { lockBegunWithin, requireLockable } from '../../domain/member-lock.ts';
 import { artifactKeys, stateKeys } from '../../domain/names.ts';
 import type { BackupPlan } from '../../domain/run.ts';
@@ -22,7 +22,7 @@ import {
 } from '../../engine/source/member-state.ts';
 import { requireMember } from '../../engine/source/require-member.ts';
 import { stepSchema } from '../bind.ts';
-import { findDocument, readDocument, writeDocument } from '../documents.ts';
+import { createDocument, findDocument, readDocument, writeDocument } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
 import { withMemberLocked } from '../member-locks.ts';
 import { requireOwnVolume } from '../own-volume.ts';
@@ -98,9 +98,11 @@ export async function snapshotMember(
       request,
       deps,
     });
+    // A later try of this state may have been faster: the run goes on with its snapshot, and with the point of that one.
+    if ((await deps.state.head(key)) !== undefined) return { taken: true };
     // The point first: capture takes a snapshot that is there as one whose point is final.
     if (point !== null) await writeDocument(deps.state, stateKeys.point(runId, part), point);
-    await writeDocument(deps.state, key, snapshot);
+    await createDocument(deps.state, key, snapshot);
   } finally {
     await client.close();
   }
@@ -122,8 +124,9 @@ async function snapshotOnce(context: Context): Promise<{ snapshot: MemberSnapsho
   await requireOwnVolume(request.volume, source, deps.volumes);
   const adopted = await adoptEarlier(context);
   const start = adopted?.start ?? (await beginCapture(context));
+  let taken = adopted?.taken;
   const takeSnapshot = async (signal: AbortSignal) => {
-    const taken = adopted?.taken ?? (await deps.volumes.create(request, signal));
+    taken ??= await deps.volumes.create(request, signal);
     return { taken, point: await requireSameServer(start, { ...source, signal }) };
   };
   try {
@@ -131,19 +134,37 @@ async function snapshotOnce(context: Context): Promise<{ snapshot: MemberSnapsho
       ? await locked(context, takeSnapshot)
       : { result: await takeSnapshot(source.signal), lockSeconds: null };
     await requireSameData(start, source);
-    const { taken, point } = result;
     const consistency = planned.lock ? 'locked' : 'crash';
     deps.logger.info('the member is snapshotted', { runId: plan.runId, part: part.name, lockSeconds });
     return {
-      point,
-      snapshot: { schemaVersion: 1, member: planned.member, start, taken, consistency, lockSeconds, completed: null },
+      point: result.point,
+      snapshot: {
+        ...{ schemaVersion: 1, member: planned.member, start, taken: result.taken },
+        ...{ consistency, lockSeconds, completed: null },
+      },
     };
   } catch (error) {
-    // What can't be deleted now is swept; why there is no snapshot is what has to be told.
-    await deps.volumes.delete(request).catch((left: unknown) => {
-      deps.logger.warn('what a snapshot left could not be deleted now', { runId: plan.runId, reason: String(left) });
-    });
+    // What another try took is good as long as the member is still what it was.
+    const useless = adopted === undefined || isHoldfastError(error, 'MemberStateChanged');
+    if (taken !== undefined && useless) await discardTaken(taken, context);
     throw error;
+  }
+}
+
+/**
+ * Deletes what a try took and can't use, and nothing else of its owner: another try may live on, or have succeeded. What is
+ * left all the same goes with the next try, the end of the run, or the sweep; why the try failed is what has to be told.
+ */
+async function discardTaken(taken: TakenSnapshot, { deps, request }: Context): Promise<void> {
+  const { volumes, state, logger } = deps;
+  const { runId, part } = request;
+  try {
+    if ((await state.head(stateKeys.snapshot(runId, part))) !== undefined) return;
+    // Where single ones can't be deleted an owner has one at most.
+    if (volumes.discard === undefined) await volumes.delete(request);
+    else await volumes.discard(taken.snapshots.map(({ id }) => id));
+  } catch (left) {
+    logger.warn('what a snapshot left could not be deleted now', { runId, reason: String(left) });
   }
 }
 
