@@ -40,8 +40,9 @@ export async function withMemberLocked<T>(
     throw error;
   });
   try {
+    const asked = await noteAsked(record, deps);
     if (performance.now() - recorded > lockSentWithin) throw tooLate(member);
-    return await lockAndWork(record, source, deps, work);
+    return await lockAndWork(asked, source, deps, work);
   } finally {
     // What could not be given back here is the watchdog's: it stays armed while the record is there.
     if ((await releaseLock(record, source, deps, 'locker')) !== 'held') await watchdog.disarm();
@@ -90,23 +91,36 @@ async function lockAndWork<T>(
   }
 }
 
+/** Writes down that the lock is asked for now. @throws SnapshotFailed when whoever ended the run has struck the record out */
+async function noteAsked(record: MemberLock, { state }: LockDeps): Promise<MemberLock> {
+  const asked: MemberLock = { ...record, asked: true };
+  if (await replaceRecord(asked, state)) return asked;
+  throw new HoldfastError('SnapshotFailed', `The run was ended before ${record.member} was locked.`);
+}
+
+/** @returns whether the record was still there: another one is left as it is */
+async function replaceRecord(record: MemberLock, state: LockDeps['state']): Promise<boolean> {
+  const key = stateKeys.lock(record.member);
+  const stored = await findStored(state, key, memberLockSchema);
+  if (stored === undefined || !isSameLock(stored.value, record)) return false;
+  try {
+    await writeDocument(state, key, record, { ifMatch: stored.etag });
+    return true;
+  } catch (error) {
+    if (!isHoldfastError(error, 'PreconditionFailed', 'ObjectNotFound')) throw error;
+    return false;
+  }
+}
+
 /**
  * Writes down which lock it is. Whoever ended the run meanwhile may have taken the record for one whose lock never came.
  * Then it is written again, so that the lock is found whatever happens, and the lock is given up.
  * @throws SnapshotFailed
  */
 async function noteLocked(record: MemberLock, source: Source, { state }: LockDeps): Promise<void> {
-  const key = stateKeys.lock(record.member);
-  const stored = await findStored(state, key, memberLockSchema);
-  if (stored !== undefined && isSameLock(stored.value, record)) {
-    try {
-      await writeDocument(state, key, record, { ifMatch: stored.etag });
-      return;
-    } catch (error) {
-      if (!isHoldfastError(error, 'PreconditionFailed', 'ObjectNotFound')) throw error;
-    }
-  }
-  if (!(await createDocument(state, key, record))) await unlockOurs(record.opid, unstoppable(source));
+  if (await replaceRecord(record, state)) return;
+  if (!(await createDocument(state, stateKeys.lock(record.member), record)))
+    await unlockOurs(record.opid, unstoppable(source));
   throw new HoldfastError('SnapshotFailed', `The run was ended while ${record.member} was being locked.`);
 }
 

@@ -85,7 +85,8 @@ async function isOurs(record: MemberLock, now: LockState, source: Source): Promi
   const { process, lastApplied } = await readServerState(source);
   if (process !== record.process) return false;
   if (record.opid !== null) return record.opid === now.opid;
-  // The process died between its record and the answer of the server. A locked member applies nothing: where it stands
+  if (record.asked === undefined) return false;
+  // The process died between its command and the answer of the server. A locked member applies nothing: where it stands
   // still is when it was locked.
   return record.seen === null || lastApplied === null || lastApplied.ts.t - record.seen.ts.t <= takenWithin;
 }

@@ -7,6 +7,7 @@ import type { BackupPlan, Outcome } from '../domain/run.ts';
 import { planSchema, type RestorePlan, runRequestSchema, type Settled } from '../domain/run-documents.ts';
 import type { StepDeps } from './bind.ts';
 import { createDocument, findDocument, readDocument } from './documents.ts';
+import { type KeptSnapshotsDeps, requireKeptSnapshots } from './kept-snapshots.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 import { releaseHold } from './holds.ts';
 import type { RestoreVolumes } from './ports/restore-volumes.ts';
@@ -39,7 +40,7 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   let deletedObjects = 0;
   if (plan?.kind === 'backup') {
-    const locked = await releaseSource(plan, outcome, deps);
+    await releaseSource(plan, outcome, deps);
     const storage = await storageOfRun(runId, plan.storage, deps);
     if (mayWriteManifest(outcome)) {
       const manifest = await writeManifest(plan, storage, deps);
@@ -49,7 +50,6 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
       deletedObjects = await deleteBackupObjects(plan, storage, deps);
     }
     await discardUnfinished(plan, storage, deps);
-    if (locked !== undefined) throw locked.reason;
   } else if (plan !== undefined) await settleTarget(plan, outcome, deps);
   await deleteCheckpoints(runId, deps);
   if (await mayHold(runId, deps)) await releaseHold(deps.state, runId);
@@ -57,16 +57,19 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
 }
 
 /**
- * What a backup had of its source: locks are given back, and snapshots deleted that nobody keeps.
- * @returns why a lock could not be given back: no reason to leave anything else behind
+ * What a backup had of its source: locks are given back, and snapshots deleted that nobody keeps. A lock that can't be given
+ * back now is written down, and the sweep's, also of a settled run: no reason to keep back how the run ended.
  */
-async function releaseSource(plan: BackupPlan, outcome: Outcome, deps: SettleDeps) {
-  const [unlocked] = await Promise.allSettled([deps.unlockMembers(plan.runId)]);
+async function releaseSource(plan: BackupPlan, outcome: Outcome, deps: SettleDeps): Promise<void> {
+  try {
+    await deps.unlockMembers(plan.runId);
+  } catch (error) {
+    deps.logger.error('locks of the run could not be given back now', { runId: plan.runId, reason: String(error) });
+  }
   for (const { name: part, method } of plan.parts) {
     const kept = method === 'snapshot' && mayWriteManifest(outcome);
     if (method !== 'logical' && !kept) await deps.volumes.delete({ runId: plan.runId, part });
   }
-  return unlocked.status === 'rejected' ? unlocked : undefined;
 }
 
 /** A restore to a time holds what it reads, also one that failed before it had a plan. */
@@ -93,14 +96,15 @@ async function deleteCheckpoints(runId: string, { state }: StepDeps): Promise<vo
 }
 
 /**
- * That the storage still holds what a run that won `completed` had verified: it died since, and a storage that is not
- * mounted now would take the manifest and hold nothing else. @throws ObjectNotFound, CorruptObject
+ * That what a run that won `completed` had verified is still there: it died since, and a storage that is not mounted now
+ * would take the manifest and hold nothing else. @throws ObjectNotFound, CorruptObject, SnapshotFailed
  */
-export async function requireObjectsOfRun(runId: string, deps: SettleDeps): Promise<void> {
+export async function requireObjectsOfRun(runId: string, deps: SettleDeps & KeptSnapshotsDeps): Promise<void> {
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   if (plan?.kind !== 'backup') return;
   const manifest = await readDocument(deps.state, stateKeys.preparedManifest(runId), manifestSchema);
   await requireStored(manifestObjects(manifest), await storageOfRun(runId, plan.storage, deps));
+  await requireKeptSnapshots(manifest, deps);
 }
 
 export async function markSettled(runId: string, deletedObjects: number, deps: StepDeps): Promise<void> {

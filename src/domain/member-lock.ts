@@ -31,6 +31,8 @@ export const memberLockSchema = z.strictObject({
   seen: opTimeSchema.nullable(),
   /** The server's id of the operation that holds the lock; null until it is known to be held. */
   opid: z.union([z.int(), z.string()]).nullable(),
+  /** Written right before the command is sent: without it a lock that is found is somebody else's. */
+  asked: z.literal(true).optional(),
   at: z.iso.datetime(),
 });
 export type MemberLock = z.infer<typeof memberLockSchema>;

@@ -120,9 +120,10 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       front.reset();
       const owned = (await snapshots.list()).find(({ runId }) => runId === request.runId);
       expect(owned).toMatchObject({ kept: true });
-      expect(owned?.ids).toHaveLength(2);
+      expect(owned?.snapshots.map(({ volume }) => volume)).toEqual([ids[0], ids[0]]);
+      const listed = owned?.snapshots.map(({ id }) => id) ?? [];
       const named = taken.snapshots.map(({ id }) => id);
-      await snapshots.discard(owned?.ids.filter((id) => !named.includes(id)) ?? []);
+      await snapshots.discard(listed.filter((id) => !named.includes(id)));
       const left = await world().snapshotsOf('holdfast:run', request.runId);
       expect(left.map(({ SnapshotId }) => SnapshotId)).toEqual(named);
     });
@@ -186,8 +187,8 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       ];
       const otherPart = await world().makeSnapshot(volume, { ...tagsOf(request), 'holdfast:part': 'rs1' });
       const own = await world().makeSnapshot(volume, tagsOf(request));
-      const listed = (await snapshots.list()).filter(({ ids: all }) =>
-        all.some((id) => [...foreign, own, otherPart].includes(id)),
+      const listed = (await snapshots.list()).filter(({ snapshots: all }) =>
+        all.some(({ id }) => [...foreign, own, otherPart].includes(id)),
       );
       expect(listed.map(({ part }) => part).sort()).toEqual(['rs0', 'rs1']);
       await snapshots.delete(request);

@@ -37,6 +37,15 @@ test('a snapshot that is kept is neither copied nor deleted', async () => {
   expect(calls).not.toContain('Delete Temporary Snapshot');
 });
 
+test('a kept snapshot that cannot be looked at for a moment, right before the end, is no fault of the backup', async () => {
+  const { result, calls } = await runWorkflow('backup', {
+    PlanBackup: () => planOf('snapshot'),
+    ...failing('CompleteBackup', 'SnapshotFailed', 1),
+  });
+  expect(result.status).toBe('SUCCEEDED');
+  expect(calls).toContain('Complete Backup#2');
+});
+
 test('a temporary snapshot that cannot be deleted now is no fault of the backup', async () => {
   const { result, calls } = await runWorkflow('backup', {
     PlanBackup: () => planOf('physical'),

@@ -120,14 +120,15 @@ export class EbsSnapshots implements VolumeSnapshots {
     const { stage } = this.#options;
     const found = await this.#described([{ Name: `tag:${resourceTags.stage}`, Values: [stage] }], `stage ${stage}`);
     const owners = new Map<string, OwnedSnapshots>();
-    for (const { SnapshotId, Tags = [] } of found) {
+    for (const { SnapshotId: id, VolumeId: volume, StartTime: startedAt, Tags = [] } of found) {
       const tag = (key: string) => Tags.find(({ Key }) => Key === key)?.Value;
       const [runId, part] = [tag(resourceTags.run), tag(resourceTags.part)];
       // Without its tags nobody can tell whose it is.
       if (runId === undefined || part === undefined) continue;
       const known = owners.get(`${runId} ${part}`);
       const kept = tag(resourceTags.purpose) !== temporary || known?.kept === true;
-      owners.set(`${runId} ${part}`, { runId, part, kept, ids: [...(known?.ids ?? []), SnapshotId] });
+      const snapshots = [...(known?.snapshots ?? []), { id, volume, startedAt }];
+      owners.set(`${runId} ${part}`, { runId, part, kept, snapshots });
     }
     return [...owners.values()];
   }

@@ -12,7 +12,16 @@ export interface SnapshotOwner {
 export interface OwnedSnapshots extends SnapshotOwner {
   /** Whether they were made to be a backup. */
   readonly kept: boolean;
-  readonly ids: readonly string[];
+  readonly snapshots: readonly OwnedSnapshot[];
+}
+
+/** One that carries its owner's tags: so does a copy of it that somebody made with them. */
+export interface OwnedSnapshot {
+  readonly id: string;
+  /** Of a copy no volume that there is. */
+  readonly volume: string;
+  /** When it was begun; undefined when nobody says. */
+  readonly startedAt: Date | undefined;
 }
 
 export interface SnapshotRequest extends SnapshotOwner {
@@ -51,8 +60,8 @@ export interface VolumeSnapshots {
   openedBy(volume: PlannedVolume): Promise<number | undefined>;
   /**
    * Takes the snapshot: when it resolves its content is fixed, and the member may be unlocked. What is written later is not
-   * in it. Not idempotent: {@link adopt} first. What it leaves when it fails or is aborted {@link delete} finds: that is the
-   * caller's, because the member may be locked here.
+   * in it. Not idempotent: {@link adopt} first. What it leaves when it fails or is aborted {@link delete} finds: that is not
+   * done here, because the member may be locked.
    * @throws SnapshotFailed, VolumeNotFound, VolumeLayoutUnsupported
    */
   create(request: SnapshotRequest, signal?: AbortSignal): Promise<TakenSnapshot>;
@@ -66,7 +75,7 @@ export interface VolumeSnapshots {
   look(owner: SnapshotOwner, taken: TakenSnapshot): Promise<SnapshotProgress>;
   /** Deletes what there is of this owner, whole or not; nothing there is no fault. */
   delete(owner: SnapshotOwner): Promise<void>;
-  /** Whose snapshots there are, each owner once. Left out where none is found but in its run's folder. */
+  /** What carries the tags of snapshots, each owner once. Left out where none is found but in its run's folder. */
   list?(): Promise<OwnedSnapshots[]>;
   /** Deletes these, of whomever; nothing there is no fault. Left out with {@link list}. */
   discard?(ids: readonly string[]): Promise<void>;

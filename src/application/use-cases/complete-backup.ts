@@ -13,6 +13,7 @@ import { assembleManifest } from '../assemble-manifest.ts';
 import { stepSchema } from '../bind.ts';
 import { createOrReadDocument, readDocument, sha256Hex } from '../documents.ts';
 import { requireHeldLease } from '../leases.ts';
+import { type KeptSnapshotsDeps, requireKeptSnapshots } from '../kept-snapshots.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, readBackupPlan, readOutcome, refuseWhenCancelled } from '../run-folder.ts';
@@ -43,6 +44,7 @@ export interface CompleteBackupOutput {
 }
 
 export interface CompleteBackupDeps extends SettleDeps {
+  readonly volumes: SettleDeps['volumes'] & KeptSnapshotsDeps['volumes'];
   /** The product's version, for the manifest. */
   readonly toolVersion: string;
   readonly launcher: WorkerLauncher;
@@ -113,7 +115,9 @@ async function prepareManifest(
     await verifyStored(prefix, partObjects(part), storage, goOn);
     await verifySlices(part.oplog?.slices ?? [], storage, signal);
   }
-  await createOrReadDocument(state, stateKeys.preparedManifest(plan.runId), manifestSchema, manifest);
+  const prepared = await createOrReadDocument(state, stateKeys.preparedManifest(plan.runId), manifestSchema, manifest);
+  // Last: what is stored is read for hours, and what it names nobody but the storage's owner may delete meanwhile.
+  await requireKeptSnapshots(prepared, deps);
 }
 
 /** The checksums of slices come from the storage itself, so what they hold is compared with the hash in their headers. */

@@ -6,6 +6,7 @@ import { type Outcome, runIdPattern } from '../../domain/run.ts';
 import { type sweepMetrics, sweptMessage } from '../../domain/sweep-metrics.ts';
 import { readLease } from '../leases.ts';
 import { listLocks } from '../release-locks.ts';
+import type { KeptSnapshotsDeps } from '../kept-snapshots.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, isCancelRequested } from '../run-folder.ts';
@@ -19,6 +20,7 @@ import { releaseLeaseOf } from './release-lease.ts';
 const targetGoneMs = 24 * 60 * 60 * 1000;
 
 export interface SweepDeps extends SettleDeps, PublishOutcomeDeps {
+  readonly volumes: SettleDeps['volumes'] & KeptSnapshotsDeps['volumes'];
   readonly executions: Executions;
   readonly launcher: WorkerLauncher;
 }
@@ -109,11 +111,15 @@ function isTargetGone(error: unknown, outcome: Outcome, now: Date): boolean {
  * Each is logged where it is given back.
  */
 async function sweepLocks(deps: SweepDeps, problems: string[]): Promise<void> {
-  try {
-    for (const run of new Set((await listLocks(deps)).map((lock) => lock.run)))
+  const noted = (what: string) => (error: unknown) => {
+    problems.push(`${what}: ${isHoldfastError(error) ? error.message : String(error)}`);
+  };
+  const locks = (await listLocks(deps).catch(noted('locks of members'))) ?? [];
+  for (const run of new Set(locks.map((lock) => lock.run))) {
+    const unlock = async () => {
       if (!(await deps.executions.isRunning(run))) await deps.unlockMembers(run);
-  } catch (error) {
-    problems.push(`locks of members: ${isHoldfastError(error) ? error.message : String(error)}`);
+    };
+    await unlock().catch(noted(`locks of run ${run}`));
   }
 }
 

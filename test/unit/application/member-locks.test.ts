@@ -10,13 +10,13 @@ import { begin, fail } from '../../support/backup-steps.ts';
 import { keysOf, makeWorld, worldSettings, writePart } from '../../support/backup-world.ts';
 
 const hour = 60 * 60 * 1000;
+const lockOf = (run: string) => ({
+  ...({ schemaVersion: 1, run, deployment: 'orders', member: 'h:1', process: 'p', seen: null, opid: 7 } as const),
+});
 
 test('the lock of a member that cannot be reached is looked for, for a day', async () => {
   const { state, deps, clock } = makeWorld();
-  const record: MemberLock = {
-    ...{ schemaVersion: 1, run: 'run-1', deployment: 'orders', member: 'h:1', process: 'p', seen: null, opid: 7 },
-    at: clock.now().toISOString(),
-  };
+  const record: MemberLock = { ...lockOf('run-1'), at: clock.now().toISOString() };
   await adoptConfig(state, 'run-1', worldSettings);
   await writeDocument(state, stateKeys.lock('h:1'), record);
   await writeDocument(state, stateKeys.lock('other:1'), { ...record, run: 'run-2', member: 'other:1' });
@@ -29,27 +29,36 @@ test('the lock of a member that cannot be reached is looked for, for a day', asy
   expect(await keysOf(state), 'of another run').toContain('locks/other:1.json');
 });
 
-test('a lock that cannot be given back keeps nothing else behind, and the run is not settled before it is', async () => {
+test('a lock that cannot be given back keeps nothing else behind, nor how the run ended, and is the sweep’s then', async () => {
   const world = makeWorld();
   const { plan } = await begin(world, 'run-1');
   await writePart(plan, world);
   const unlockMembers = () => Promise.reject(new HoldfastError('SourceUnreachable', 'the member is away'));
-  await expect(fail({ ...world, deps: { ...world.deps, unlockMembers } }, 'run-1')).rejects.toMatchObject({
-    name: 'SourceUnreachable',
-  });
+  const errors: string[] = [];
+  const logger = { ...world.deps.logger, error: (message: string) => void errors.push(message) };
+  await writeDocument(world.state, stateKeys.lock('h:1'), { ...lockOf('run-1'), at: world.clock.now().toISOString() });
+  const deps = { ...world.deps, unlockMembers, logger };
+  expect(await fail({ ...world, deps }, 'run-1')).toMatchObject({ outcome: 'failed' });
+  expect(errors).toEqual(['locks of the run could not be given back now']);
   expect(await keysOf(world.storage)).toEqual([]);
-  expect(await keysOf(world.state)).not.toContain(stateKeys.settled('run-1'));
-  await fail(world, 'run-1');
   expect(await keysOf(world.state)).toContain(stateKeys.settled('run-1'));
+  world.running.clear();
+  expect((await sweepRuns(deps)).problems).toEqual(['locks of run run-1: the member is away']);
+});
+
+test('the sweep tells how a run ended whose process died, also when it cannot give its lock back', async () => {
+  const world = makeWorld();
+  await begin(world, 'run-1');
+  world.running.clear();
+  const unlockMembers = () => Promise.reject(new HoldfastError('AuthenticationFailed', 'no'));
+  expect(await sweepRuns({ ...world.deps, unlockMembers })).toMatchObject({ settledRuns: ['run-1'], problems: [] });
+  expect(world.published).toEqual(['Backup failed']);
 });
 
 test('the sweep has locks given back of runs that are over, settled or not, and of no run that goes on', async () => {
   const world = makeWorld();
   const asked: string[] = [];
-  const record: MemberLock = {
-    ...{ schemaVersion: 1, run: 'run-1', deployment: 'orders', member: 'h:1', process: 'p', seen: null, opid: 7 },
-    at: world.clock.now().toISOString(),
-  };
+  const record: MemberLock = { ...lockOf('run-1'), at: world.clock.now().toISOString() };
   const unlockMembers = (runId: string) => Promise.resolve(void asked.push(runId));
   const sweep = () => sweepRuns({ ...world.deps, unlockMembers });
   await writeDocument(world.state, stateKeys.lock('h:1'), record);
@@ -58,7 +67,12 @@ test('the sweep has locks given back of runs that are over, settled or not, and 
   expect((await sweep()).problems).toEqual([]);
   expect(asked).toEqual(['run-1']);
 
-  const away = () => Promise.reject(new HoldfastError('SourceUnreachable', 'the member is away'));
+  world.running.clear();
+  const away = async (runId: string) => {
+    await unlockMembers(runId);
+    if (runId === 'run-1') throw new HoldfastError('AuthenticationFailed', 'no');
+  };
   const { problems } = await sweepRuns({ ...world.deps, unlockMembers: away });
-  expect(problems).toEqual(['locks of members: the member is away']);
+  expect(problems, 'one that cannot be given back keeps no other').toEqual(['locks of run run-1: no']);
+  expect(asked).toEqual(['run-1', 'run-1', 'run-2']);
 });

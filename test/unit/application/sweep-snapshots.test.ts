@@ -12,6 +12,8 @@ import { readDocument, writeDocument } from '../../../src/application/documents.
 import type { SnapshotBase } from '../../../src/domain/base.ts';
 import { type Manifest, manifestSchema } from '../../../src/domain/manifest.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
+import { type BackupPlan, backupPlanSchema } from '../../../src/domain/run.ts';
+import type { RestorePlan } from '../../../src/domain/run-documents.ts';
 import { sweepMetrics, sweptMessage } from '../../../src/domain/sweep-metrics.ts';
 import { noLogger } from '../../support/no-logger.ts';
 import { complete, reachCompletion } from '../../support/backup-steps.ts';
@@ -26,8 +28,23 @@ beforeEach(() => {
 
 const lost = failureRecord(new HoldfastError('WorkerLost', 'gone'));
 
-/** A run that is over and settled. */
-async function ended(runId: string, status: 'completed' | 'failed'): Promise<void> {
+const planned: NonNullable<BackupPlan['parts'][number]['volume']> = {
+  ...{ type: 'ebs', volumes: ['vol-1', 'vol-2'], instance: 'i-1', filesystem: 'xfs', dataPath: '', atOnce: true },
+  reason: 'named',
+};
+
+/** A backup of these parts that is over and settled. */
+async function ended(runId: string, status: 'completed' | 'failed', ...parts: string[]): Promise<void> {
+  const plan: BackupPlan = {
+    ...{ schemaVersion: 1, kind: 'backup', runId, backupId: runId, deployment: 'orders', method: 'snapshot' },
+    ...{ methodReason: 'asked for', storage: 'local', createdAt: world.clock.now().toISOString(), codec: 'zstd' },
+    ...{ level: 3, parallel: 1, requestedBy: 'me', labels: {}, captureWait: { first: 1, least: 1, most: 1 } },
+    parts: parts.map((name) => ({
+      ...{ name, method: 'snapshot', member: 'h:1', memberReason: 'it is', memberVerdicts: [], warnings: [] },
+      ...{ volume: planned, lock: false },
+    })),
+  };
+  await writeDocument(world.state, stateKeys.plan(runId), plan);
   const error = status === 'failed' ? lost : null;
   await decideOutcome(
     world.state,
@@ -37,8 +54,10 @@ async function ended(runId: string, status: 'completed' | 'failed'): Promise<voi
   await markSettled(runId, 0, world.deps);
 }
 
+const startedAt = new Date('2026-11-22T10:00:00Z');
 const owned = (runId: string, part: string, kept: boolean, ...ids: string[]): OwnedSnapshots => ({
-  ...{ runId, part, kept, ids: ids.length > 0 ? ids : [`snap-${runId}-${part}`] },
+  ...{ runId, part, kept },
+  snapshots: (ids.length > 0 ? ids : [`snap-${runId}-${part}`]).map((id) => ({ id, volume: 'vol-1', startedAt })),
 });
 
 const sweep = (list: () => Promise<OwnedSnapshots[]>, logger: Logger = noLogger) =>
@@ -46,17 +65,17 @@ const sweep = (list: () => Promise<OwnedSnapshots[]>, logger: Logger = noLogger)
     ...world.deps,
     logger,
     volumes: {
+      ...world.deps.volumes,
       list,
-      delete: ({ runId, part }) => Promise.resolve(void deleted.push(`${runId} ${part}`)),
       discard: (ids) => Promise.resolve(void deleted.push(...ids)),
     },
   });
 
 describe('the sweep of snapshots', () => {
   test('deletes what runs that are over have left, and nothing that is a backup or may be one', async () => {
-    await ended('done', 'completed');
-    await ended('broken', 'failed');
-    await ended('alive', 'failed');
+    await ended('done', 'completed', 'copied', 'backup');
+    await ended('broken', 'failed', 'copied', 'backup');
+    await ended('alive', 'failed', 'copied');
     world.running.add('alive');
     const { deletedSnapshots, problems } = await sweep(() =>
       Promise.resolve([
@@ -70,8 +89,8 @@ describe('the sweep of snapshots', () => {
         owned('../done', 'copied', false),
       ]),
     );
-    expect(deleted).toEqual(['done copied', 'broken copied', 'broken backup']);
-    expect(deletedSnapshots).toEqual(deleted);
+    expect(deletedSnapshots).toEqual(['done copied', 'broken copied', 'broken backup']);
+    expect(deleted).toEqual(deletedSnapshots.map((one) => `snap-${one.replace(' ', '-')}`));
     // Whose they are only people can tell. What may be the backup of an earlier stage is nobody's problem.
     expect(problems).toEqual([
       'snapshots snap-unknown-copied of unknown: the state has no run "unknown": it stays.',
@@ -88,12 +107,64 @@ describe('the sweep of snapshots', () => {
   test('tells what it did in numbers, which metrics are made of', async () => {
     const lines: string[] = [];
     const logger = new JsonLogger({ clock: world.clock, write: (line) => lines.push(line) });
-    await ended('done', 'completed');
+    await ended('done', 'completed', 'rs0', 'rs1');
     await sweep(() => Promise.resolve([owned('done', 'rs0', false), owned('done', 'rs1', false)]), logger);
     const [line] = lines.map((one) => JSON.parse(one) as Record<string, unknown>).filter(({ counts }) => counts);
     expect(line?.['message']).toBe(sweptMessage);
     expect(line?.['counts']).toMatchObject({ deletedSnapshots: 2, settledVolumes: 0, problems: 0 });
     expect(Object.keys(line?.['counts'] ?? {}).sort()).toEqual(Object.keys(sweepMetrics).sort());
+  });
+});
+
+describe('what carries the tags of a run that did not make it', () => {
+  const foreign = (more: Partial<OwnedSnapshots['snapshots'][number]>) => ({
+    ...{ id: 'snap-9', volume: 'vol-1', startedAt, ...more },
+  });
+  const hours = (count: number) => new Date(startedAt.getTime() + count * 60 * 60_000);
+
+  test.each([
+    ['is a copy: EC2 names no volume that there is', { volume: 'vol-ffffffff' }],
+    ['is of a volume that the run did not plan to snapshot', { volume: 'vol-8' }],
+    ['was begun long before', { startedAt: hours(-1.1) }],
+    ['was begun long after', { startedAt: hours(1.1) }],
+    ['was begun nobody knows when', { startedAt: undefined }],
+  ])('stays when it %s, and is no problem', async (_, more) => {
+    await ended('broken', 'failed', 'rs0');
+    const lines: unknown[] = [];
+    const logger = { ...noLogger, info: (_message: string, details: unknown) => void lines.push(details) };
+    const all = { ...owned('broken', 'rs0', true, 'snap-1') };
+    const list = () => Promise.resolve([{ ...all, snapshots: [...all.snapshots, foreign(more)] }]);
+    expect(await sweep(list, logger)).toMatchObject({ deletedSnapshots: ['broken rs0'], problems: [] });
+    expect(deleted).toEqual(['snap-1']);
+    expect(lines).toContainEqual({ foreign: ['snap-9'] });
+  });
+
+  test.each(['completed', 'failed'] as const)('stays when that run was a restore, and %s', async (status) => {
+    await ended('restored', status, 'rs0');
+    const plan: RestorePlan = {
+      ...{ schemaVersion: 1, kind: 'restore', runId: 'restored', backupId: 'b', deployment: 'orders' },
+      ...{
+        storage: 'local',
+        createdAt: startedAt.toISOString(),
+        target: 'a'.repeat(64),
+        targetDescription: 'a new volume',
+      },
+      ...{ requestedBy: 'me', request: { backup: 'b', to: 'volume' }, parts: [{ name: 'rs0' }] },
+    };
+    await writeDocument(world.state, stateKeys.plan('restored'), plan);
+    await world.clock.advance(2 * 60 * 60_000);
+    for (const kept of [true, false]) {
+      const list = () => Promise.resolve([owned('restored', 'rs0', kept)]);
+      expect(await sweep(list)).toMatchObject({ deletedSnapshots: [], problems: [] });
+    }
+    expect(deleted).toEqual([]);
+  });
+
+  test('does not keep one of the run that it began when it was over: a function outlives its run', async () => {
+    await ended('broken', 'failed', 'rs0');
+    const late = { ...owned('broken', 'rs0', true), snapshots: [foreign({ startedAt: hours(0.5) })] };
+    expect((await sweep(() => Promise.resolve([late]))).deletedSnapshots).toEqual(['broken rs0']);
+    expect(deleted).toEqual(['snap-9']);
   });
 });
 
@@ -120,6 +191,9 @@ describe('a completed run with more kept snapshots than its backup has', () => {
     await reachCompletion(world, 'run-1');
     await complete(world, 'run-1');
     world.running.clear();
+    const plan = await readDocument(world.state, stateKeys.plan('run-1'), backupPlanSchema);
+    const parts = plan.parts.map((part) => ({ ...part, volume: planned }));
+    await writeDocument(world.state, stateKeys.plan('run-1'), { ...plan, parts });
     manifest = await readDocument(world.state, key, manifestSchema);
   });
 

@@ -113,11 +113,19 @@ describe('the watchdog of a lock', () => {
   });
 
   it('finds a lock whose owner died before it knew that it has it', async () => {
-    const record = await writeRecord();
+    const record = await writeRecord({ asked: true });
     member.lock();
     await clock.sleep(lockLeftAfter);
     expect(await watch(record)).toEqual({ unlocked: true });
     expect(member.lockCount).toBe(0);
+  });
+
+  it('leaves a lock alone that came when its own had not been asked for yet: it is somebody else’s', async () => {
+    const record = await writeRecord();
+    member.lock();
+    await clock.sleep(lockLeftAfter);
+    expect(await watch(record)).toEqual({ unlocked: false });
+    expect({ lockCount: member.lockCount, left: await records() }).toEqual({ lockCount: 1, left: [] });
   });
 
   it('strikes out a lock that was never taken: its owner died before', async () => {
@@ -232,6 +240,30 @@ describe('a lock on AWS', () => {
     };
     expect(await lockAnd(() => Promise.resolve(member.lockCount), arm)).toMatchObject({ result: 1 });
     expect({ lockCount: member.lockCount, left: await records() }).toEqual({ lockCount: 0, left: [] });
+  });
+
+  it('is asked for in its record right before it is sent, and known by that if nobody hears of it', async () => {
+    let asked: boolean | undefined;
+    const arm = async () => {
+      asked = (await findDocument(state, key, memberLockSchema))?.asked;
+    };
+    const seen: (boolean | undefined)[] = [];
+    member.before = async (command) => {
+      if (command === 'fsync') seen.push((await findDocument(state, key, memberLockSchema))?.asked);
+    };
+    await lockAnd(() => Promise.resolve(), arm);
+    expect({ asked, seen }).toEqual({ asked: undefined, seen: [true] });
+  });
+
+  it.each([
+    ['is struck out', () => state.delete([key])],
+    ['is of another run', () => writeRecord({ run: 'run-2' })],
+  ])('is not sent when its record %s before', async (_, change) => {
+    await expect(lockAnd(() => Promise.resolve(), change)).rejects.toMatchObject({
+      name: 'SnapshotFailed',
+      message: expect.stringMatching(/was ended before/) as string,
+    });
+    expect(member.commands).not.toContain('fsync');
   });
 
   it('of a later run is not given back by a function that outlived its own', async () => {

@@ -212,10 +212,11 @@ describe('EbsSnapshots', () => {
         snapshot('snap-5', 'vol-1'),
       ],
     });
+    const of = (id: string, volume: string) => ({ id, volume, startedAt: StartTime });
     expect(await snapshots.list()).toEqual([
-      { runId: 'run-1', part: 'rs0', kept: false, ids: ['snap-1', 'snap-2'] },
-      { runId: 'run-2', part: 'rs0', kept: true, ids: ['snap-3'] },
-      { runId: 'run-3', part: 'rs0', kept: true, ids: ['snap-4'] },
+      { runId: 'run-1', part: 'rs0', kept: false, snapshots: [of('snap-1', 'vol-1'), of('snap-2', 'vol-2')] },
+      { runId: 'run-2', part: 'rs0', kept: true, snapshots: [of('snap-3', 'vol-1')] },
+      { runId: 'run-3', part: 'rs0', kept: true, snapshots: [of('snap-4', 'vol-1')] },
     ]);
   });
 
