@@ -113,11 +113,14 @@ export const functions = {
     ],
   },
   CompleteBackup: {
-    does: 'verifies what is stored, wins the outcome and writes the manifest',
+    does: 'verifies what is stored and kept, wins the outcome and writes the manifest',
     errors: [
       'VerificationFailed',
       'OplogGap',
       'CorruptObject',
+      'SnapshotFailed',
+      'VolumeKeyUnavailable',
+      'PermissionDenied',
       'LeaseLost',
       'StorageAccessDenied',
       'StorageNotSuitable',

@@ -94,7 +94,8 @@ export function describeEbsSnapshots(world: () => Ec2World): void {
       expect((await snapshots.adopt(request, since))?.snapshots).toMatchObject([
         { id: made?.SnapshotId, volume: ids[0] },
       ]);
-      expect(await snapshots.list()).toContainEqual({ runId, part, kept: false, ids: [made?.SnapshotId] });
+      const listed = { id: made?.SnapshotId, volume: ids[0], startedAt: made?.StartTime };
+      expect(await snapshots.list()).toContainEqual({ runId, part, kept: false, snapshots: [listed] });
     });
 
     it('is left to who asked when its answer was lost, and deleted by its tags then', async () => {
