@@ -51,6 +51,11 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     reason: 'Only for an object that was begun in parts and could not be finished',
   },
   {
+    roles: ['snapshot-member'],
+    actions: ['ec2:DeleteSnapshot'],
+    reason: 'Only for a snapshot of a member that changed meanwhile, or whose lock was lost',
+  },
+  {
     roles: enders,
     actions: ['s3:PutObjectRetention'],
     reason: 'Only for a backup whose run ended between its manifest and its locks',
