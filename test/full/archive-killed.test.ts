@@ -8,6 +8,7 @@ import { openEmbedded } from '../../local/embedded.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
 import { DirectoryObjectStore } from '../../src/adapters/directory/directory-object-store.ts';
+import { archiveLeaseMs } from '../../src/application/archive-lease.ts';
 import { artifactKeys } from '../../src/domain/names.ts';
 import { type Settings, settingsSchema } from '../../src/domain/settings.ts';
 import { listArchive } from '../../src/engine/oplog/archive-tail.ts';
@@ -72,7 +73,8 @@ test('archivers that are killed, again and again, while the set is written to le
   }
   const client = await openEmbedded({ settings, logger: noLogger });
   try {
-    await archiveToEnd(client, set);
+    // One that was killed while it wrote a slice has left its lease, which the next one waits for.
+    await archiveToEnd(client, set, 2 * archiveLeaseMs);
   } finally {
     await client.close();
   }

@@ -78,17 +78,21 @@ function archivedTo(text: string | null): Timestamp {
   return { t, i };
 }
 
-/** Archives the oplog to its end as it is now. */
-export async function archiveToEnd(client: HoldfastClient, set: ReplicaSetServers): Promise<void> {
+/** Archives the oplog to its end as it is now. @param waitMs at most; default 90 s */
+export async function archiveToEnd(client: HoldfastClient, set: ReplicaSetServers, waitMs?: number): Promise<void> {
   await set
     .client()
     .db('admin')
     .command({ appendOplogNote: 1, data: { test: 'the end' } });
   const { ts } = await lastEntry(set);
-  await until('the oplog is archived', async () => {
-    const turns = (await client.archiveOplog?.('orders')) ?? [];
-    return turns.every(({ turn }) => compareTimestamps(archivedTo(turn.archivedTo), ts) >= 0) || undefined;
-  });
+  await until(
+    'the oplog is archived',
+    async () => {
+      const turns = (await client.archiveOplog?.('orders')) ?? [];
+      return turns.every(({ turn }) => compareTimestamps(archivedTo(turn.archivedTo), ts) >= 0) || undefined;
+    },
+    waitMs,
+  );
 }
 
 /** What Percona Server and MongoDB Enterprise leave where they encrypt; the Community server cannot. */
