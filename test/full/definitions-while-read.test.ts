@@ -1,20 +1,20 @@
 import type { Db } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../../../local/servers/poll.ts';
-import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
-import { type StandaloneServer, startStandalone } from '../../../local/servers/standalone.ts';
-import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
-import { HoldfastError } from '../../../src/domain/errors.ts';
-import type { Manifest } from '../../../src/domain/manifest.ts';
-import { stateKeys } from '../../../src/domain/names.ts';
-import type { dumpPart } from '../../../src/engine/dump/dump-part.ts';
-import { readCheckpoint } from '../../../src/engine/dump/read-checkpoint.ts';
-import { findDifferences, readDeploymentState } from '../../support/deployment-hashes.ts';
-import { gateScans } from '../../support/gated-scans.ts';
-import { attemptDump } from '../../support/killed-dump.ts';
-import { restoreBackup } from '../../support/restore-backup.ts';
-import { onlyPart, takeBackup } from '../../support/take-backup.ts';
-import { compareIdentities, readIdentities } from '../../support/workload/collection-identities.ts';
+import { until } from '../../local/servers/poll.ts';
+import { type ReplicaSetServers, startReplicaSet } from '../../local/servers/replica-set.ts';
+import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
+import { MemoryObjectStore } from '../../src/adapters/memory/memory-object-store.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import type { Manifest } from '../../src/domain/manifest.ts';
+import { stateKeys } from '../../src/domain/names.ts';
+import type { dumpPart } from '../../src/engine/dump/dump-part.ts';
+import { readCheckpoint } from '../../src/engine/dump/read-checkpoint.ts';
+import { findDifferences, readDeploymentState } from '../support/deployment-hashes.ts';
+import { gateScans } from '../support/gated-scans.ts';
+import { attemptDump } from '../support/killed-dump.ts';
+import { restoreBackup } from '../support/restore-backup.ts';
+import { onlyPart, takeBackup } from '../support/take-backup.ts';
+import { compareIdentities, readIdentities } from '../support/workload/collection-identities.ts';
 
 interface Item {
   readonly _id: number;
