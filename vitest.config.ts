@@ -6,8 +6,8 @@ const servers = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 export default defineConfig({
   test: {
-    // Two workers on two cores: a suite on real servers mostly waits for them.
-    maxWorkers: 2,
+    // Three workers on two cores: a suite on real servers waits for them half of its time.
+    maxWorkers: 3,
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     projects: [
       project('unit', ['test/unit/**/*.test.ts'], { isolate: false, testTimeout: 20_000 }),

@@ -7,7 +7,7 @@ import { findDifferences } from '../../local/proof/differences.ts';
 import { copyWitness, freezeAt } from '../../local/servers/frozen-source.ts';
 import { makeOwnDirectory, removeOwnDirectory } from '../../local/servers/reaper.ts';
 import { startReplicaSet } from '../../local/servers/replica-set.ts';
-import { settingsFor, untilProgress, workerPid } from '../support/embedded-set.ts';
+import { settingsFor, untilProgress, withBandwidth, workerPid } from '../support/embedded-set.ts';
 import { noLogger } from '../support/no-logger.ts';
 import { onlyPart } from '../support/take-backup.ts';
 
@@ -31,7 +31,7 @@ test('a backup under load whose worker was killed restores to the source as it w
   const witness = await copyWitness(set, bystander);
   stack.defer(() => witness.discard());
 
-  const settings = settingsFor(set, directory, undefined, 17);
+  const settings = withBandwidth(settingsFor(set, directory), 2 ** 20);
   const client = await openEmbedded({ settings, logger: noLogger });
   stack.defer(() => client.close());
   const { runId } = await client.startBackup({});

@@ -10,6 +10,7 @@ import {
   type EmbeddedSet,
   isAlive,
   leaseIsHeld,
+  quick,
   seedDocuments,
   startEmbeddedSet,
   storageFiles,
@@ -23,7 +24,7 @@ let servers: EmbeddedSet;
 
 beforeAll(async () => {
   servers = await startEmbeddedSet();
-  await seedDocuments(servers.set, 48);
+  await seedDocuments(servers.set, 32);
 });
 afterAll(async () => {
   await servers.stop();
@@ -65,7 +66,7 @@ test.each(states)(
     if (state === 'Dump Collections') await untilProgress(settings, runId);
     await kill(child);
 
-    const client = await openEmbedded({ settings, logger: noLogger });
+    const client = await openEmbedded({ settings: quick(settings), logger: noLogger });
     try {
       const [run] = await client.status(runId);
       expect(await leaseIsHeld(settings)).toBe(false);

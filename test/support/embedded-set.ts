@@ -19,7 +19,7 @@ export interface EmbeddedSet {
   readonly set: ReplicaSetServers;
   /**
    * A state directory and a storage of its own for each test.
-   * @param pace `slow` compresses some MB/s: what is killed or cancelled in the middle of a dump must still be in it
+   * @param pace `slow` reads 4 MiB/s: what is killed or cancelled in the middle of a dump must still be in it
    */
   newSettings(pace?: 'slow'): Promise<Settings>;
   stop(): Promise<void>;
@@ -35,14 +35,24 @@ export async function startEmbeddedSet(): Promise<EmbeddedSet> {
     set,
     newSettings: (pace) => {
       count += 1;
-      const level = pace === 'slow' ? 17 : 1;
-      return Promise.resolve(settingsFor(set, join(directory, String(count)), { env: credentialsVariable }, level));
+      const settings = settingsFor(set, join(directory, String(count)), { env: credentialsVariable });
+      return Promise.resolve(pace === 'slow' ? withBandwidth(settings, 4 * 2 ** 20) : settings);
     },
     stop: async () => {
       await set.stop();
       await removeOwnDirectory(directory);
     },
   };
+}
+
+/** The same deployment in the same places, read as fast as it can be. */
+export const quick = (settings: Settings): Settings => withBandwidth(settings, undefined);
+
+/** @param bandwidth bytes per second that are read from the member */
+export function withBandwidth(settings: Settings, bandwidth: number | undefined): Settings {
+  const { orders } = settings.deployments;
+  if (!orders) throw new Error('the settings of an embedded set have the deployment orders');
+  return { ...settings, deployments: { orders: { ...orders, limits: { ...orders.limits, bandwidth } } } };
 }
 
 /** @param credentials without: a set without authentication */
