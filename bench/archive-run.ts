@@ -6,6 +6,7 @@ import { constants, createZstdCompress } from 'node:zlib';
 import { MongoClient, Timestamp as BsonTimestamp } from 'mongodb';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../src/adapters/process/system-clock.ts';
+import { keepYoungGenerationSmall } from '../src/adapters/process/young-generation.ts';
 import { archiveOplog } from '../src/application/use-cases/archive-oplog.ts';
 import { settingsSchema } from '../src/domain/settings.ts';
 import { parseWantedTime } from '../src/domain/wanted-time.ts';
@@ -36,6 +37,8 @@ async function turns(client: MongoClient): Promise<object> {
       },
     },
   });
+  // As `holdfast archive` and the function do.
+  keepYoungGenerationSmall();
   const deps: Parameters<typeof archiveOplog>[1] = {
     ...{ settings, logger: silent, clock: new SystemClock(), openStorage: () => store },
     state: new DirectoryObjectStore({ root: join(folder, 'state') }),

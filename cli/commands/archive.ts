@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { keepYoungGenerationSmall } from '../../src/adapters/process/young-generation.ts';
 import type { ArchivedSet, CheckedArchive, HoldfastClient } from '../../src/application/ports/holdfast-client.ts';
 import { HoldfastError, isHoldfastError } from '../../src/domain/errors.ts';
 import { formatTimestamp } from '../../src/domain/timestamp.ts';
@@ -23,6 +24,7 @@ export function registerArchive(program: Command, { run }: ProgramOptions): void
       'only look whether every slice is there, whole, and leads on; while the archive goes on, once a day',
     )
     .action(async (deployment: string, flags: ArchiveFlags, command: Command) => {
+      keepYoungGenerationSmall();
       await run(command, (session) =>
         flags.check === true ? check(session, deployment) : archive(session, deployment, flags.once === true),
       );

@@ -1,3 +1,4 @@
+import { keepYoungGenerationSmall } from '../../src/adapters/process/young-generation.ts';
 import { bindTurn } from '../../src/application/bind.ts';
 import { archiveOplog, archiveOplogInput } from '../../src/application/use-cases/archive-oplog.ts';
 import { composeConfig, composeEvents, composeStep, composeStorages } from '../../src/composition/compose-aws.ts';
@@ -6,6 +7,7 @@ import { makeHandler } from '../_shared/make-handler.ts';
 import { parseEnvironment } from '../_shared/parse-environment.ts';
 import { environment } from './env.ts';
 
+keepYoungGenerationSmall();
 const env = parseEnvironment(environment);
 const deps = { ...composeStep(env), ...composeStorages(), ...composeEvents(), ...composeArchivedMembers() };
 const loadSettings = composeConfig(env);

@@ -27,13 +27,11 @@ export async function archiveOplog(
   let builder = new SliceBuilder(origin, []);
   let slices = 0;
   const close = async () => {
-    const { lastEntry: last, prepared } = builder;
     const made = await builder.finish();
-    if (!made || !last) return;
+    if (!made) return;
     await store.put(artifactKeys.slice(archivePrefix, made.header.from.ts), made.body, { ifNoneMatch: '*' });
     slices += 1;
-    builder = new SliceBuilder(origin, prepared);
-    builder.add(last);
+    builder = builder.next(made.body);
   };
   let left = 2 + random.below(200);
   for await (const entry of readOplog(source, from, to.ts)) {

@@ -34,8 +34,9 @@ export interface CheckArchiveDeps extends StepDeps, CatalogDeps {
   readonly events: EventPublisher;
 }
 
-/** Slices that are read at once: up to 48 MiB of entries each. */
+/** Slices that are read at once, and bytes of them: one alone may have up to 32 MiB, and the archiver's process checks too. */
 const atOnce = 4;
+const bytesAtOnce = 16 * 1024 * 1024;
 const sampleOf = 10;
 
 /**
@@ -146,8 +147,9 @@ class Round {
     left: readonly ListedSlice[],
     index: IndexKeeper,
   ): Promise<ArchiveCheck['round']> {
-    for (let n = 0; n < left.length; n += atOnce) {
-      const next = left.slice(n, n + atOnce);
+    let done = 0;
+    for (const next of groups(left)) {
+      done += next.length;
       if (next[0]) await index.write(dayOf(next[0].from));
       const looked = await Promise.all(next.map((listed) => this.#look(listed, index)));
       for (const one of looked) {
@@ -157,7 +159,7 @@ class Round {
       this.#looked += looked.length;
       const at = looked.at(-1);
       // Only after a slice that is whole: what was damaged before it is told by then.
-      const isPlace = n + atOnce < left.length && at && 'slice' in at;
+      const isPlace = done < left.length && at && 'slice' in at;
       if (isPlace && chain.end && this.#isOver()) return { at: at.slice.key, end: chain.end };
     }
     const loss = chain.finish(noted);
@@ -249,6 +251,20 @@ class Round {
     const found = losses.length > 0 ? 'lost' : replaced.length > 0 ? 'replaced' : 'whole';
     return report(this.#input.place, isUnderWay ? 'more' : found, { slices: this.#looked, losses, replaced });
   }
+}
+
+function* groups(slices: readonly ListedSlice[]): Generator<readonly ListedSlice[]> {
+  let group: ListedSlice[] = [];
+  let bytes = 0;
+  for (const slice of slices) {
+    if (group.length === atOnce || (group.length > 0 && bytes + slice.size > bytesAtOnce)) {
+      yield group;
+      [group, bytes] = [[], 0];
+    }
+    group.push(slice);
+    bytes += slice.size;
+  }
+  if (group.length > 0) yield group;
 }
 
 /** Read twice before damage is believed: a byte may go wrong on the way, too. @throws CorruptObject, ObjectNotFound */

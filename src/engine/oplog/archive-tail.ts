@@ -5,7 +5,7 @@ import { parseSliceKey } from '../../domain/oplog-archive.ts';
 import { dividingKeys, type ListedIndex, parseSliceIndex } from '../../domain/slice-index.ts';
 import { compareTimestamps, type OpTime } from '../../domain/timestamp.ts';
 import { readStoredSlice, type StoredSlice } from './read-chain.ts';
-import { readSlice } from './read-slices.ts';
+import { verifyStoredSlice } from './read-slices.ts';
 
 /** The days of which there is an index of slices, below {@link artifactKeys.sliceIndexes}; in order. */
 export async function listIndexes(store: ObjectStore, prefix: string): Promise<ListedIndex[]> {
@@ -97,8 +97,8 @@ async function findSlice(store: ObjectStore, object: ListedObject): Promise<Stor
  * @returns undefined for one that is gone or damaged: the archive goes on before it, and writes it again
  */
 async function findWhole(store: ObjectStore, { key, size }: ListedObject): Promise<StoredSlice | undefined> {
-  const slice = await orNothing(readSlice(store, key));
-  return slice && { key, size, header: slice.header };
+  const header = await orNothing(verifyStoredSlice(store, key));
+  return header && { key, size, header };
 }
 
 async function orNothing<T>(slice: Promise<T>): Promise<T | undefined> {

@@ -4,15 +4,16 @@ import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import type { GapReason } from '../../domain/oplog-archive.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { freeBytes } from '../packs/free-bytes.ts';
 import { crc32Hex, requireWritten } from '../packs/written-object.ts';
 import type { Source } from '../source/member-state.ts';
 import { breaksReplay } from './breaking-entries.ts';
 import type { OplogEntry } from './oplog-entry.ts';
 import { readOplog } from './oplog-source.ts';
-import { capturedSlice, type StoredSlice } from './read-chain.ts';
+import type { StoredSlice } from './read-chain.ts';
 import { verifyStoredSlice } from './read-slices.ts';
 import { SliceBuilder, type SliceOrigin } from './slice-builder.ts';
-import type { PreparedTransaction, SliceHeader } from './slice-format.ts';
+import { type PreparedTransaction, verifySlice } from './slice-format.ts';
 
 export interface ArchiveTarget {
   readonly store: ObjectStore;
@@ -81,7 +82,7 @@ export class ArchiveWriter {
     this.#from = start.from;
     this.#last = start.from;
     this.#worthwhile = start.begins;
-    this.#builder = this.#newBuilder(start.prepared);
+    this.#builder = new SliceBuilder({ ...target.origin, fence: 0 }, start.prepared);
   }
 
   /**
@@ -138,18 +139,17 @@ export class ArchiveWriter {
     return true;
   }
 
-  #newBuilder(prepared: readonly PreparedTransaction[]): SliceBuilder {
-    return new SliceBuilder({ ...this.#target.origin, fence: 0 }, prepared);
-  }
-
   /** Writes what the builder holds, and begins the next slice with its last entry; or takes over what another wrote there. */
   async #close(): Promise<'written' | 'taken'> {
-    const { lastEntry, prepared } = this.#builder;
     const fence = await this.#target.claim();
     const made = await this.#builder.finish(fence);
-    if (!made || !lastEntry) return 'written';
+    if (!made) return 'written';
     const { header, body } = made;
     const key = artifactKeys.slice(this.#target.archivePrefix, header.from.ts);
+    const slice = { key, size: body.length, header };
+    const isReread = this.#target.rereads(key);
+    // Before it is there: what is read back need only be the same bytes.
+    if (isReread) await verifySlice(key, body);
     for (const { reason, after, before } of this.#breaks) await this.#target.onBreak(reason, after, before);
     this.#breaks = [];
     try {
@@ -157,16 +157,16 @@ export class ArchiveWriter {
       requireWritten(written, body.length, crc32Hex(crc32(body)));
     } catch (error) {
       if (!isHoldfastError(error, 'ObjectExists')) throw error;
-      if (await this.#take(key, made)) return 'taken';
+      if (await this.#take(slice, body)) return 'taken';
     }
-    const slice = { key, size: body.length, header };
-    if (this.#target.rereads(key) && (await this.#reread(slice, made)) === 'taken') return 'taken';
+    if (isReread && (await this.#reread(slice, body)) === 'taken') return 'taken';
     this.#slices.push(slice);
     this.#written.entries += header.entries - 1;
     this.#written.rawBytes += header.rawBytes;
     this.#written.storedBytes += body.length;
-    this.#builder = this.#newBuilder(prepared);
-    this.#builder.add(lastEntry);
+    this.#builder = this.#builder.next(body);
+    // Left to the collector it is there until after the next one was made.
+    freeBytes(body);
     this.#from = header.to;
     this.#worthwhile = false;
     return 'written';
@@ -176,7 +176,7 @@ export class ArchiveWriter {
    * Another archiver's slice from the same entry leads on as well as ours would have; a damaged one is replaced by ours.
    * @returns whether it was taken
    */
-  async #take(key: string, { header: ours, body }: { header: SliceHeader; body: Buffer }): Promise<boolean> {
+  async #take({ key, header: ours }: StoredSlice, body: Buffer): Promise<boolean> {
     const { store } = this.#target;
     const there = await store.head(key);
     const header = await verifyStoredSlice(store, key).catch((error: unknown) => {
@@ -198,19 +198,16 @@ export class ArchiveWriter {
   }
 
   /**
-   * Reads a slice back and compares it with what was written; one that is not the same is written once more, over what is
+   * Reads a slice back and compares it, byte for byte, with what was written; one that is not the same is written once more, over what is
    * there now, unless that is another archiver's, which went on while this one hung.
    * @throws VerificationFailed when the storage does not keep it the second time either; what `claim` throws
    */
-  async #reread(
-    slice: StoredSlice,
-    made: { readonly header: SliceHeader; readonly body: Buffer },
-  ): Promise<'whole' | 'taken'> {
+  async #reread(slice: StoredSlice, body: Buffer): Promise<'whole' | 'taken'> {
     const { store } = this.#target;
-    if (await isWhole(store, slice)) return 'whole';
+    if (await isKept(store, slice.key, body)) return 'whole';
     await this.#target.claim();
-    if (await this.#take(slice.key, made)) return 'taken';
-    if (await isWhole(store, slice)) return 'whole';
+    if (await this.#take(slice, body)) return 'taken';
+    if (await isKept(store, slice.key, body)) return 'whole';
     throw new HoldfastError(
       'VerificationFailed',
       `The oplog slice ${slice.key} in ${store.description} was written twice, and read back it was another each time.`,
@@ -219,12 +216,28 @@ export class ArchiveWriter {
   }
 }
 
-async function isWhole(store: ObjectStore, slice: StoredSlice): Promise<boolean> {
+/** Bytes that are read back at once: a slice of two large entries would be in memory twice. */
+const pieceBytes = 4 * 1024 * 1024;
+
+/** Whether the storage gives back the very bytes. */
+async function isKept(store: ObjectStore, key: string, body: Buffer): Promise<boolean> {
   try {
-    const header = await verifyStoredSlice(store, slice.key, capturedSlice(slice));
-    return header.sha256 === slice.header.sha256;
+    if (body.length <= pieceBytes) return isSame(body, (await store.get(key)).body);
+    if ((await store.head(key))?.size !== body.length) return false;
+    for (let at = 0; at < body.length; at += pieceBytes) {
+      const expected = body.subarray(at, at + pieceBytes);
+      if (!isSame(expected, await store.getRange(key, at, expected.length))) return false;
+    }
+    return true;
   } catch (error) {
     if (isHoldfastError(error, 'CorruptObject', 'ObjectNotFound')) return false;
     throw error;
   }
+}
+
+/** @param read of no use afterwards */
+function isSame(expected: Buffer, read: Buffer): boolean {
+  const same = expected.equals(read);
+  freeBytes(read);
+  return same;
 }

@@ -162,9 +162,8 @@ export class OplogCapture {
 
   /** Writes what the builder holds, and begins the next slice with its last entry; or takes over what another wrote there. */
   async #close(): Promise<'written' | 'adopted'> {
-    const { lastEntry, prepared } = this.#builder;
     const made = await this.#builder.finish();
-    if (!made || !lastEntry) return 'written';
+    if (!made) return 'written';
     await this.#target.checkFence();
     const key = artifactKeys.slice(this.#target.oplogPrefix, made.header.from.ts);
     try {
@@ -175,8 +174,7 @@ export class OplogCapture {
       if (!isHoldfastError(error, 'ObjectExists')) throw error;
       return this.#adopt(key, made.header);
     }
-    this.#builder = new SliceBuilder(this.#target.origin, prepared);
-    this.#builder.add(lastEntry);
+    this.#builder = this.#builder.next(made.body);
     return 'written';
   }
 

@@ -9,6 +9,9 @@ import { type OplogEntry, readOplogEntry } from './oplog-entry.ts';
 
 const oplog = 'oplog.rs';
 
+/** As much as is compressed at once (slice-builder.ts); a batch of large entries is larger, of up to 16 MiB. */
+const batchBytes = 1024 * 1024;
+
 /** @returns undefined for an oplog without entries */
 export async function oldestEntry(source: Source): Promise<OpTime | undefined> {
   const find = { find: oplog, sort: { $natural: 1 }, limit: 1, projection: { ts: 1, t: 1, op: 1 } };
@@ -41,7 +44,8 @@ export async function* readOplog(source: Source, from: OpTime, to: Timestamp): A
   const filter = { ts: { $gte: new BsonTimestamp(from.ts), $lte: new BsonTimestamp(to) } };
   let first = true;
   try {
-    const cursor = await openRawCursor(source.client, 'local', { find: oplog, filter }, { signal: source.signal });
+    const options = { signal: source.signal, batchBytes };
+    const cursor = await openRawCursor(source.client, 'local', { find: oplog, filter }, options);
     try {
       for (let batch = await cursor.next(); batch; batch = await cursor.next()) {
         for (const element of elements(batch)) {

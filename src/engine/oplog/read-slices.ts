@@ -1,6 +1,7 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
+import { freeBytes } from '../packs/free-bytes.ts';
 import { readEntryOpTime } from './oplog-entry.ts';
 import type { CapturedSlice } from './read-chain.ts';
 import { decodeSlice, type Slice, type SliceHeader, verifySlice } from './slice-format.ts';
@@ -22,7 +23,9 @@ export async function verifyStoredSlice(
   key: string,
   expected?: CapturedSlice,
 ): Promise<SliceHeader> {
-  const header = await verifySlice(key, await readBody(store, key, expected));
+  const body = await readBody(store, key, expected);
+  const header = await verifySlice(key, body);
+  freeBytes(body);
   requireExpected(key, header, expected);
   return header;
 }

@@ -5,7 +5,8 @@ import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { type OpTime, opTimeSchema, sameOpTime } from '../../domain/timestamp.ts';
 import { maxBsonSize } from '../bson/raw-document.ts';
 import { splitDocuments } from '../bson/raw-values.ts';
-import { compressZstdFrame, decompressZstdFrame, zstdFrameLength } from '../packs/zstd-frames.ts';
+import { freeBytes } from '../packs/free-bytes.ts';
+import { compressZstdFrame, decompressZstdFrame, zstdContentSize, zstdFrameLength } from '../packs/zstd-frames.ts';
 import { readEntryOpTime } from './oplog-entry.ts';
 
 /**
@@ -118,7 +119,9 @@ async function* entryFrames(key: string, stored: Buffer, offset: number, rawByte
   let left = rawBytes;
   for (let at = offset; at < stored.length;) {
     const length = zstdFrameLength(stored, at);
-    const raw = await decompressZstdFrame(stored.subarray(at, at + length), Math.max(1, left));
+    const frame = stored.subarray(at, at + length);
+    const most = Math.max(1, left);
+    const raw = await decompressZstdFrame(frame, most, Math.min(most, zstdContentSize(frame) ?? most));
     left -= raw.length;
     at += length;
     yield raw;
@@ -126,31 +129,34 @@ async function* entryFrames(key: string, stored: Buffer, offset: number, rawByte
   if (left !== 0) throw damaged(key, `${left} of ${rawBytes} bytes of entries are missing`);
 }
 
-function requireOpTime(key: string, which: string, entry: Buffer | undefined, expected: OpTime): void {
-  if (!entry || !sameOpTime(readEntryOpTime(entry), expected)) throw damaged(key, `its ${which} entry differs`);
+function requireOpTime(key: string, which: string, found: OpTime | undefined, expected: OpTime): void {
+  if (!found || !sameOpTime(found, expected)) throw damaged(key, `its ${which} entry differs`);
 }
 
 /**
  * Goes through a whole slice and checks it against its header: count, bytes, SHA-256, first and last entry.
  * @param key for messages
- * @param onEntry gets every entry, as a view
+ * @param onEntry gets every entry, as a view; left out: the memory of each frame is given back
  * @throws CorruptObject, UnsupportedFormat
  */
-async function walkSlice(key: string, stored: Buffer, onEntry: (entry: Buffer) => void): Promise<SliceHeader> {
+async function walkSlice(key: string, stored: Buffer, onEntry?: (entry: Buffer) => void): Promise<SliceHeader> {
   try {
     const { header, length } = await decodeSliceHeader(key, stored);
     if (header.rawBytes > maxSliceRawBytes) throw damaged(key, `it claims ${header.rawBytes} bytes of entries`);
     const hash = createHash('sha256');
     let count = 0;
-    let last: Buffer | undefined;
+    let last: OpTime | undefined;
     for await (const raw of entryFrames(key, stored, length, header.rawBytes)) {
       hash.update(raw);
+      let end: Buffer | undefined;
       for (const entry of splitDocuments(raw)) {
-        if (count === 0) requireOpTime(key, 'first', entry, header.from);
+        if (count === 0) requireOpTime(key, 'first', readEntryOpTime(entry), header.from);
         count += 1;
-        last = entry;
-        onEntry(entry);
+        end = entry;
+        onEntry?.(entry);
       }
+      if (end) last = readEntryOpTime(end);
+      if (!onEntry) freeBytes(raw);
     }
     if (count !== header.entries) throw damaged(key, `it holds ${count} entries, not ${header.entries}`);
     if (hash.digest('hex') !== header.sha256) throw damaged(key, 'the SHA-256 of its entries differs');
@@ -175,7 +181,7 @@ export async function decodeSlice(key: string, stored: Buffer): Promise<Slice> {
  * @throws CorruptObject, UnsupportedFormat
  */
 export function verifySlice(key: string, stored: Buffer): Promise<SliceHeader> {
-  return walkSlice(key, stored, () => undefined);
+  return walkSlice(key, stored);
 }
 
 /** Raw bytes after which a slice is closed; one entry alone may be larger. */

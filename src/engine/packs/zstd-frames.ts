@@ -81,6 +81,20 @@ export function zstdFrameLength(buffer: Buffer, offset = 0): number {
 }
 
 /**
+ * How many bytes a frame says that it holds, which is not proved (RFC 8878, 3.1.1.1.4).
+ * @returns undefined where its header leaves that out, or is cut off
+ */
+export function zstdContentSize(frame: Buffer): number | undefined {
+  const descriptor = frame[4] ?? 0;
+  const end = frameHeaderSize(descriptor);
+  const isSingle = (descriptor & 0x20) !== 0;
+  const bytes = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0;
+  if (bytes === 0 || end > frame.length) return undefined;
+  if (bytes === 8) return Number(frame.readBigUInt64LE(end - bytes));
+  return frame.readUIntLE(end - bytes, bytes) + (bytes === 2 ? 256 : 0);
+}
+
+/**
  * The content of exactly one frame, checked against its checksum.
  * @param maxLength bytes; a frame that holds more is refused before its content is in memory
  * @param expectedLength when the caller knows the length: memory for it is taken at once, and nothing is copied
