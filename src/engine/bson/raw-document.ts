@@ -140,35 +140,75 @@ export function* elements(buffer: Buffer, offset = 0): Generator<RawElement> {
   }
 }
 
-const isNamed = (buffer: Buffer, start: number, end: number, name: string): boolean => {
-  if (end - start !== name.length) return false;
-  for (let at = 0; at < name.length; at++) if (buffer[start + at] !== name.charCodeAt(at)) return false;
-  return true;
-};
+/**
+ * Goes from element to element of one document and makes nothing of them: a third of what {@link elements} costs, where a
+ * million documents are gone through. Its fields are offsets, of the element that {@link next} has come to.
+ */
+export class ElementCursor {
+  readonly #buffer: Buffer;
+  readonly #last: number;
+  type = 0;
+  /** Of the type byte. */
+  start = 0;
+  /** Of the first byte of the name, and after its last. */
+  name = 0;
+  nameEnd = 0;
+  /** Of the first byte of the value. */
+  value = 0;
+  /** After the value. */
+  end: number;
+
+  /** @throws CorruptSource */
+  constructor(buffer: Buffer, offset = 0) {
+    this.#buffer = buffer;
+    this.#last = offset + documentLength(buffer, offset) - 1;
+    this.end = offset + 4;
+  }
+
+  /** @returns false behind the last one @throws CorruptSource */
+  next(): boolean {
+    const buffer = this.#buffer;
+    const last = this.#last;
+    const at = this.end;
+    if (at >= last) return false;
+    this.start = at;
+    this.type = buffer[at] ?? 0;
+    this.name = at + 1;
+    this.nameEnd = endOfCString(buffer, at + 1, last);
+    this.value = this.nameEnd + 1;
+    this.end = valueEnd(buffer, this.type, this.value, last);
+    if (this.end > last) throw corrupt('a value does not fit into its document', at);
+    return true;
+  }
+
+  /** @param name of ASCII characters */
+  isNamed(name: string): boolean {
+    if (this.nameEnd - this.name !== name.length) return false;
+    for (let at = 0; at < name.length; at++) if (this.#buffer[this.name + at] !== name.charCodeAt(at)) return false;
+    return true;
+  }
+
+  element(name: string): RawElement {
+    const { type, start, value, end } = this;
+    return { type, name, start, value, end };
+  }
+}
 
 /**
- * The first element of each name, and undefined for a name that there is none of. Looks no further than it has to and
- * makes nothing of the others: a third of what {@link elements} costs, where a million documents are gone through.
+ * The first element of each name, and undefined for a name that there is none of. Looks no further than it has to.
  * @param names of ASCII characters
  * @throws CorruptSource
  */
 export function findElements(buffer: Buffer, names: readonly string[]): (RawElement | undefined)[] {
   const found: (RawElement | undefined)[] = names.map(() => undefined);
-  const last = documentLength(buffer, 0) - 1;
   let missing = names.length;
-  for (let at = 4; at < last && missing > 0;) {
-    const type = buffer[at] ?? 0;
-    const nameEnd = endOfCString(buffer, at + 1, last);
-    const end = valueEnd(buffer, type, nameEnd + 1, last);
-    if (end > last) throw corrupt('a value does not fit into its document', at);
+  for (const cursor = new ElementCursor(buffer); missing > 0 && cursor.next();)
     for (let index = 0; index < names.length; index++) {
       const name = names[index] ?? '';
-      if (found[index] || !isNamed(buffer, at + 1, nameEnd, name)) continue;
-      found[index] = { type, name, start: at, value: nameEnd + 1, end };
+      if (found[index] || !cursor.isNamed(name)) continue;
+      found[index] = cursor.element(name);
       missing -= 1;
     }
-    at = end;
-  }
   return found;
 }
 

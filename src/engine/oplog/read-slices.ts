@@ -2,6 +2,8 @@ import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { freeBytes } from '../packs/free-bytes.ts';
+import { documentLength } from '../bson/raw-document.ts';
+import { splitDocuments } from '../bson/raw-values.ts';
 import { readEntryOpTime } from './oplog-entry.ts';
 import type { CapturedSlice } from './read-chain.ts';
 import { decodeSlice, type Slice, type SliceHeader, verifySlice } from './slice-format.ts';
@@ -57,17 +59,23 @@ export interface SliceInStore {
  * Reads a chain of slices in order and proves its continuity: the last entry of each is in the next one, with the same
  * timestamp and term (consistency rule 8): as its first, or further on where the slices of a backup and those of the
  * archive overlap. Every entry is handed out once.
+ * @returns of each slice whole entries one behind the other, in pieces of memory that are the caller's
  * @throws OplogGap with both times named, and what {@link readSlice} throws
  */
-export async function* readSliceStream(slices: readonly SliceInStore[]): AsyncGenerator<readonly Buffer[]> {
+export async function* readSliceFrames(slices: readonly SliceInStore[]): AsyncGenerator<readonly Buffer[]> {
   let previous: OpTime | undefined;
   for (const { store, slice } of slices) {
-    const { header, entries } = await readSlice(store, slice.key, slice);
-    const start = previous ? positionOf(previous, entries) : -1;
-    if (previous && start === undefined) throw notContinued(previous, slice);
-    yield entries.slice((start ?? -1) + 1);
+    const { header, frames } = await readSlice(store, slice.key, slice);
+    const rest = previous ? framesAfter(previous, frames) : frames;
+    if (!rest) throw notContinued(previous as OpTime, slice);
+    yield rest;
     previous = header.to;
   }
+}
+
+/** {@link readSliceFrames}, entry by entry. */
+export async function* readSliceStream(slices: readonly SliceInStore[]): AsyncGenerator<readonly Buffer[]> {
+  for await (const frames of readSliceFrames(slices)) yield frames.flatMap((frame) => [...splitDocuments(frame)]);
 }
 
 /**
@@ -75,8 +83,8 @@ export async function* readSliceStream(slices: readonly SliceInStore[]): AsyncGe
  * @throws OplogGap, and what {@link readSlice} throws
  */
 export async function requireContinuation(previous: OpTime, { store, slice }: SliceInStore): Promise<void> {
-  const { entries } = await readSlice(store, slice.key, slice);
-  if (positionOf(previous, entries) === undefined) throw notContinued(previous, slice);
+  const { frames } = await readSlice(store, slice.key, slice);
+  if (!framesAfter(previous, frames)) throw notContinued(previous, slice);
 }
 
 function notContinued(previous: OpTime, { key, from, to }: CapturedSlice): HoldfastError {
@@ -92,11 +100,14 @@ export function readSlices(store: ObjectStore, slices: readonly CapturedSlice[])
   return readSliceStream(slices.map((slice) => ({ store, slice })));
 }
 
-/** @returns undefined when no entry is exactly that one */
-function positionOf(opTime: OpTime, entries: readonly Buffer[]): number | undefined {
-  for (const [n, raw] of entries.entries()) {
-    const found = readEntryOpTime(raw);
-    if (compareTimestamps(found.ts, opTime.ts) >= 0) return sameOpTime(found, opTime) ? n : undefined;
-  }
+/** @returns what follows the entry; undefined when no entry is exactly that one */
+function framesAfter(opTime: OpTime, frames: readonly Buffer[]): Buffer[] | undefined {
+  for (const [n, frame] of frames.entries())
+    for (let at = 0; at < frame.length;) {
+      const entry = frame.subarray(at, (at += documentLength(frame, at)));
+      const found = readEntryOpTime(entry);
+      if (compareTimestamps(found.ts, opTime.ts) < 0) continue;
+      return sameOpTime(found, opTime) ? [frame.subarray(at), ...frames.slice(n + 1)] : undefined;
+    }
   return undefined;
 }

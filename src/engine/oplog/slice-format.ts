@@ -3,7 +3,7 @@ import { BSON, Long, Timestamp as BsonTimestamp } from 'bson';
 import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { type OpTime, opTimeSchema, sameOpTime } from '../../domain/timestamp.ts';
-import { maxBsonSize } from '../bson/raw-document.ts';
+import { documentLength, maxBsonSize } from '../bson/raw-document.ts';
 import { splitDocuments } from '../bson/raw-values.ts';
 import { freeBytes } from '../packs/free-bytes.ts';
 import { compressZstdFrame, decompressZstdFrame, zstdContentSize, zstdFrameLength } from '../packs/zstd-frames.ts';
@@ -110,7 +110,9 @@ export async function decodeSliceHeader(key: string, start: Buffer): Promise<{ h
 
 export interface Slice {
   readonly header: SliceHeader;
-  /** The raw entries, in order, the first one shared with the slice before. */
+  /** Whole entries, in order, the first one shared with the slice before. */
+  readonly frames: readonly Buffer[];
+  /** Each of them, as views: made anew whenever it is asked for. */
   readonly entries: readonly Buffer[];
 }
 
@@ -136,10 +138,10 @@ function requireOpTime(key: string, which: string, found: OpTime | undefined, ex
 /**
  * Goes through a whole slice and checks it against its header: count, bytes, SHA-256, first and last entry.
  * @param key for messages
- * @param onEntry gets every entry, as a view; left out: the memory of each frame is given back
+ * @param onFrame gets every frame's content: whole entries
  * @throws CorruptObject, UnsupportedFormat
  */
-async function walkSlice(key: string, stored: Buffer, onEntry?: (entry: Buffer) => void): Promise<SliceHeader> {
+async function walkSlice(key: string, stored: Buffer, onFrame: (entries: Buffer) => void): Promise<SliceHeader> {
   try {
     const { header, length } = await decodeSliceHeader(key, stored);
     if (header.rawBytes > maxSliceRawBytes) throw damaged(key, `it claims ${header.rawBytes} bytes of entries`);
@@ -148,15 +150,13 @@ async function walkSlice(key: string, stored: Buffer, onEntry?: (entry: Buffer) 
     let last: OpTime | undefined;
     for await (const raw of entryFrames(key, stored, length, header.rawBytes)) {
       hash.update(raw);
-      let end: Buffer | undefined;
-      for (const entry of splitDocuments(raw)) {
-        if (count === 0) requireOpTime(key, 'first', readEntryOpTime(entry), header.from);
-        count += 1;
-        end = entry;
-        onEntry?.(entry);
+      if (count === 0) requireOpTime(key, 'first', readEntryOpTime(raw), header.from);
+      for (let at = 0; at < raw.length; count++) {
+        const end = at + documentLength(raw, at);
+        if (end === raw.length) last = readEntryOpTime(raw.subarray(at));
+        at = end;
       }
-      if (end) last = readEntryOpTime(end);
-      if (!onEntry) freeBytes(raw);
+      onFrame(raw);
     }
     if (count !== header.entries) throw damaged(key, `it holds ${count} entries, not ${header.entries}`);
     if (hash.digest('hex') !== header.sha256) throw damaged(key, 'the SHA-256 of its entries differs');
@@ -171,9 +171,15 @@ async function walkSlice(key: string, stored: Buffer, onEntry?: (entry: Buffer) 
 
 /** Decodes a whole slice and checks it, as {@link verifySlice} does. @throws CorruptObject, UnsupportedFormat */
 export async function decodeSlice(key: string, stored: Buffer): Promise<Slice> {
-  const entries: Buffer[] = [];
-  const header = await walkSlice(key, stored, (entry) => entries.push(entry));
-  return { header, entries };
+  const frames: Buffer[] = [];
+  const header = await walkSlice(key, stored, (entries) => frames.push(entries));
+  return {
+    header,
+    frames,
+    get entries() {
+      return frames.flatMap((frame) => [...splitDocuments(frame)]);
+    },
+  };
 }
 
 /**
@@ -181,7 +187,7 @@ export async function decodeSlice(key: string, stored: Buffer): Promise<Slice> {
  * @throws CorruptObject, UnsupportedFormat
  */
 export function verifySlice(key: string, stored: Buffer): Promise<SliceHeader> {
-  return walkSlice(key, stored);
+  return walkSlice(key, stored, freeBytes);
 }
 
 /** Raw bytes after which a slice is closed; one entry alone may be larger. */

@@ -18,11 +18,13 @@ const toUuid = (value: unknown): string[] => (value instanceof BSON.Binary ? [va
 /**
  * Collections that documents were added to or removed from since their numbers were certainly written, by the oplog of the files.
  * @param stable of which recovery began
+ * @param upTo the last entry that is looked at
  * @returns their UUIDs; some may be gone
  */
-export async function findUncounted(client: MongoClient, stable: Timestamp): Promise<string[]> {
+export async function findUncounted(client: MongoClient, stable: Timestamp, upTo: Timestamp): Promise<string[]> {
   const oplog = client.db('local').collection('oplog.rs');
-  const since = { $gte: new BSON.Timestamp({ t: Math.max(0, stable.t - secondsBefore), i: 0 }) };
+  const from = { t: Math.max(0, stable.t - secondsBefore), i: 0 };
+  const since = { $gte: new BSON.Timestamp(from), $lte: new BSON.Timestamp(upTo) };
   const counted = { $in: ['i', 'd'] };
   const found = await Promise.all(
     [

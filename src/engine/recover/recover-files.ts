@@ -2,18 +2,18 @@ import type { Logger } from '../../application/ports/logger.ts';
 import type { ScratchServers } from '../../application/ports/scratch-servers.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { OpTime, Timestamp } from '../../domain/timestamp.ts';
-import { joinBuffers } from '../bson/join-buffers.ts';
 import { readAhead } from '../oplog/read-ahead.ts';
 import type { SliceInStore } from '../oplog/read-slices.ts';
 import { inOrder } from '../packs/in-order.ts';
 import { insertDocuments } from '../restore/insert-documents.ts';
-import { missingEntries, type OplogFacts } from './captured-oplog.ts';
+import { missingEntries, OplogFacts } from './captured-oplog.ts';
 import { readLayout } from './data-directory-layout.ts';
+import type { EntriesToAppend } from './entries-to-append.ts';
 import { findUncounted } from './fast-counts.ts';
 import { makeRoom, readSafeTop, truncateOplogAfter } from './oplog-of-files.ts';
 import { decidePrepared, findDecisions, readPrepared } from './prepared-transactions.ts';
 import { type ExpectedOplog, requirePristine, requireRecovered } from './recovery-proof.ts';
-import { asRecovery, type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
+import { asFirstRecovery, type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
 
 /** An entry lies in the oplog by its timestamp, in whatever order it comes (mongodb-verified.md §3). */
 const insertsAtOnce = 2;
@@ -78,12 +78,13 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
   const appending = seconds(from);
   deps.logger.info('Oplog appended', { entries: expected.added, seconds: appending });
   from = performance.now();
-  const { applied, prepared, uncounted } = await withScratchServer(place, asRecovery, async (session) => {
+  const { applied, prepared, uncounted } = await withScratchServer(place, asFirstRecovery, async (session) => {
     const { stable, applied: operations } = await requireRecovered(session, expected);
+    const own = await findUncounted(session.client, stable, expected.safe.ts);
     return {
       applied: operations,
       prepared: await readPrepared(session.client, deps.signal),
-      uncounted: await findUncounted(session.client, stable),
+      uncounted: [...new Set([...own, ...expected.counted])],
     };
   });
   const replaying = seconds(from);
@@ -95,24 +96,29 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
   return { end, appended, applied, prepared: prepared.length, unfinished, uncounted, seconds: spent };
 }
 
+interface Appended extends ExpectedOplog {
+  /** UUIDs of collections that the appended entries add documents to or remove some from. */
+  readonly counted: readonly string[];
+}
+
 async function append(
   { server, client }: ScratchSession,
   { restoreTime, slices }: RecoverInput,
   { signal, onAppended }: RecoverDeps,
-): Promise<ExpectedOplog> {
+): Promise<Appended> {
   await requirePristine(server, restoreTime);
   const safe = await readSafeTop(client);
   await makeRoom(
     client,
     slices.reduce((sum, { slice }) => sum + slice.rawBytes, 0),
   );
-  const facts: OplogFacts = { end: undefined, count: 0 };
+  const facts = new OplogFacts();
   const target = { client, host: undefined, signal };
   let appended = 0;
-  const insert = async (entries: readonly Buffer[]): Promise<number> => {
+  const insert = async ({ bytes, count }: EntriesToAppend): Promise<number> => {
     signal.throwIfAborted();
-    await insertDocuments(target, 'local.oplog.rs', joinBuffers(entries));
-    return entries.length;
+    await insertDocuments(target, 'local.oplog.rs', bytes);
+    return count;
   };
   const missing = readAhead(missingEntries({ slices, restoreTime, safe }, facts));
   for await (const inserted of inOrder(missing, insertsAtOnce, insert)) {
@@ -121,5 +127,5 @@ async function append(
   }
   if (!facts.end) throw new HoldfastError('Internal', 'the captured oplog was read without an end');
   await truncateOplogAfter(client, restoreTime);
-  return { end: facts.end, safe, added: facts.count };
+  return { end: facts.end, safe, added: facts.count, counted: facts.counted.uuids };
 }

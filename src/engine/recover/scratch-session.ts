@@ -34,6 +34,14 @@ export const asRecovery: ScratchStart = {
   parameters: ['recoverFromOplogAsStandalone=true', 'takeUnstableCheckpointOnShutdown=true', ...largeBatches],
 };
 
+/**
+ * The same of a pristine copy: of what it applies it does not keep every version since the checkpoint, which nobody asks for
+ * who restores. On files that were recovered before it would not refuse to begin.
+ */
+export const asFirstRecovery: ScratchStart = {
+  parameters: [...(asRecovery.parameters ?? []), 'startupRecoveryForRestore=true'],
+};
+
 /** Nothing but what is asked for may write: no refresh of sessions, no deletion of what has expired. */
 const quiet = ['disableLogicalSessionCacheRefresh=true', 'ttlMonitorEnabled=false'];
 

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { OpTime } from '../../../src/domain/timestamp.ts';
+import { splitDocuments } from '../../../src/engine/bson/raw-values.ts';
 import { readOplogEntry } from '../../../src/engine/oplog/oplog-entry.ts';
-import { missingEntries, type OplogFacts } from '../../../src/engine/recover/captured-oplog.ts';
+import { missingEntries, OplogFacts } from '../../../src/engine/recover/captured-oplog.ts';
 import { storeSlice } from '../../support/made-slices.ts';
 import { at, rawEntry } from '../../support/oplog-entries.ts';
 
@@ -17,12 +18,12 @@ beforeEach(() => {
 async function missing(slices: readonly (readonly Buffer[])[], safe: OpTime, restoreTime: number) {
   const stored = [];
   for (const entries of slices) stored.push(await storeSlice(store, entries));
-  const facts: OplogFacts = { end: undefined, count: 0 };
+  const facts = new OplogFacts();
   const found: number[] = [];
   const input = { slices: stored.map((slice) => ({ store, slice })), restoreTime: at(restoreTime).ts, safe };
-  for await (const piece of missingEntries(input, facts))
-    for (const raw of piece) found.push(readOplogEntry(raw).opTime.ts.i);
-  return { found, ...facts };
+  for await (const { bytes } of missingEntries(input, facts))
+    for (const raw of splitDocuments(bytes)) found.push(readOplogEntry(raw).opTime.ts.i);
+  return { found, end: facts.end, count: facts.count };
 }
 
 describe('what the oplog of copied files lacks', () => {
@@ -39,10 +40,10 @@ describe('what the oplog of copied files lacks', () => {
     const first = await storeSlice(store, notes(1, 2));
     await store.delete([first.key]);
     const slices = [first, await storeSlice(store, notes(2, 3)), await storeSlice(store, notes(3, 4))];
-    const facts: OplogFacts = { end: undefined, count: 0 };
+    const facts = new OplogFacts();
     const input = { slices: slices.map((slice) => ({ store, slice })), restoreTime: at(4).ts, safe: at(3) };
-    for await (const piece of missingEntries(input, facts)) expect(piece).toHaveLength(1);
-    expect(facts).toEqual({ end: at(4), count: 1 });
+    for await (const piece of missingEntries(input, facts)) expect(piece.count).toBe(1);
+    expect(facts).toMatchObject({ end: at(4), count: 1 });
   });
 
   test('of files that reach beyond the restore time, nothing is missing', async () => {
