@@ -79,11 +79,15 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
   deps.logger.info('Oplog appended', { entries: expected.added, seconds: appending });
   from = performance.now();
   const { applied, prepared, uncounted } = await withScratchServer(place, asFirstRecovery, async (session) => {
-    const { stable, applied: operations } = await requireRecovered(session, expected);
-    const own = await findUncounted(session.client, stable, expected.safe.ts);
+    const { client } = session;
+    // Each goes through the oplog once, on a core of its own where there is one.
+    const [operations, own] = await Promise.all([
+      requireRecovered(session, expected),
+      findUncounted(client, expected.stable, expected.safe.ts),
+    ]);
     return {
       applied: operations,
-      prepared: await readPrepared(session.client, deps.signal),
+      prepared: await readPrepared(client, deps.signal),
       uncounted: [...new Set([...own, ...expected.counted])],
     };
   });
@@ -97,6 +101,8 @@ export async function recoverFiles(input: RecoverInput, deps: RecoverDeps): Prom
 }
 
 interface Appended extends ExpectedOplog {
+  /** Of the checkpoint that recovery begins with. */
+  readonly stable: Timestamp;
   /** UUIDs of collections that the appended entries add documents to or remove some from. */
   readonly counted: readonly string[];
 }
@@ -106,7 +112,7 @@ async function append(
   { restoreTime, slices }: RecoverInput,
   { signal, onAppended }: RecoverDeps,
 ): Promise<Appended> {
-  await requirePristine(server, restoreTime);
+  const stable = await requirePristine(server, restoreTime);
   const safe = await readSafeTop(client);
   await makeRoom(
     client,
@@ -127,5 +133,5 @@ async function append(
   }
   if (!facts.end) throw new HoldfastError('Internal', 'the captured oplog was read without an end');
   await truncateOplogAfter(client, restoreTime);
-  return { end: facts.end, safe, added: facts.count, counted: facts.counted.uuids };
+  return { stable, end: facts.end, safe, added: facts.count, counted: facts.counted.uuids };
 }

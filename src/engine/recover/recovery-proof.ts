@@ -32,16 +32,17 @@ const unusable = (what: string, next?: string) =>
 /**
  * Two mistakes that recovery accepts without a word, found before anything is changed: files that are later than the
  * restore time (it would stop at them), and files that were recovered before (it would ignore what is appended).
+ * @returns the timestamp of the checkpoint that they hold
  * @throws RecoveryFailed
  */
-export async function requirePristine(server: ScratchServer, restoreTime: Timestamp): Promise<void> {
+export async function requirePristine(server: ScratchServer, restoreTime: Timestamp): Promise<Timestamp> {
   const stable = timestampOf((await server.logged(logged.recoveryTimestamp))?.['recoveryTimestamp']);
   if (!stable)
     throw unusable(
       'The files have no stable checkpoint to recover from: they were recovered or started alone before, or their member had just begun.',
       'Recover a fresh copy of the files; a copy is recovered once.',
     );
-  if (compareTimestamps(stable, restoreTime) <= 0) return;
+  if (compareTimestamps(stable, restoreTime) <= 0) return stable;
   throw unusable(
     `The files are of ${formatTimestamp(stable)}, after the restore time ${formatTimestamp(restoreTime)}.`,
     `Restore to ${formatTimestamp(stable)} or later, or from an earlier backup.`,
@@ -56,23 +57,13 @@ export interface ExpectedOplog {
   readonly added: number;
 }
 
-/** What the server says of its recovery. */
-export interface AppliedOplog {
-  /** The timestamp of the checkpoint that it began with. */
-  readonly stable: Timestamp;
-  /** How many operations it applied. */
-  readonly applied: number;
-}
-
 /**
  * Consistency rule 25, and that nothing is missing and nothing else is there: the end by time and term, the number of
  * entries since the files' own last one.
+ * @returns how many operations the server says that it applied
  * @throws RecoveryFailed
  */
-export async function requireRecovered(
-  { server, client }: ScratchSession,
-  expected: ExpectedOplog,
-): Promise<AppliedOplog> {
+export async function requireRecovered({ server, client }: ScratchSession, expected: ExpectedOplog): Promise<number> {
   const { end, safe, added } = expected;
   const start = await server.logged(logged.recoveringFromStable);
   const stable = timestampOf(start?.['stableTimestamp']);
@@ -88,5 +79,5 @@ export async function requireRecovered(
     throw unusable(
       `The recovered oplog has ${found} entries from ${describeOpTime(safe)} to ${describeOpTime(end)}, not ${added}.`,
     );
-  return { stable, applied: Number((await server.logged(logged.applied))?.['numOpsApplied'] ?? 0) };
+  return Number((await server.logged(logged.applied))?.['numOpsApplied'] ?? 0);
 }

@@ -1,6 +1,11 @@
 import { constants, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { compressZstdFrame, decompressZstdFrame, zstdFrameLength } from '../../../src/engine/packs/zstd-frames.ts';
+import {
+  compressZstdFrame,
+  decompressZstdFrame,
+  zstdContentSize,
+  zstdFrameLength,
+} from '../../../src/engine/packs/zstd-frames.ts';
 
 /** The same every time, and no codec makes it smaller. */
 function noise(length: number): Buffer {
@@ -32,7 +37,26 @@ describe('zstd frames', () => {
   ])('%s is one frame, as long as its blocks say', async (_what, raw) => {
     const frame = await compressZstdFrame(raw, 1);
     expect(zstdFrameLength(frame)).toBe(frame.length);
+    expect(zstdContentSize(frame, raw.length)).toBe(raw.length);
     expect((await decompressZstdFrame(frame, Math.max(1, raw.length), raw.length)).equals(raw)).toBe(true);
+  });
+
+  test.each([0, 255, 256, 65_791, 65_792, 5_000_000])(
+    '%i bytes are told by the header of their frame',
+    async (bytes) => {
+      const frame = await compressZstdFrame(Buffer.alloc(bytes), 1);
+      expect(zstdContentSize(frame, bytes)).toBe(bytes);
+      if (bytes > 0) expect(zstdContentSize(frame, bytes - 1)).toBeUndefined();
+    },
+  );
+
+  test('where the header tells nothing, or is cut off, nothing is known of the content', () => {
+    // Magic, no size and no checksum, a window, one empty block.
+    const silent = Buffer.from('28b52ffd0058010000', 'hex');
+    expect(zstdFrameLength(silent)).toBe(silent.length);
+    expect(zstdContentSize(silent, 1000)).toBeUndefined();
+    const frame = zstdCompressSync(Buffer.alloc(1000));
+    for (const length of [0, 4, 5]) expect(zstdContentSize(frame.subarray(0, length), 1000)).toBeUndefined();
   });
 
   test('a large frame has memory of its own, which can be given back', async () => {
