@@ -4,6 +4,7 @@ import { HoldfastError } from '../../domain/errors.ts';
 import type { OpTime, Timestamp } from '../../domain/timestamp.ts';
 import { readAhead } from '../oplog/read-ahead.ts';
 import type { SliceInStore } from '../oplog/read-slices.ts';
+import { freeBytes } from '../packs/free-bytes.ts';
 import { inOrder } from '../packs/in-order.ts';
 import { insertDocuments } from '../restore/insert-documents.ts';
 import { missingEntries, OplogFacts } from './captured-oplog.ts';
@@ -124,6 +125,7 @@ async function append(
   const insert = async ({ bytes, count }: EntriesToAppend): Promise<number> => {
     signal.throwIfAborted();
     await insertDocuments(target, 'local.oplog.rs', bytes);
+    freeBytes(bytes);
     return count;
   };
   const missing = readAhead(missingEntries({ slices, restoreTime, safe }, facts));
