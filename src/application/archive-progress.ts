@@ -5,7 +5,7 @@ import { findStored, writeDocument } from './documents.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 
-interface ProgressPlace {
+export interface ProgressPlace {
   readonly state: ObjectStore;
   readonly key: string;
   readonly logger: Logger;

@@ -13,8 +13,8 @@ import { withMember } from './archive-members.ts';
 import { changeProgress } from './archive-progress.ts';
 import { endsOfBackups } from './archive-start.ts';
 import type { ArchiveTurn } from './archive-turn.ts';
-import { findStored, readDocument } from './documents.ts';
-import { closeGap, noteFilled } from './record-gap.ts';
+import { findStored } from './documents.ts';
+import { closeGap, noteFilled, unwishBase } from './record-gap.ts';
 
 /** `gone`: nobody has the entries any more, or they are not wanted. `later`: a member that may have them did not answer. */
 type Verdict = 'filled' | 'gone' | 'later';
@@ -113,7 +113,7 @@ async function fillFrom(turn: ArchiveTurn, source: Source, gap: StoredGap, isOve
   }
   if (!sameOpTime(end, before)) return false;
   await closeGap(turn.place, gap, { at: turn.deps.clock.now().toISOString(), member: source.member }, turn.deps);
-  await unwishBase(turn, before);
+  await unwishBase(turn.place, turn.progress, before);
   return true;
 }
 
@@ -188,21 +188,5 @@ async function forget(turn: ArchiveTurn, after: OpTime): Promise<void> {
     const { lost, ...rest } = current;
     const left = lost.filter((one) => !sameOpTime(one, after));
     return left.length > 0 ? { ...rest, lost: left } : rest;
-  });
-}
-
-/** The base that was wished because of a gap that is no more; the wish stands for the last of the other gaps. */
-async function unwishBase(turn: ArchiveTurn, before: OpTime): Promise<void> {
-  const { store, archivePrefix } = turn.place;
-  let last: OpTime | undefined;
-  for await (const { key } of store.list(artifactKeys.gaps(archivePrefix))) {
-    const gap = await readDocument(store, key, oplogGapSchema);
-    if (isOpenGap(gap) && (!last || compareTimestamps(last.ts, gap.before.ts) < 0)) last = gap.before;
-  }
-  await changeProgress(turn.progress, (current) => {
-    if (!current) return undefined;
-    const { wantsBase, ...rest } = current;
-    if (wantsBase?.attempts !== 0 || !sameOpTime(wantsBase.from, before)) return undefined;
-    return last ? { ...rest, wantsBase: { from: last, attempts: 0, attemptedAt: null } } : rest;
   });
 }

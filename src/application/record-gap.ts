@@ -1,6 +1,8 @@
 import { gapKey, isOpenGap, type OplogGap, oplogGapSchema } from '../domain/oplog-archive.ts';
-import { compareTimestamps, formatTimestamp, type OpTime } from '../domain/timestamp.ts';
-import { createDocument, findStored, writeDocument } from './documents.ts';
+import { artifactKeys } from '../domain/names.ts';
+import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime } from '../domain/timestamp.ts';
+import { changeProgress, type ProgressPlace } from './archive-progress.ts';
+import { createDocument, findStored, readDocument, writeDocument } from './documents.ts';
 import type { EventPublisher } from './ports/event-publisher.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
@@ -58,12 +60,13 @@ export async function recordGap(place: ArchivePlace, gap: OplogGap, deps: Record
 
 /**
  * Records that the slices of a gap are there again, and tells it. The record stays: who writes an archive deletes nothing.
+ * @param filled the member whose oplog had the entries; null for slices that were found to be there
  * @param etag of the gap: one that was found to reach further meanwhile stays as it is. @throws PreconditionFailed then
  */
 export async function closeGap(
   place: ArchivePlace,
   { value: gap, etag }: { readonly value: OplogGap; readonly etag: string },
-  filled: { readonly at: string; readonly member: string },
+  filled: { readonly at: string; readonly member: string | null },
   deps: RecordGapDeps,
 ): Promise<void> {
   const { deployment, replicaSet, store, archivePrefix } = place;
@@ -102,4 +105,23 @@ function widened(known: OplogGap, gap: OplogGap): OplogGap | undefined {
 /** What is damaged now may lie before the place up to which the gap was filled. */
 function fromItsBeginning({ filledTo: _before, ...gap }: OplogGap): OplogGap {
   return gap;
+}
+
+/** The base that was wished because of a gap that is no more; the wish stands for the last of the other gaps. */
+export async function unwishBase(
+  { store, archivePrefix }: Pick<ArchivePlace, 'store' | 'archivePrefix'>,
+  progress: ProgressPlace,
+  before: OpTime,
+): Promise<void> {
+  let last: OpTime | undefined;
+  for await (const { key } of store.list(artifactKeys.gaps(archivePrefix))) {
+    const gap = await readDocument(store, key, oplogGapSchema);
+    if (isOpenGap(gap) && (!last || compareTimestamps(last.ts, gap.before.ts) < 0)) last = gap.before;
+  }
+  await changeProgress(progress, (current) => {
+    if (!current) return undefined;
+    const { wantsBase, ...rest } = current;
+    if (wantsBase?.attempts !== 0 || !sameOpTime(wantsBase.from, before)) return undefined;
+    return last ? { ...rest, wantsBase: { from: last, attempts: 0, attemptedAt: null } } : rest;
+  });
 }

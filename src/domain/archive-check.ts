@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { OplogGap, SliceSpan } from './oplog-archive.ts';
-import { compareTimestamps, type OpTime, opTimeSchema, type Timestamp } from './timestamp.ts';
+import { isLedOver, type OplogGap, type SliceSpan } from './oplog-archive.ts';
+import { compareTimestamps, type OpTime, opTimeSchema, sameOpTime, type Timestamp } from './timestamp.ts';
 
 /**
  * How far the check of an archive is: `archives/<deployment>/<set>-<id>.check.json` of the state storage. A round looks at
@@ -62,6 +62,10 @@ export interface DamagedSlice {
  */
 export class ChainCheck {
   readonly #gaps: readonly OplogGap[];
+  readonly #ledOver = new Set<OplogGap>();
+  /** From the one to the other slices lead on that were added one after the other. */
+  #begin: OpTime | undefined;
+  #last: OpTime | undefined;
   #end: OpTime | undefined;
   #damaged: DamagedSlice[] = [];
 
@@ -76,9 +80,17 @@ export class ChainCheck {
     return this.#end;
   }
 
+  /** Gaps over which slices lead all the same, as far as slices were added: whoever recorded them did not see those. */
+  get ledOver(): readonly OplogGap[] {
+    return [...this.#ledOver];
+  }
+
   /** The next slice, whole. @returns what is lost before it */
   add({ from, to }: Pick<SliceSpan, 'from' | 'to'>): ArchiveLoss | undefined {
     const loss = this.#lossBefore(from);
+    const begin = this.#begin && this.#last && sameOpTime(this.#last, from) ? this.#begin : from;
+    for (const gap of this.#gaps) if (isLedOver(gap, { from: begin, to })) this.#ledOver.add(gap);
+    [this.#begin, this.#last] = [begin, to];
     // One that another chain leads over ends nothing.
     if (!this.#end || compareTimestamps(this.#end.ts, to.ts) <= 0) this.#end = to;
     this.#damaged = [];

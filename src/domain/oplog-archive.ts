@@ -166,20 +166,57 @@ function chains<Slice extends SliceSpan>(slices: readonly Slice[]): Slice[][] {
   });
 }
 
-/** Gaps whose two sides are both in the chain, such as a change of the feature compatibility version. */
+/** The reasons whose gap lies in the set's history itself: no slices, whoever took them, lead over it. */
+export const insurmountable: ReadonlySet<GapReason> = new Set([
+  'featureCompatibilityVersionChanged',
+  'resharding',
+  'restore',
+]);
+/** Those for which entries were missing, and nothing else: slices that lead on from one to the other are proof that none is. */
+const missingEntries: ReadonlySet<GapReason> = new Set(['rolledOver', 'archivePaused', 'objectLost']);
+
+/**
+ * Whether a gap's record is void where slices lead on, one from the other, from one entry to another: nothing was missing then but
+ * entries, and the slices are there. One that names damaged slices is told again as soon as they count again.
+ */
+export function isLedOver(gap: OplogGap, { from, to }: Pick<SliceSpan, 'from' | 'to'>): boolean {
+  const isAcross = compareTimestamps(from.ts, gap.after.ts) <= 0 && compareTimestamps(gap.before.ts, to.ts) <= 0;
+  return isAcross && missingEntries.has(gap.reason) && gap.damaged === undefined;
+}
+
+/**
+ * Whether slices that lead on from one to the other lead over a gap as well, whatever its record says: of two archivers one found
+ * that its members had forgotten entries, and the other one's member had them. Where the gap says that there are two histories,
+ * the chain must hold both sides of it, by time and term, where its slices meet.
+ */
+function leadsOver(chain: readonly SliceSpan[], { reason, after, before }: OplogGap): boolean {
+  if (missingEntries.has(reason)) return true;
+  const holds = (opTime: OpTime) => chain.some(({ from, to }) => sameOpTime(from, opTime) || sameOpTime(to, opTime));
+  return holds(after) && holds(before);
+}
+
+/** Whether a gap ends a chain: that of the history itself wherever one of its sides is in it, another where both are. */
+function cuts(chain: readonly SliceSpan[], first: OpTime, last: OpTime, gap: OplogGap): boolean {
+  const { reason, after, before } = gap;
+  if (compareTimestamps(after.ts, before.ts) >= 0) return false;
+  if (insurmountable.has(reason))
+    return compareTimestamps(after.ts, last.ts) < 0 && compareTimestamps(first.ts, before.ts) < 0;
+  const isAcross = compareTimestamps(first.ts, after.ts) <= 0 && compareTimestamps(before.ts, last.ts) <= 0;
+  return isAcross && !leadsOver(chain, gap);
+}
+
 function cutAtGaps<Slice extends SliceSpan>(
   chain: readonly Slice[],
   gaps: readonly OplogGap[],
 ): ArchiveSegment<Slice>[] {
   const [first, last] = [chain[0], chain.at(-1)];
   if (!first || !last) return [];
-  const holds = ({ ts }: OpTime) => compareTimestamps(first.from.ts, ts) <= 0 && compareTimestamps(ts, last.to.ts) <= 0;
-  const cuts = gaps
-    .filter(({ after, before }) => compareTimestamps(after.ts, before.ts) < 0 && holds(after) && holds(before))
-    .sort((a, b) => compareTimestamps(a.after.ts, b.after.ts));
   const pieces: { from: OpTime; to: OpTime }[] = [];
   let { from } = first;
-  for (const { after, before } of cuts) {
+  const cutting = gaps
+    .filter((gap) => cuts(chain, first.from, last.to, gap))
+    .sort((a, b) => compareTimestamps(a.after.ts, b.after.ts));
+  for (const { after, before } of cutting) {
     pieces.push({ from, to: after });
     if (compareTimestamps(from.ts, before.ts) < 0) from = before;
   }

@@ -1,5 +1,11 @@
 import type { Method } from './manifest.ts';
-import { archiveSegments, type ArchiveSegment, type OplogGap, type SliceSpan } from './oplog-archive.ts';
+import {
+  archiveSegments,
+  type ArchiveSegment,
+  insurmountable,
+  type OplogGap,
+  type SliceSpan,
+} from './oplog-archive.ts';
 import { compareTimestamps, laterTimestamp, type OpTime, sameOpTime, type Timestamp } from './timestamp.ts';
 
 /** A slice of the archive as far as its header tells. */
@@ -66,13 +72,6 @@ export interface BaseReach<Slice extends WindowSlice = WindowSlice> extends Time
   /** In order; each begins within the one before, or where that ends. Times after the last one are those of a quiet end. */
   readonly slices: readonly Slice[];
 }
-
-/** The reasons whose gap lies in the set's history itself: no slices, whoever took them, lead over it. */
-const insurmountable: ReadonlySet<OplogGap['reason']> = new Set([
-  'featureCompatibilityVersionChanged',
-  'resharding',
-  'restore',
-]);
 
 const earliest: Timestamp = { t: 0, i: 0 };
 const lastOrdinal = 0xffff_ffff;

@@ -9,7 +9,7 @@ import {
 } from '../../domain/archive-check.ts';
 import { isHoldfastError } from '../../domain/errors.ts';
 import { stateKeys } from '../../domain/names.ts';
-import { isOpenGap, type OplogGap, oplogGapSchema, type SliceSpan } from '../../domain/oplog-archive.ts';
+import { gapKey, isOpenGap, type OplogGap, oplogGapSchema, type SliceSpan } from '../../domain/oplog-archive.ts';
 import { dayOf, type IndexedSlice, isOf } from '../../domain/slice-index.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { sliceFrom } from '../../engine/oplog/archive-tail.ts';
@@ -20,23 +20,21 @@ import { type CheckedPlace, changeCheck, readCheck } from '../archive-check-reco
 import { wishBase, wishSlices } from '../archive-progress.ts';
 import type { StepDeps } from '../bind.ts';
 import type { CatalogDeps } from '../catalog.ts';
-import { readDocument } from '../documents.ts';
+import { findStored, readDocument } from '../documents.ts';
 import { archivedSets, type KnownArchive, listKnownArchives } from '../known-archives.ts';
 import type { ListedSlice } from '../list-archives.ts';
 import type { EventPublisher } from '../ports/event-publisher.ts';
 import type { CheckArchiveRequest, CheckedArchive } from '../ports/holdfast-client.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { publishEvent, recordGap } from '../record-gap.ts';
+import { closeGap, publishEvent, recordGap, unwishBase } from '../record-gap.ts';
 import { deploymentOf, storageOf } from '../run-folder.ts';
+import { sliceGroups } from '../slice-groups.ts';
 import { IndexKeeper } from '../slice-index.ts';
 
 export interface CheckArchiveDeps extends StepDeps, CatalogDeps {
   readonly events: EventPublisher;
 }
 
-/** Slices that are read at once, and bytes of them: one alone may have up to 32 MiB, and the archiver's process checks too. */
-const atOnce = 4;
-const bytesAtOnce = 16 * 1024 * 1024;
 const sampleOf = 10;
 
 /**
@@ -130,7 +128,9 @@ class Round {
     const index = new IndexKeeper(store, archive, usable, logger);
     // Given another storage, what was noted is of the one before.
     const noted = record && this.#input.noted;
-    const under = await this.#follow(new ChainCheck(open, round?.end ?? record?.begins), noted, left, index);
+    const chain = new ChainCheck(open, round?.end ?? record?.begins);
+    const under = await this.#follow(chain, noted, left, index);
+    for (const gap of chain.ledOver) await this.#close(gap);
     await index.write();
     await changeCheck(state, place, ({ round: _over, ...current }) => ({
       ...current,
@@ -148,7 +148,7 @@ class Round {
     index: IndexKeeper,
   ): Promise<ArchiveCheck['round']> {
     let done = 0;
-    for (const next of groups(left)) {
+    for (const next of sliceGroups(left)) {
       done += next.length;
       if (next[0]) await index.write(dayOf(next[0].from));
       const looked = await Promise.all(next.map((listed) => this.#look(listed, index)));
@@ -172,6 +172,27 @@ class Round {
   async #take(chain: ChainCheck, slice: SliceSpan): Promise<void> {
     await this.#tell(chain.add(slice));
     this.#first ??= slice.from;
+  }
+
+  /** Slices lead over it: another archiver wrote them. Left open, its record would hide that they are lost one day. */
+  async #close({ after, before, reason }: OplogGap): Promise<void> {
+    const { place, store, archive } = this.#input;
+    const archivePlace = { ...place, store, archivePrefix: archive.prefix };
+    const stored = await findStored(store, gapKey(archive.prefix, { after, reason }), oplogGapSchema);
+    if (!stored || !isOpenGap(stored.value) || !sameOpTime(stored.value.before, before)) return;
+    const at = this.#deps.clock.now().toISOString();
+    try {
+      await closeGap(archivePlace, stored, { at, member: null }, this.#deps);
+      await unwishBase(archivePlace, { ...this.#deps, key: this.#progressKey }, before);
+    } catch (error) {
+      // It was found to reach further meanwhile: the next round sees.
+      if (!isHoldfastError(error, 'PreconditionFailed')) throw error;
+    }
+  }
+
+  get #progressKey(): string {
+    const { deployment, replicaSet, replicaSetId } = this.#input.place;
+    return stateKeys.archiveProgress(deployment, `${replicaSet}-${replicaSetId}`);
   }
 
   /** With which entry the archive begins; only who began the round has seen it. Who prunes may have said a later one since. */
@@ -229,7 +250,7 @@ class Round {
     const { begins } = (await readCheck(this.#deps.state, place)) ?? {};
     if (begins && compareTimestamps(after.ts, begins.ts) < 0) return;
     this.#losses.push(loss);
-    const key = stateKeys.archiveProgress(place.deployment, `${place.replicaSet}-${place.replicaSetId}`);
+    const key = this.#progressKey;
     await wishBase({ ...this.#deps, key }, before);
     const what = damaged.length > 0 ? `damaged: ${damaged.join(', ')}` : 'not in the storage any more';
     const explanation = `Slices from ${describeOpTime(after)} to ${describeOpTime(before)} were archived, and are ${what}.`;
@@ -251,20 +272,6 @@ class Round {
     const found = losses.length > 0 ? 'lost' : replaced.length > 0 ? 'replaced' : 'whole';
     return report(this.#input.place, isUnderWay ? 'more' : found, { slices: this.#looked, losses, replaced });
   }
-}
-
-function* groups(slices: readonly ListedSlice[]): Generator<readonly ListedSlice[]> {
-  let group: ListedSlice[] = [];
-  let bytes = 0;
-  for (const slice of slices) {
-    if (group.length === atOnce || (group.length > 0 && bytes + slice.size > bytesAtOnce)) {
-      yield group;
-      [group, bytes] = [[], 0];
-    }
-    group.push(slice);
-    bytes += slice.size;
-  }
-  if (group.length > 0) yield group;
 }
 
 /** Read twice before damage is believed: a byte may go wrong on the way, too. @throws CorruptObject, ObjectNotFound */

@@ -86,6 +86,34 @@ describe('the check of an archive', () => {
     expect(await wanted()).toMatchObject({ from: at(30) });
   });
 
+  test.each(['rolledOver', 'archivePaused', 'objectLost'] as const)(
+    'closes a gap (%s) over which slices lead all the same, and tells what is lost there later',
+    async (reason) => {
+      await world.record({ reason, after: at(12), before: at(25) });
+      const progress = { last: { key: key(5), from: at(40), to: at(50) }, checkedTo: at(50) };
+      await world.note({ ...progress, wantsBase: { from: at(25), attempts: 0, attemptedAt: null } });
+      // By the slices, whatever was recorded.
+      expect((await choose('latest')).restoreTime).toEqual(at(50).ts);
+      expect(await check()).toMatchObject([{ status: 'whole', losses: [] }]);
+      expect(await gaps()).toMatchObject([{ reason, filledAt: expect.any(String) as string }]);
+      expect(told).toMatchObject([{ detailType: 'Recovery Gap Filled', reason, member: null }]);
+      expect(await wanted()).toBeUndefined();
+      await world.far.delete([key(2)]);
+      expect(await check()).toMatchObject([{ status: 'lost', losses: [{ after: at(12).ts, before: at(20).ts }] }]);
+      expect((await choose('latest')).restoreTime).toEqual(at(12).ts);
+    },
+  );
+
+  test.each(['featureCompatibilityVersionChanged', 'restore', 'resharding'] as const)(
+    'leaves a gap of the history itself (%s) open',
+    async (reason) => {
+      await world.record({ reason, after: at(12), before: at(13) });
+      expect(await check()).toMatchObject([{ status: 'whole' }]);
+      expect((await gaps())[0]?.filledAt).toBeUndefined();
+      expect((await choose('latest')).restoreTime).toEqual(at(12).ts);
+    },
+  );
+
   test('sees that the last slice is damaged, and that the first ones are gone that nobody has pruned', async () => {
     await check();
     await flipBit(key(5));

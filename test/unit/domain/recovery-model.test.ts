@@ -32,14 +32,14 @@ const history = fc.record({
     }),
     { maxLength: 4 },
   ),
+  /** After an entry, of so many, whether there are slices of them or not: who recorded them need not have seen those. */
   gaps: fc.uniqueArray(
     fc.tuple(
       fc.integer({ min: 0, max: last - 1 }),
+      fc.integer({ min: 1, max: 6 }),
       fc.constantFrom<OplogGap['reason'][]>(
-        'rolledOver',
-        'featureCompatibilityVersionChanged',
-        'restore',
-        'resharding',
+        ...(['rolledOver', 'archivePaused', 'objectLost', 'otherHistory'] as const),
+        ...(['featureCompatibilityVersionChanged', 'restore', 'resharding'] as const),
       ),
     ),
     { maxLength: 2, selector: ([after]) => after },
@@ -79,23 +79,46 @@ function makeBases({ bases, prepared }: History): WindowBase[] {
 }
 
 const makeGaps = ({ gaps }: History): OplogGap[] =>
-  gaps.map(([after, reason]) => ({
-    ...{ schemaVersion: 1, reason, after: entry(after), before: entry(after + 1), member: null, explanation: 'test' },
+  gaps.map(([after, length, reason]) => ({
+    ...{
+      schemaVersion: 1,
+      reason,
+      after: entry(after),
+      before: entry(after + length),
+      member: null,
+      explanation: 'test',
+    },
     foundAt: '2026-11-22T10:00:00Z',
   }));
+
+const ofHistory = new Set<OplogGap['reason']>(['featureCompatibilityVersionChanged', 'restore', 'resharding']);
+
+/** Whether nothing leads over a gap, though slices of all its entries may be there. */
+function isBarrier([after, length, reason]: History['gaps'][number], slices: readonly WindowSlice[]): boolean {
+  if (ofHistory.has(reason)) return true;
+  if (reason !== 'otherHistory') return false;
+  const before = after + length;
+  const covered = Array.from({ length }, (_, k) => after + k);
+  if (!covered.every((n) => slices.some(({ from, to }) => numberOf(from) <= n && n < numberOf(to)))) return false;
+  // Two histories, unless slices meet at both of its sides.
+  const edges = new Set(slices.flatMap(({ from, to }) => [numberOf(from), numberOf(to)]));
+  return !edges.has(after) || !edges.has(before);
+}
 
 /** Whether a base can be taken to entry `n`. */
 function reaches(base: WindowBase, n: number, slices: readonly WindowSlice[], { gaps, prepared }: History): boolean {
   const [point, restoreTime] = [numberOf(base.point), numberOf({ ts: base.restoreTime })];
   const captured = numberOf(base.capturedTo);
   if (n < point) return false;
-  const barriers = gaps.filter(([at, reason]) => reason !== 'rolledOver' && point <= at && at < captured);
-  if (barriers.length > 0) return n <= Math.min(restoreTime, ...barriers.map(([at]) => at));
+  const own = gaps.filter(([at, length, reason]) => ofHistory.has(reason) && point < at + length && at < captured);
+  if (own.length > 0) return n <= Math.min(restoreTime, ...own.map(([at]) => Math.max(at, point)));
   if (n <= restoreTime) return true;
   const holding = (at: number) => slices.find(({ from, to }) => numberOf(from) <= at && at < numberOf(to));
   let end = captured;
   let read: WindowSlice | undefined;
-  for (let next = holding(end); next && !gaps.some(([at]) => at === end); next = holding(end)) {
+  const barriers = gaps.filter((gap) => isBarrier(gap, slices));
+  const isOver = (at: number) => barriers.some(([after, length]) => after <= at && at < after + length);
+  for (let next = holding(end); next && !isOver(end); next = holding(end)) {
     end += 1;
     read = next;
   }
