@@ -67,7 +67,7 @@ export function grantSweepVolumes(role: iam.Role, stage: string): void {
     actions: ['ec2:DeleteVolume'],
     resources: [volumesOf(role)],
     conditions: { StringEquals: { ...ofStage(stage), [`aws:ResourceTag/${resourceTags.purpose}`]: temporary } },
-    purpose: 'Deletes the volumes that files were copied from, where ECS has not',
+    purpose: 'Deletes the volumes that workers only read or worked on, where ECS has not',
     because:
       'A volume gets its id when it is made; its tags say which stage made it, and that nobody needs it any more.',
   });

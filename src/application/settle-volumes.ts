@@ -68,7 +68,7 @@ export interface SweptVolumes {
 
 /**
  * Volumes of runs that are over: those of restores that were not settled then, because their task still held them or they
- * came up late, and those that workers read, which should have gone with their tasks. One whose run has no outcome yet is
+ * came up late, and those that workers read or worked on, which should have gone with their tasks. One whose run has no outcome yet is
  * left alone: the sweep of runs gives it one.
  */
 export async function sweepVolumes(deps: SettleVolumesDeps & LeftoverDeps): Promise<SweptVolumes> {

@@ -8,7 +8,7 @@ import { progressIntervals } from '../domain/progress.ts';
 import { awsState, awsStorages, openSecrets } from './aws-storages.ts';
 import type { ComposedWorker } from './compose-worker.ts';
 import { makeOpenReadMember } from './open-member.ts';
-import { makeTemporaryFolder } from './temporary-folder.ts';
+import { makeFolderOn } from './temporary-folder.ts';
 import { makeOpenTarget } from './open-target.ts';
 
 /** A worker on Fargate: everything it needs to know is in the state bucket, every secret in Secrets Manager. */
@@ -20,6 +20,10 @@ export function composeFargateWorker(
   const logger = new JsonLogger({ clock, fields: { runId } });
   const readSecret = openSecrets();
   const state = awsState(env.STATE_BUCKET);
+  const volumePath = () => {
+    if (env.VOLUME_PATH !== undefined) return env.VOLUME_PATH;
+    throw new HoldfastError('Internal', 'this worker was launched without a volume');
+  };
   return {
     deps: {
       state,
@@ -30,12 +34,11 @@ export function composeFargateWorker(
       progressInterval: progressIntervals.fargate,
       openMember: makeOpenReadMember({ readSecret }),
       openTarget: makeOpenTarget({ readSecret }),
-      snapshotRoot: ({ dataPath }) => {
-        if (env.VOLUME_PATH !== undefined) return join(env.VOLUME_PATH, dataPath);
-        throw new HoldfastError('Internal', 'this worker was launched without a volume');
-      },
+      snapshotRoot: ({ dataPath }) => join(volumePath(), dataPath),
       volumePath: env.VOLUME_PATH,
-      ...{ scratch: new LocalScratchServers(), makeTemporaryFolder },
+      scratch: new LocalScratchServers(),
+      // Nothing else of the task has room, or can be written.
+      makeTemporaryFolder: async () => makeFolderOn(volumePath()),
     },
     close: () => state.close(),
   };

@@ -178,7 +178,7 @@ export const resourceTags = {
   unfinished: 'holdfast:unfinished',
 } as const;
 
-/** Of snapshots that files are copied from, and of volumes made from them: nobody needs them once their run is over. */
+/** Of snapshots that files are copied from, and of volumes that workers read or work on: nobody needs them once their run is over. */
 export const temporary = 'temporary';
 /** Of snapshots that are a backup. */
 export const keptSnapshot = 'base';

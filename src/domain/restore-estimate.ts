@@ -3,7 +3,7 @@ import { type Price, prices, pricesDate, pricesRegion } from './prices.ts';
 import { workerTaskSize } from './stage-sizes.ts';
 import { type Initialization, initializationSchema, type TargetVolume } from './volume-target.ts';
 
-/** What a restore to a volume takes: time and price, before it is started. Pure: sizes in, items out. */
+/** What a restore with a volume takes, to that or by way of it: time and price, before it is started. Pure: sizes in, items out. */
 
 const itemSchema = z.strictObject({
   item: z.string(),
@@ -24,18 +24,18 @@ const choiceSchema = z.strictObject({
   note: z.string(),
 });
 
-/** Time and price of a restore to a volume: in its plan, and the answer of a dry run. */
+/** Time and price of a restore with a volume: in its plan, and the answer of a dry run. */
 export const restoreEstimateSchema = z.strictObject({
   currency: z.literal('USD'),
   /** Prices are of this region; others differ by up to about a third. */
   region: z.string(),
   /** When the prices were retrieved. */
   pricesDate: z.iso.date(),
-  /** Until the volume is ready; null where it can't be told. */
+  /** Until the volume is ready, or the server whole; null where it can't be told. */
   seconds: z.number().nullable(),
   /** Once, for the restore. */
   usd: z.number(),
-  /** For as long as the volume is kept. */
+  /** For as long as the volume is kept; 0 for one that goes with its task. */
   usdPerMonth: z.number(),
   items: z.array(itemSchema),
   /** Of a snapshot: each way of loading its blocks, the chosen one among them; empty for a new volume. */
@@ -52,6 +52,8 @@ export interface EstimateInput {
   readonly snapshotBytes: number;
   /** Of the oplog that is recovered. */
   readonly entries: number;
+  /** Whether the files are read then and loaded into a running server; the volume goes with its task. */
+  readonly toServer?: boolean;
 }
 
 const mib = 2 ** 20;
@@ -66,6 +68,8 @@ export const estimateAssumptions = {
   startSeconds: 180,
   /** Of the oplog, by the server's own recovery (bench:recover). */
   entriesPerSecond: 50_000,
+  /** MiB/s of files that a running server takes, indexes included (bench:restore, on two cores). */
+  loadMibPerSecond: 40,
   /** Starts of mongod: append, recover, strip, check. */
   serverSeconds: 60,
   /** Fast snapshot restore: minutes until a TiB is ready, and the hours that are billed at least. */
@@ -136,11 +140,13 @@ function moved({ throughput, iops }: EstimateInput['volume']): number {
 
 /** What a restore takes until its volume is ready, and what the volume costs from then on. */
 export function estimateRestore(input: EstimateInput): RestoreEstimate {
-  const { volume, rawBytes, entries } = input;
-  const { startSeconds, serverSeconds, entriesPerSecond } = estimateAssumptions;
+  const { volume, rawBytes, entries, toServer = false } = input;
+  const { startSeconds, serverSeconds, entriesPerSecond, loadMibPerSecond } = estimateAssumptions;
   // Recovery reads of a snapshot what it needs, not all of it.
   const laid = volume.snapshot === null ? rawBytes / (moved(volume) * mib) : 0;
-  const work = startSeconds + serverSeconds + laid + entries / entriesPerSecond;
+  // Read as files, and written and read as collections.
+  const served = toServer ? (2 * rawBytes) / (moved(volume) * mib) + rawBytes / (loadMibPerSecond * mib) : 0;
+  const work = startSeconds + serverSeconds + laid + entries / entriesPerSecond + served;
   const initializations = choicesOf(input, work);
   const chosen = initializations.find(({ initialization }) => same(initialization, volume.initialization));
   const hours = work / 3600;
@@ -160,19 +166,22 @@ export function estimateRestore(input: EstimateInput): RestoreEstimate {
     // Of blocks that come when they are read nobody knows how long recovery waits for them.
     seconds: chosen?.initialization === 'lazy' ? null : work + (chosen?.secondsBefore ?? 0),
     usd,
-    usdPerMonth: monthly(volume).reduce((sum, one) => sum + one.usd, 0),
+    usdPerMonth: toServer ? 0 : monthly(volume).reduce((sum, one) => sum + one.usd, 0),
     items,
     initializations,
     assumptions: assumptionsOf(input),
   };
 }
 
-function assumptionsOf({ volume }: EstimateInput): string[] {
-  const { startSeconds, entriesPerSecond, serverSeconds } = estimateAssumptions;
+function assumptionsOf({ volume, toServer = false }: EstimateInput): string[] {
+  const { startSeconds, entriesPerSecond, serverSeconds, loadMibPerSecond } = estimateAssumptions;
   return [
     `Prices are of ${pricesRegion}, retrieved ${pricesDate}, without discounts; other regions differ by up to about a third.`,
     `${startSeconds} s for the task to start and stop, ${serverSeconds} s for mongod to start and stop, ${entriesPerSecond} entries of the oplog per second.`,
-    ...(volume.snapshot === null ? [`${moved(volume)} MiB/s to the volume.`] : []),
+    ...(volume.snapshot === null || toServer ? [`${moved(volume)} MiB/s between the task and its volume.`] : []),
+    ...(toServer
+      ? [`${loadMibPerSecond} MiB/s of files into the target: how fast it really takes them, only the target knows.`]
+      : []),
     ...(volume.snapshot !== null && volume.initialization === 'lazy'
       ? ['With lazy loading nobody can tell how long recovery waits for the blocks that it reads.']
       : []),

@@ -6,7 +6,7 @@ import { methodSchema } from './manifest.ts';
 import { backupPlanSchema, restoreRequestSchema } from './run.ts';
 import { restoreEstimateSchema } from './restore-estimate.ts';
 import { opTimeSchema, timestampSchema } from './timestamp.ts';
-import { targetVolumeSchema } from './volume-target.ts';
+import { scratchVolumeSchema, targetVolumeSchema } from './volume-target.ts';
 
 /** `runs/<run>/request.json`: what was asked, completed by the first state. */
 export const backupRunSchema = z.strictObject({
@@ -59,6 +59,8 @@ export const restorePlanSchema = z.strictObject({
   request: restoreRequestSchema,
   /** The volume that is made, where that is the target. */
   volume: targetVolumeSchema.optional(),
+  /** The volume that the worker works on, where files go to a running server. */
+  scratch: scratchVolumeSchema.optional(),
   /** What that takes, as it was known when the plan was made. */
   estimate: restoreEstimateSchema.optional(),
   /** `slices`: which document names the slices of the archive that are read after the backup's own; left out for none. */

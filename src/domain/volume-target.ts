@@ -106,6 +106,10 @@ export const targetVolumeSchema = z.strictObject({
 });
 export type TargetVolume = z.infer<typeof targetVolumeSchema>;
 
+/** The volume on which files become collections for a running server: it goes with its task, and is in whichever zone that is. */
+export const scratchVolumeSchema = targetVolumeSchema.omit({ zone: true, subnet: true, attach: true });
+export type ScratchVolume = z.infer<typeof scratchVolumeSchema>;
+
 const gib = 2 ** 30;
 /** Beyond what the files need: a file system's own, and room to work with right after. */
 const roomShare = 1.2;

@@ -39,7 +39,7 @@ export interface MadeVolume {
   readonly unfinished: boolean;
 }
 
-/** A volume that was made from a snapshot for a worker to read: it goes with the worker's task, unless that fails. */
+/** A volume that a worker reads or works on, and that nobody needs then: it goes with the worker's task, unless that fails. */
 export interface TemporaryVolume {
   readonly id: string;
   readonly runId: string;

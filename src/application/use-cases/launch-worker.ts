@@ -4,7 +4,7 @@ import { resourceTags, stateKeys, temporary } from '../../domain/names.ts';
 import { volumeFilesystemSchema } from '../../domain/run.ts';
 import { memberSnapshotSchema, type Plan, type WorkerTask, workerTaskSchema } from '../../domain/run-documents.ts';
 import { snapshotFacts } from '../../domain/snapshot-facts.ts';
-import type { TargetVolume } from '../../domain/volume-target.ts';
+import type { ScratchVolume, TargetVolume } from '../../domain/volume-target.ts';
 import { type StepDeps, stepSchema } from '../bind.ts';
 import { createDocument, readDocument } from '../documents.ts';
 import { readPlan, requireHeldLease } from '../leases.ts';
@@ -43,7 +43,7 @@ export async function launchWorker(
   return { attempt };
 }
 
-/** What a worker that copies files reads, on AWS a volume made from the snapshot; or the volume that it restores to. */
+/** What a worker that copies files reads, on AWS a volume made from the snapshot; or the volume that it restores to, or by way of. */
 async function volumeFor(
   { runId, part, command }: z.output<typeof launchWorkerInput>,
   attempt: number,
@@ -56,8 +56,11 @@ async function volumeFor(
     [resourceTags.run]: runId,
     [resourceTags.part]: part,
   };
-  if (plan.kind === 'restore')
-    return plan.volume && volumeToKeep(plan.volume, { ...tags, [resourceTags.attempt]: String(attempt) });
+  const forNow = { ...tags, [resourceTags.purpose]: temporary };
+  if (plan.kind === 'restore') {
+    if (plan.volume) return volumeToKeep(plan.volume, { ...tags, [resourceTags.attempt]: String(attempt) });
+    return plan.scratch && { ...madeFrom(plan.scratch), keep: false, tags: forNow };
+  }
   if (command !== 'copy-files') return undefined;
   const known = await readDocument(state, stateKeys.snapshot(runId, part), memberSnapshotSchema);
   const { type, snapshots, filesystem } = snapshotFacts(known);
@@ -70,21 +73,24 @@ async function volumeFor(
   return {
     ...{ mongodbVersion, snapshotId: snapshot.id, sizeGiB: null, keep: false },
     filesystem: volumeFilesystemSchema.parse(filesystem),
-    tags: { ...tags, [resourceTags.purpose]: temporary },
+    tags: forNow,
   };
 }
 
 /** Each worker gets one of its own: ECS attaches no volume that is there already. All but the last are deleted at the end. */
 function volumeToKeep(volume: TargetVolume, tags: Readonly<Record<string, string>>): WorkerVolume {
-  const { mongodbVersion, snapshot, sizeGiB, filesystem, subnet, type, iops, throughput, kmsKey, initialization } =
-    volume;
+  const { subnet } = volume;
+  return { ...madeFrom(volume), subnet, keep: true, tags: { ...tags, [resourceTags.unfinished]: 'true' } };
+}
+
+function madeFrom(volume: ScratchVolume): Omit<WorkerVolume, 'keep' | 'tags'> {
+  const { mongodbVersion, snapshot, sizeGiB, filesystem, type, iops, throughput, kmsKey, initialization } = volume;
   return {
-    ...{ mongodbVersion, snapshotId: snapshot, sizeGiB, filesystem, subnet, keep: true },
+    ...{ mongodbVersion, snapshotId: snapshot, sizeGiB, filesystem },
     performance: { type, iops, throughput },
     // A snapshot's volume keeps its key unless another was asked for.
     ...(kmsKey === null && snapshot !== null ? {} : { kmsKey }),
     ...(typeof initialization === 'object' && { initializationRate: initialization.rate }),
-    tags: { ...tags, [resourceTags.unfinished]: 'true' },
   };
 }
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { Manifest, Method } from '../../domain/manifest.ts';
-import { type FilesPart, isFilesPart, partObjects } from '../../domain/manifest-parts.ts';
+import { isFilesPart, partObjects, requireReachable } from '../../domain/manifest-parts.ts';
 import { selectionOf } from '../../domain/namespace-selection.ts';
 import { stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
@@ -15,7 +15,7 @@ import {
   type RestoreSlices,
 } from '../../domain/run-documents.ts';
 import { type Timestamp, timestampToDate } from '../../domain/timestamp.ts';
-import type { TargetVolume } from '../../domain/volume-target.ts';
+import type { ScratchVolume, TargetVolume } from '../../domain/volume-target.ts';
 import { grantedKeys } from '../../domain/volume-keys.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { checkTarget } from '../../engine/restore/check-target.ts';
@@ -23,7 +23,8 @@ import { type StepDeps, stepSchema } from '../bind.ts';
 import { chooseRestore } from '../choose-restore.ts';
 import { createDocument, createOrReadDocument, findDocument, sha256Hex } from '../documents.ts';
 import { holdForRun, releaseHold } from '../holds.ts';
-import { planVolume, type VolumeTargets } from '../plan-volume.ts';
+import { type PlannedScratch, planScratch } from '../plan-scratch.ts';
+import { planVolume, type VolumeTargets, type VolumeToPlan } from '../plan-volume.ts';
 import type { ArchivedSlice } from '../recovery-sources.ts';
 import { markSettled } from '../settle-run.ts';
 import { adoptConfig, decideOutcome, type OpenStorage, refuseWhenCancelled, storageOf } from '../run-folder.ts';
@@ -64,6 +65,8 @@ export interface PlannedRestore {
   readonly restoreTimeWall: string | null;
   /** Null where the target is no volume. */
   readonly volume: TargetVolume | null;
+  /** The volume on which files become collections on their way to a server; null where they need none. */
+  readonly scratch: ScratchVolume | null;
   readonly estimate: RestoreEstimate | null;
 }
 
@@ -74,6 +77,9 @@ export interface PlanRestoreOutput {
   readonly dryRun: boolean;
   readonly planned: PlannedRestore;
 }
+
+/** What is restored. */
+type Chosen = VolumeToPlan;
 
 /** Finds the backup, looks at the target, that every object of the backup is there; writes the plan and nothing else. */
 export async function planRestore(
@@ -108,14 +114,15 @@ async function endDryRun(runId: string, deps: PlanRestoreDeps): Promise<void> {
 }
 
 function describePlan(plan: RestorePlan): PlannedRestore {
-  const { deployment, backupId, targetDescription: target, restoreTime = null, volume = null, estimate = null } = plan;
+  const { deployment, backupId, targetDescription: target, restoreTime = null } = plan;
+  const { volume = null, scratch = null, estimate = null } = plan;
   const restoreTimeWall = restoreTime && timestampToDate(restoreTime).toISOString();
-  return { status: 'planned', deployment, backupId, target, restoreTime, restoreTimeWall, volume, estimate };
+  return { status: 'planned', deployment, backupId, target, restoreTime, restoreTimeWall, volume, scratch, estimate };
 }
 
 /** Methods whose bases become a data directory, and by way of one are loaded into a running server. */
 const recoverable: ReadonlySet<Method> = new Set(['logical', 'physical', 'snapshot']);
-/** Methods whose bases a running server can be restored from by itself. */
+/** Methods whose bases a running server can be restored from by themselves: where no other serves the time, files are as good. */
 const loadable: ReadonlySet<Method> = new Set(['logical']);
 
 async function makePlan(
@@ -131,13 +138,9 @@ async function makePlan(
   const { entry, manifest, restoreTime, slices } = await chooseRestore(request, methods, { ...deps, settings });
   requireDeployment(manifest, request.deployment);
   const part = onlyPart(manifest);
-  const made =
-    toVolume &&
-    deps.volumeTargets &&
-    (await planVolume(
-      { request, runId, manifest, part, restoreTime, slices, keys: grantedKeys(settings) },
-      deps.volumeTargets,
-    ));
+  const chosen: Chosen = { runId, request, manifest, part, restoreTime, slices, keys: grantedKeys(settings) };
+  const made = toVolume && deps.volumeTargets && (await planVolume(chosen, deps.volumeTargets));
+  const scratch = toVolume || toDirectory ? undefined : await planWayToServer(chosen, deps);
   const target: TargetDescription = made
     ? made
     : toDirectory
@@ -163,6 +166,7 @@ async function makePlan(
     requestedBy: request.requestedBy ?? 'unknown',
     request,
     ...(made && { volume: made.volume, estimate: made.estimate }),
+    ...scratch,
     parts: [{ name: part.name, ...(archived === undefined ? {} : { slices: archived }) }],
   });
 }
@@ -219,11 +223,10 @@ interface TargetDescription {
 async function describeServer(
   manifest: Manifest,
   target: TargetRequest,
-  { openTarget, directories }: PlanRestoreDeps,
+  { openTarget }: PlanRestoreDeps,
 ): Promise<TargetDescription> {
   const { runId, request } = target;
   const part = onlyPart(manifest);
-  if (isFilesPart(part)) await requireDirectories(part, directories).checkFiles(manifest, part);
   const client = await openTarget(target);
   try {
     const { name } = await checkTarget(client, {
@@ -235,14 +238,21 @@ async function describeServer(
   }
 }
 
-/** Files are laid and recovered before anything can be read from them. @throws MethodNotAvailable where nothing can hold them */
-function requireDirectories({ name, base }: FilesPart, directories: DirectoryTargets | undefined): DirectoryTargets {
-  if (directories) return directories;
-  throw new HoldfastError(
-    'MethodNotAvailable',
-    `The part ${name} is a ${base.method} base: on AWS its files are restored to a volume, and not loaded into a running server.`,
-    { next: 'Restore it to a volume ("to": "volume") and start mongod on that; or restore a logical backup.' },
-  );
+/**
+ * Files are laid and recovered before anything can be read from them: on this machine, or on a volume of the worker's.
+ * @returns undefined where no volume is needed
+ * @throws what {@link planScratch} and {@link DirectoryTargets.checkFiles} throw
+ */
+async function planWayToServer(
+  { manifest, part, restoreTime, slices }: Chosen,
+  { directories, volumeTargets }: PlanRestoreDeps,
+): Promise<PlannedScratch | undefined> {
+  if (!isFilesPart(part)) return undefined;
+  requireReachable(part, restoreTime, manifest.backupId);
+  if (volumeTargets) return planScratch({ manifest, part, slices }, volumeTargets);
+  if (!directories) throw new HoldfastError('Internal', 'files have no room on their way to a server');
+  await directories.checkFiles(manifest, part);
+  return undefined;
 }
 
 /** @throws InvalidInput for what only a server has, and where no directory can be reached */

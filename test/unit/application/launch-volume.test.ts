@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { writeDocument } from '../../../src/application/documents.ts';
 import type { WorkerLaunch } from '../../../src/application/ports/worker-launcher.ts';
+import { adoptConfig } from '../../../src/application/run-folder.ts';
+import { acquireLease } from '../../../src/application/use-cases/acquire-lease.ts';
 import { launchWorker } from '../../../src/application/use-cases/launch-worker.ts';
 import type { SnapshotFacts } from '../../../src/domain/base.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
-import type { MemberSnapshot } from '../../../src/domain/run-documents.ts';
+import { type MemberSnapshot, restorePlanSchema } from '../../../src/domain/run-documents.ts';
 import { settingsSchema } from '../../../src/domain/settings.ts';
 import { stoppedWorkerError } from '../../../src/domain/stopped-worker.ts';
 import { begin } from '../../support/backup-steps.ts';
@@ -56,6 +58,38 @@ describe('the worker that copies the files of a snapshot', () => {
 
   test('gets none where it sees the copy itself', async () => {
     expect((await launchFor('directory'))?.volume).toBeUndefined();
+  });
+});
+
+describe('the worker that loads files into a running server', () => {
+  test('gets a volume to work on, which goes with it and is nobody’s in the end', async () => {
+    const scratch = {
+      ...{ type: 'gp3', sizeGiB: 246, iops: 3_000, throughput: 125, filesystem: 'xfs', kmsKey: null, snapshot: null },
+      ...{ initialization: 'lazy', dataPath: '', mongodbVersion: '6.0.16' },
+    };
+    const plan = restorePlanSchema.parse({
+      ...{ schemaVersion: 1, kind: 'restore', runId: 'run-2', backupId: 'b', deployment: 'orders', storage: 'local' },
+      ...{ createdAt: at, target: 'a'.repeat(64), targetDescription: 'target', requestedBy: 'me', scratch },
+      ...{ request: { backup: 'b', to: 'mongodb://t:1/' }, parts: [{ name: 'rs0' }] },
+    });
+    await adoptConfig(world.state, 'run-2', worldSettings);
+    await writeDocument(world.state, stateKeys.plan('run-2'), plan);
+    await acquireLease(step('run-2'), world.deps);
+    const launched: WorkerLaunch[] = [];
+    const launcher = {
+      ...world.deps.launcher,
+      launch: (task: WorkerLaunch) => Promise.resolve(void launched.push(task)),
+    };
+    const input = { ...step('run-2', 'Restore Part'), command: 'restore', part: 'rs0', taskToken: 'token' } as const;
+    await launchWorker(input, { ...world.deps, launcher, volumeTags: { 'holdfast:stage': 'prod' } });
+    expect(launched[0]?.volume).toEqual({
+      ...{ mongodbVersion: '6.0.16', snapshotId: null, sizeGiB: 246, filesystem: 'xfs', kmsKey: null, keep: false },
+      performance: { type: 'gp3', iops: 3_000, throughput: 125 },
+      tags: {
+        ...{ 'holdfast:stage': 'prod', 'holdfast:deployment': 'orders', 'holdfast:run': 'run-2' },
+        ...{ 'holdfast:part': 'rs0', 'holdfast:purpose': 'temporary' },
+      },
+    });
   });
 });
 
