@@ -24,6 +24,7 @@ import { restoreDirectory } from '../src/engine/recover/restore-directory.ts';
 import { restoreVolume } from '../src/engine/recover/restore-volume.ts';
 import { type RestorePartDeps, restorePart } from '../src/engine/restore/restore-part.ts';
 import { ProgressFile } from './progress-file.ts';
+import { openWorkplace } from './workplace.ts';
 
 /** Connections that load, replay and build when the request does not say. */
 const defaultParallel = 4;
@@ -56,7 +57,7 @@ async function restore(
   deps: WorkerDeps,
   signal: AbortSignal,
 ): Promise<RestoreResult> {
-  const { state, clock, logger, scratch, snapshotRoot, makeTemporaryFolder } = deps;
+  const { state, clock, logger, scratch, snapshotRoot } = deps;
   const { runId, request, deployment, backupId } = plan;
   const settings = await readConfig(state, runId);
   const store = deps.openStorage(storageOf(settings, plan.storage));
@@ -84,7 +85,10 @@ async function restore(
       const of = manifest.parts.find(({ name }) => name === part);
       const input = { ...subject, ...whatToCarry(request) };
       return await (of && isFilesPart(of)
-        ? loadFromFiles({ ...input, of, restoreTime }, { ...work, ...files, client, makeFolder: makeTemporaryFolder })
+        ? loadFromFiles(
+            { ...input, of, restoreTime },
+            { ...work, ...files, client, openWorkplace: () => openWorkplace(plan, { attempt, settings }, deps) },
+          )
         : restorePart({ ...input, restoreTime: requireTime(restoreTime, backupId) }, { ...work, client }));
     } finally {
       await client.close();

@@ -174,6 +174,7 @@ function completeRestores(role: iam.Role, { permissions, stage }: GrantsProps): 
   useState(role, permissions, 'leases');
   permissions.readDatabaseUsers(role, 'restoreCredentials');
   permissions.releaseHolds(role);
+  permissions.deleteCollections(role);
   grantSettleVolumes(role, stage);
   grantAttachVolumes(role, stage);
 }

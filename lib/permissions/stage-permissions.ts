@@ -22,6 +22,15 @@ const useKeyActions = ['kms:Decrypt', 'kms:GenerateDataKey'];
 const useKeyPurpose = 'S3 decrypts and encrypts with the key what the role reads and writes';
 const anyBackup = 'Every backup has a folder of its own, below the storage’s prefix.';
 
+const list = {
+  actions: ['s3:ListBucket'],
+  purpose: 'Lists a storage, and tells an object that is not there from one that may not be read',
+};
+const findUnfinished = {
+  actions: ['s3:ListBucketMultipartUploads'],
+  purpose: 'Finds what was written in parts and never finished',
+};
+
 /** What roles of a stage may be allowed, in the product's words. Each method is one row of docs/operator-guide/permissions.md. */
 export class StagePermissions {
   readonly #props: StagePermissionsProps;
@@ -108,19 +117,8 @@ export class StagePermissions {
   }
 
   readArtifacts(role: iam.Role): void {
-    for (const { bucketArn, prefix } of this.#awsStorages()) {
-      grant(role, {
-        actions: ['s3:ListBucket'],
-        resources: [bucketArn],
-        purpose: 'Lists a storage, and tells an object that is not there from one that may not be read',
-      });
-      grant(role, {
-        actions: ['s3:GetObject'],
-        resources: [`${bucketArn}/${prefix}*`],
-        purpose: 'Reads backups',
-        because: anyBackup,
-      });
-    }
+    this.#allowOnBuckets(role, list);
+    this.#allowBelow(role, { actions: ['s3:GetObject'], below: ['*'], purpose: 'Reads backups' });
     this.useKey(role);
     this.#useStorageKeys(role);
   }
@@ -178,13 +176,7 @@ export class StagePermissions {
 
   /** Finds and gives up what was written in parts and never finished. */
   discardUnfinished(role: iam.Role): void {
-    for (const { bucketArn } of this.#awsStorages()) {
-      grant(role, {
-        actions: ['s3:ListBucketMultipartUploads'],
-        resources: [bucketArn],
-        purpose: 'Finds what was written in parts and never finished',
-      });
-    }
+    this.#allowOnBuckets(role, findUnfinished);
     this.#allowBelow(role, {
       actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
       below: ['*/backups/*'],
@@ -213,6 +205,18 @@ export class StagePermissions {
     });
   }
 
+  /** Collections of kept snapshots on their way to a server, which nobody needs once they are there. */
+  deleteCollections(role: iam.Role): void {
+    this.#allowOnBuckets(role, list);
+    this.#allowOnBuckets(role, findUnfinished);
+    this.#allowBelow(role, {
+      actions: ['s3:DeleteObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+      below: [`${artifactKeys.allCollections()}*`],
+      purpose: 'Deletes the collections of a restore from a kept snapshot, which is complete',
+    });
+    this.#readStorageKeys(role);
+  }
+
   /** The users of the database: those that back up, or those of restores; of all deployments where none are named. */
   readDatabaseUsers(
     role: iam.Role,
@@ -228,6 +232,10 @@ export class StagePermissions {
           ? 'Logs in to the databases that are backed up'
           : 'Logs in to the servers that are restored to',
     });
+  }
+
+  #allowOnBuckets(role: iam.Role, allowed: Pick<Permission, 'actions' | 'purpose'>): void {
+    for (const { bucketArn } of this.#awsStorages()) grant(role, { ...allowed, resources: [bucketArn] });
   }
 
   /** @param allowed with the keys, as patterns below the storage's prefix */
@@ -265,8 +273,12 @@ export class StagePermissions {
     const { artifacts } = this.#props;
     const keys = artifacts.flatMap(({ kmsKeyArn }) => kmsKeyArn ?? []);
     if (keys.length > 0) grant(role, { actions: useKeyActions, resources: [...new Set(keys)], purpose: useKeyPurpose });
+    this.#readStorageKeys(role);
+  }
+
+  #readStorageKeys(role: iam.Role): void {
     this.#readSecrets(role, {
-      arns: artifacts.flatMap(({ credentials }) => credentials ?? []),
+      arns: this.#props.artifacts.flatMap(({ credentials }) => credentials ?? []),
       purpose: 'Logs in to storages that are not on AWS',
     });
   }

@@ -8,11 +8,13 @@ export interface PrivateBucketProps {
   readonly key: kms.IKey;
   /** Lets objects be locked one by one. Never a default for the bucket: it would lock what must be deleted. */
   readonly objectLock: boolean;
+  /** Of a bucket for artifacts: where collections lie that only a restore in progress needs. */
+  readonly passing?: string;
   /** Where its access log goes. */
   readonly accessLogs: s3.Bucket;
 }
 
-/** Days that an upload may lie unfinished: the longest task is two days. */
+/** Days that an upload may lie unfinished, or what only a running task needs: the longest task is two days. */
 const uploadDays = 7;
 
 /** A bucket that nobody reads without TLS and the key, and that stays when the stack goes: it may hold the only copy. */
@@ -42,7 +44,18 @@ export class PrivateBucket extends Construct {
           noncurrentVersionExpiration: cdk.Duration.days(oldVersionDays),
           expiredObjectDeleteMarker: true,
         },
+        ...(props.passing === undefined ? [] : [passingRule(props.passing)]),
       ],
     });
   }
+}
+
+/** What its run has not deleted goes by itself, and what it has deleted is not kept to be noticed: nobody will miss it. */
+function passingRule(prefix: string): s3.LifecycleRule {
+  return {
+    id: 'collections-of-restores',
+    prefix,
+    expiration: cdk.Duration.days(uploadDays),
+    noncurrentVersionExpiration: cdk.Duration.days(1),
+  };
 }

@@ -2,6 +2,7 @@ import * as cdk from 'aws-cdk-lib';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { artifactKeys } from '../../src/domain/names.ts';
 import { createdKey, type Settings, type StorageSettings } from '../../src/domain/settings.ts';
 import { secretArn } from '../secret-arn.ts';
 import { PrivateBucket } from './private-bucket.ts';
@@ -55,6 +56,7 @@ export class StageStorage extends Construct {
         key: own ?? key,
         accessLogs,
         objectLock: true,
+        passing: `${prefix}${artifactKeys.allCollections()}`,
       });
       made.push(`${name}=${bucket.bucketName}`);
       new cdk.CfnOutput(this, `Bucket-${name}`, { value: bucket.bucketName });

@@ -1,5 +1,5 @@
 /** Runs on a stage that take longer: `test/full/aws-stage-<name>.test.ts`. */
-export type LongStageRuns = 'archive' | 'volumes' | 'faults';
+export type LongStageRuns = 'archive' | 'volumes' | 'faults' | 'to-server';
 
 /** Granted for what happens when something goes wrong in a way, or at a moment, that executed runs don't bring about. */
 export interface UncalledGrant {
@@ -46,7 +46,7 @@ export const uncalledGrants: readonly UncalledGrant[] = [
   },
   { roles: ['complete-backup', 'sweep-runs'], actions: ['s3:DeleteObject'], reason: leftObjects },
   {
-    roles: [...cleaners, 'worker', 'capture-oplog', 'archive-oplog', 'snapshot-member'],
+    roles: [...cleaners, 'worker', 'capture-oplog', 'archive-oplog', 'snapshot-member', 'complete-restore'],
     actions: ['s3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
     reason: 'Only for an object that was begun in parts and could not be finished',
   },
@@ -93,6 +93,12 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     actions: ['s3:DeleteObject'],
     reason: 'Only for a restore that has read the oplog archive, and held it',
     calledIn: 'archive',
+  },
+  {
+    roles: ['complete-restore'],
+    actions: ['s3:ListBucketMultipartUploads'],
+    reason: 'Only for a restore of a kept snapshot to a server, whose collections lie in the storage meanwhile',
+    calledIn: 'to-server',
   },
   {
     roles: ['complete-restore', ...enders],

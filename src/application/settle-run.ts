@@ -10,6 +10,7 @@ import { createDocument, findDocument, readDocument } from './documents.ts';
 import { type KeptSnapshotsDeps, requireKeptSnapshots } from './kept-snapshots.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 import { releaseHold } from './holds.ts';
+import { deleteCollections } from './restore-collections.ts';
 import type { RestoreVolumes } from './ports/restore-volumes.ts';
 import { settleVolumes } from './settle-volumes.ts';
 import type { ObjectStore } from './ports/object-store.ts';
@@ -84,8 +85,16 @@ async function unmarkTarget({ runId, request, deployment }: RestorePlan, deps: S
 }
 
 async function settleTarget(plan: RestorePlan, outcome: Outcome, deps: SettleDeps): Promise<void> {
-  if (plan.volume !== undefined) await settleVolumes(plan.runId, outcome, deps);
-  else if (mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
+  if (plan.volume !== undefined) {
+    await settleVolumes(plan.runId, outcome, deps);
+    return;
+  }
+  try {
+    await deleteCollections(plan, deps);
+  } finally {
+    // A target that is whole is told so, whatever becomes of what led to it.
+    if (mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
+  }
 }
 
 /** Nobody goes on with a run that is over. */

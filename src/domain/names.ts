@@ -103,6 +103,9 @@ export const artifactKeys = {
   /** @param day `YYYY-MM-DD`, of the first entries */
   sliceIndex: (archivePrefix: string, day: string) => `${artifactKeys.sliceIndexesOf(archivePrefix)}${day}.ndjson`,
   gaps: (archivePrefix: string) => `${archivePrefix}gaps/`,
+  /** Of a restore, for as long as it runs: below it a folder for each of its workers. No deployment's name begins with an underscore. */
+  collections: (runId: string) => `${artifactKeys.allCollections()}${runId}/`,
+  allCollections: () => '_restores/',
   /** Written and removed to see whether a storage can be written; no deployment's name begins with an underscore. */
   probe: (id: string) => `_check/${id}`,
 } as const;

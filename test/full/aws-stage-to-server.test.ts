@@ -9,7 +9,7 @@ import { addOrders, type StagedSet, startStagedSet } from '../support/aws/staged
 
 /** Files to a running server: by way of a volume that goes with its worker. */
 
-const methods = ['physical'] as const;
+const methods = ['physical', 'snapshot'] as const;
 type FilesMethod = (typeof methods)[number];
 
 let world: StagedSet;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   world = await startStagedSet();
   const [, member] = world.set.members;
   const data = { dbPath: member?.dbPath ?? '', pid: member?.pid ?? 0 };
-  await world.stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders' }, data);
+  await world.stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders', 'holdfast:member': member?.host ?? '' }, data);
   await world.set.client().db('shop').collection('orders').createIndex({ text: 1, _id: -1 }, { name: 'by text' }, {});
   for (const method of methods) {
     const execution = world.stage.startExecution('backup', `base-${method}`, { deployment: 'orders', method });
@@ -68,6 +68,13 @@ async function emptyTarget(): Promise<void> {
     if (!['admin', 'config', 'local'].includes(name)) await target().db(name).dropDatabase();
 }
 
+/** Of any run: a kept snapshot's lie in the storage while it is loaded. */
+async function storedCollections(): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of world.stage.bucket('Artifacts', 'holdfast/').list('_restores/')) keys.push(key);
+  return keys;
+}
+
 /** Asked from EC2, ECS, S3 and the target themselves. */
 async function whatIsLeftOf(runId: string) {
   const { stage } = world;
@@ -75,10 +82,11 @@ async function whatIsLeftOf(runId: string) {
     volumes: (await stage.ec2.volumesOf(runId)).map(({ VolumeId }) => VolumeId),
     workers: stage.workersOf(runId).filter((status) => status === 'RUNNING'),
     hold: await state().head(stateKeys.hold(runId)),
+    collections: await storedCollections(),
     marks: (await target().db(markDatabase).listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name),
   };
 }
-const nothing = { volumes: [], workers: [], hold: undefined, marks: [] };
+const nothing = { volumes: [], workers: [], hold: undefined, collections: [], marks: [] };
 
 async function expectNothingLeft(runId: string): Promise<void> {
   await until('its workers have stopped', () =>
@@ -105,6 +113,7 @@ async function whileTargetWaits(runId: string, work: () => Promise<unknown>): Pr
       return found.length > 0 ? true : undefined;
     });
     expect(await hasWorker(runId)).toBe(true);
+    expect((await storedCollections()).length > 0).toBe(runId.endsWith('snapshot'));
     await work();
   } finally {
     await admin.command({ fsyncUnlock: 1 });
@@ -197,10 +206,8 @@ describe.each(methods)('a %s base to a running server', (method) => {
     await emptyTarget();
     const runId = `cancelled-${method}`;
     const execution = start(runId, backup());
-    await whileTargetWaits(runId, async () => {
-      await state().put(stateKeys.cancel(runId), Buffer.from('{}'));
-      expect(await execution.result, world.stage.allLogs()).toMatchObject({ status: 'FAILED', error: 'Cancelled' });
-    });
+    await whileTargetWaits(runId, () => state().put(stateKeys.cancel(runId), Buffer.from('{}')));
+    expect(await execution.result, world.stage.allLogs()).toMatchObject({ status: 'FAILED', error: 'Cancelled' });
     await emptyTarget();
     await expectNothingLeft(runId);
   });
@@ -224,6 +231,8 @@ it('deletes the volume of a worker that its task has left', async () => {
   expect(await world.stage.ec2.volumesOf('whole-physical')).toEqual([]);
 });
 
-it('asks AWS for nothing that its roles do not allow', () => {
-  expect(compareGrants(world.stage.template, world.stage.aws.calls).refused).toEqual([]);
+it('asks AWS for nothing that its roles do not allow, and for everything that these runs are there for', () => {
+  const { refused, unused } = compareGrants(world.stage.template, world.stage.aws.calls, 'to-server');
+  expect(refused).toEqual([]);
+  expect(unused).toEqual([]);
 });

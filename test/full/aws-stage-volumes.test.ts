@@ -127,19 +127,6 @@ describe('a set with its data on one volume', () => {
     expect(made).toMatchObject({ Size: 4, VolumeType: 'io2', AvailabilityZone: 'eu-central-1b', Encrypted: true });
     expect(await ordersIn(stage.ec2.folderOf(volumeOf(result)))).toBe(500);
   });
-
-  it.each(['kept-1'])('goes to no running server as a kept snapshot (%s): a volume is named instead', async (run) => {
-    const { stage, target } = world;
-    const key = `runs/${run}/plan.json`;
-    const { backupId } = JSON.parse((await stage.bucket('State').get(key)).body.toString('utf8')) as {
-      backupId: string;
-    };
-    const result = await restore(`${run}-to-server`, { backup: backupId, to: target.uri });
-    expect(result).toMatchObject({
-      ...{ status: 'FAILED', error: 'MethodNotAvailable' },
-      cause: expect.stringContaining('\\"to\\": \\"volume\\"') as string,
-    });
-  });
 });
 
 describe('a set with data and journal on volumes of their own', () => {
@@ -186,10 +173,12 @@ describe('a set with data and journal on volumes of their own', () => {
     const restored = await restore('spread-restore', {
       ...{ backup: idOf(result), to: 'volume', volume: { zone: 'eu-central-1a' } },
     });
-    expect(restored).toMatchObject({
+    const refusal = {
       ...{ status: 'FAILED', error: 'TargetNotSuitable' },
       cause: expect.stringMatching(/lies on 2 volumes .*create-volume --snapshot-id/) as string,
-    });
+    };
+    expect(restored).toMatchObject(refusal);
+    expect(await restore('spread-to-server', { backup: idOf(result), to: world.target.uri })).toMatchObject(refusal);
   });
 });
 
@@ -220,6 +209,16 @@ describe('a standalone', () => {
     expect(await restore('ledger-at', { ...input, at: '2026-11-22T10:15:30Z' })).toMatchObject({
       ...{ status: 'FAILED', error: 'TimeNotRestorable' },
     });
+  });
+
+  it('is restored to a running server, as it was', async () => {
+    const { stage, target } = world;
+    const result = await restore('ledger-to-server', { backup: backupId, to: target.uri });
+    expect(result, stage.allLogs()).toMatchObject({
+      ...{ status: 'SUCCEEDED', output: { restoreTime: null, volume: null, target: target.host } },
+    });
+    expect(await target.client().db('shop').collection('orders').countDocuments()).toBe(300);
+    expect(await stage.ec2.volumesOf('ledger-to-server')).toEqual([]);
   });
 });
 

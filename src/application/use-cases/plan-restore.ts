@@ -244,12 +244,13 @@ async function describeServer(
  * @throws what {@link planScratch} and {@link DirectoryTargets.checkFiles} throw
  */
 async function planWayToServer(
-  { manifest, part, restoreTime, slices }: Chosen,
+  { part, ...chosen }: Chosen,
   { directories, volumeTargets }: PlanRestoreDeps,
 ): Promise<PlannedScratch | undefined> {
   if (!isFilesPart(part)) return undefined;
+  const { manifest, restoreTime } = chosen;
   requireReachable(part, restoreTime, manifest.backupId);
-  if (volumeTargets) return planScratch({ manifest, part, slices }, volumeTargets);
+  if (volumeTargets) return planScratch({ ...chosen, part }, volumeTargets);
   if (!directories) throw new HoldfastError('Internal', 'files have no room on their way to a server');
   await directories.checkFiles(manifest, part);
   return undefined;

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ScratchServers } from '../../application/ports/scratch-servers.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
-import type { MakeTemporaryFolder, TemporaryFolder } from '../../application/ports/temporary-folder.ts';
 import type { SliceSummary } from '../../domain/base.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { type FilesPart, isSnapshotPart, requireReachable } from '../../domain/manifest-parts.ts';
@@ -23,13 +21,14 @@ import { checkKeptSnapshot } from './kept-snapshot.ts';
 import { setName, withNewSet, withOnlyMember } from './only-member.ts';
 import { scratchPlace } from './recover-files.ts';
 import type { ScratchSession } from './scratch-session.ts';
-import { claimDirectory, neededBytes } from './target-directory.ts';
+import { claimDirectory, neededBytes, recoveryBytes, requireSpace } from './target-directory.ts';
 import { describeUnfinished } from './unfinished-indexes.ts';
+import type { Workplace } from './workplace.ts';
 
 export interface LoadFromFilesDeps extends RestorePartDeps {
   readonly scratch: ScratchServers;
   readonly snapshotRoot: SnapshotRoot;
-  readonly makeFolder: MakeTemporaryFolder;
+  readonly openWorkplace: () => Promise<Workplace>;
 }
 
 export interface LoadFromFilesInput extends Omit<RestorePartInput, 'restoreTime'> {
@@ -39,7 +38,7 @@ export interface LoadFromFilesInput extends Omit<RestorePartInput, 'restoreTime'
 }
 
 /**
- * Restores a physical base or a kept snapshot to a running server: the files are laid and recovered on this machine, served on loopback,
+ * Restores a physical base or a kept snapshot to a running server: the files are laid, or are there already, and are recovered on this machine, served on loopback,
  * read as any member is, and loaded into the target as any logical base. What is read stands still at the restore time.
  * @throws what restoreDirectory and restorePart throw
  */
@@ -49,28 +48,27 @@ export async function loadFromFiles(input: LoadFromFilesInput, deps: LoadFromFil
   const { of, restoreTime, manifest } = input;
   requireReachable(of, restoreTime, manifest.backupId);
   await checkTarget(deps.client, input);
-  if (isSnapshotPart(of)) await checkKeptSnapshot(of, deps.snapshotRoot(of.base.snapshot));
-  await checkArtifacts(deps.store, of, deps.signal);
-  const folder = await deps.makeFolder();
+  const workplace = await deps.openWorkplace();
   try {
-    return await load(input, deps, folder);
+    if (isSnapshotPart(of) && !workplace.inPlace) await checkKeptSnapshot(of, deps.snapshotRoot(of.base.snapshot));
+    await checkArtifacts(deps.store, of, deps.signal);
+    return await load(input, deps, workplace);
   } finally {
-    await folder.remove();
+    await workplace.remove();
   }
 }
 
 async function load(
   input: LoadFromFilesInput,
   deps: LoadFromFilesDeps,
-  folder: TemporaryFolder,
+  { directory, inPlace, store }: Workplace,
 ): Promise<RestoreResult> {
   const { of, runId, manifest } = input;
-  const directory = join(folder.path, 'files');
+  if (inPlace) await requireSpace(directory, recoveryBytes(of, input.archived));
   // The files once, and once more as collections.
-  await claimDirectory({ directory, runId, bytes: 2 * neededBytes(of, input.archived) }, deps.clock.now());
-  const fill: FillInput<FilesPart> = { ...input, directory };
+  else await claimDirectory({ directory, runId, bytes: 2 * neededBytes(of, input.archived) }, deps.clock.now());
+  const fill: FillInput<FilesPart> = { ...input, directory, inPlace };
   const filled = await fillFromFiles(fill, deps);
-  const store = folder.openStore('collections');
   const place = await scratchPlace({ directory, serverVersion: manifest.serverVersion }, deps);
   const from = performance.now();
   const serve = of.oplog === null ? withNewSet : withOnlyMember;
@@ -103,7 +101,7 @@ function asOfFiles(
   };
 }
 
-/** A logical base of the served files, in a storage of this machine. */
+/** A logical base of the served files. */
 async function readCollections(
   { server, client }: ScratchSession,
   { manifest, of, runId, parallel }: LoadFromFilesInput,

@@ -3,29 +3,37 @@ import { planScratch } from '../../../src/application/plan-scratch.ts';
 import type { Base } from '../../../src/domain/base.ts';
 import type { Manifest, ManifestPart } from '../../../src/domain/manifest.ts';
 import type { FilesPart } from '../../../src/domain/manifest-parts.ts';
+import { FakeRestoreVolumes } from '../../support/fake-restore-volumes.ts';
 import { at } from '../../support/oplog-entries.ts';
 
 const gib = 2 ** 30;
 const slice = { entries: 500_000, rawBytes: gib } as NonNullable<ManifestPart['oplog']>['slices'][number];
-const physical = { method: 'physical', rawBytes: 100 * gib } as unknown as Base;
+
+const volumes = new FakeRestoreVolumes();
+volumes.snapshots['snap-1'] = { state: 'completed', sizeGiB: 500, storedBytes: 200 * gib, kmsKey: null };
+const ebs = { type: 'ebs', snapshots: [{ id: 'snap-1' }], filesystem: 'ext4', dataPath: 'mongodb/data' };
+const physical = { method: 'physical', rawBytes: 100 * gib, snapshot: ebs } as unknown as Base;
+const kept = { method: 'snapshot', rawBytes: 500 * gib, snapshot: ebs } as unknown as Base;
 
 const planOf = (base: Base, mongodbVersions = ['6.0.5', '6.0.16']) => {
   const part = { name: 'rs0', base, point: at(1), oplog: { from: at(1), to: at(2), slices: [slice] } } as FilesPart;
   const manifest = { backupId: 'b1', deployment: 'orders', serverVersion: '6.0.9', parts: [part] };
-  return planScratch({ manifest: manifest as unknown as Manifest, part, slices: [] }, { mongodbVersions });
+  const request = { backup: 'b1', to: 'mongodb://t:1/' };
+  const plan = { request, manifest: manifest as unknown as Manifest, part, slices: [], keys: [] };
+  return planScratch(plan, { volumes, mongodbVersions });
 };
 
 describe('the volume by way of which a physical base goes to a server', () => {
-  test('has room for the files, their recovery and their collections, and a mongod that reads them', () => {
-    expect(planOf(physical).scratch).toEqual({
+  test('has room for the files, their recovery and their collections, and a mongod that reads them', async () => {
+    expect((await planOf(physical)).scratch).toEqual({
       // 1.2 × 2 × (100 GiB of files, 1 GiB of oplog twice, and a constant)
       ...{ type: 'gp3', sizeGiB: 246, iops: 3_000, throughput: 125, filesystem: 'xfs', kmsKey: null, snapshot: null },
       ...{ initialization: 'lazy', dataPath: '', mongodbVersion: '6.0.16' },
     });
   });
 
-  test('takes its time for each way of the bytes, and nothing a month', () => {
-    const { estimate } = planOf(physical);
+  test('takes its time for each way of the bytes, and nothing a month', async () => {
+    const { estimate } = await planOf(physical);
     const mib = 100 * 1024;
     expect(estimate.seconds).toBeCloseTo(240 + (3 * mib) / 75 + mib / 40 + 10, 5);
     expect(estimate.usdPerMonth).toBe(0);
@@ -33,14 +41,36 @@ describe('the volume by way of which a physical base goes to a server', () => {
     expect(estimate.assumptions.join('\n')).toMatch(/40 MiB\/s of files into the target/);
   });
 
-  test('is refused where no image has a mongod that reads the files, and where no volume holds them', () => {
-    expect(() => planOf(physical, ['6.0.5'])).toThrow(expect.objectContaining({ name: 'MongodUnavailable' }));
+  test('is refused where no image has a mongod that reads the files, and where no volume holds them', async () => {
+    await expect(planOf(physical, ['6.0.5'])).rejects.toMatchObject({ name: 'MongodUnavailable' });
     const large = { ...physical, rawBytes: 9 * 1024 * gib } as Base;
-    expect(() => planOf(large)).toThrow(
-      expect.objectContaining({
-        name: 'TargetNotSuitable',
-        message: expect.stringMatching(/needs a volume of \d+ GiB; a task gets one of at most 16384/) as string,
-      }),
-    );
+    await expect(planOf(large)).rejects.toMatchObject({
+      name: 'TargetNotSuitable',
+      message: expect.stringMatching(/needs a volume of \d+ GiB; a task gets one of at most 16384/) as string,
+    });
+  });
+});
+
+describe('the volume by way of which a kept snapshot goes to a server', () => {
+  test('is made of it, as large, with its file system and the data where it was', async () => {
+    const { scratch, estimate } = await planOf(kept);
+    expect(scratch).toMatchObject({ snapshot: 'snap-1', sizeGiB: 500, filesystem: 'ext4', dataPath: 'mongodb/data' });
+    // Nobody knows when its blocks are there.
+    expect(estimate).toMatchObject({ seconds: null, usdPerMonth: 0 });
+    expect(estimate.assumptions.at(-1)).toMatch(/in the storage of the backup until the run is over/);
+  });
+
+  test('is counted by what the snapshot holds, not by the size of its volume', async () => {
+    const { estimate } = await planOf(kept);
+    const hours = (240 + (2 * 200 * 1024) / 75 + (200 * 1024) / 40 + 10) / 3600;
+    expect(estimate.usd).toBeCloseTo(hours * (2 * 0.03238 + 4 * 0.00356 + (500 * 0.08) / 730), 6);
+  });
+
+  test.each([
+    ['several volumes', { snapshots: [{ id: 'snap-1' }, { id: 'snap-2' }] }, 'TargetNotSuitable'],
+    ['what no task can mount', { filesystem: null }, 'TargetNotSuitable'],
+    ['one that is gone', { snapshots: [{ id: 'snap-9' }] }, 'ObjectNotFound'],
+  ])('is refused for %s', async (_, facts, name) => {
+    await expect(planOf({ ...kept, snapshot: { ...ebs, ...facts } } as Base)).rejects.toMatchObject({ name });
   });
 });
