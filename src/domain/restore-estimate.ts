@@ -149,7 +149,9 @@ export function estimateRestore(input: EstimateInput): RestoreEstimate {
   const work = startSeconds + serverSeconds + laid + entries / entriesPerSecond + served;
   const initializations = choicesOf(input, work);
   const chosen = initializations.find(({ initialization }) => same(initialization, volume.initialization));
-  const hours = work / 3600;
+  // Every block of a snapshot is read on the way to a server, so that all of them have to be there.
+  const busy = Math.max(work, toServer ? (chosen?.secondsUntilLoaded ?? 0) : 0);
+  const hours = busy / 3600;
   const { cpu, memoryMiB } = workerTaskSize;
   const items = [
     item('Fargate, vCPU', (hours * cpu) / 1024, prices.fargateVcpu),
@@ -164,7 +166,7 @@ export function estimateRestore(input: EstimateInput): RestoreEstimate {
   return {
     ...{ currency: 'USD', region: pricesRegion, pricesDate },
     // Of blocks that come when they are read nobody knows how long recovery waits for them.
-    seconds: chosen?.initialization === 'lazy' ? null : work + (chosen?.secondsBefore ?? 0),
+    seconds: chosen?.initialization === 'lazy' ? null : busy + (chosen?.secondsBefore ?? 0),
     usd,
     usdPerMonth: toServer ? 0 : monthly(volume).reduce((sum, one) => sum + one.usd, 0),
     items,

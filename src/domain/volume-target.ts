@@ -130,7 +130,9 @@ export function sizeOfVolume(
     throw new HoldfastError(
       'TargetNotSuitable',
       `The backup needs a volume of ${needed} GiB; a task gets one of at most ${largestVolume} GiB.`,
-      { next: 'Restore it to a directory of a machine that has the room.' },
+      {
+        next: 'Restore it to a directory of a machine that has the room; a volume ("to": "volume") needs half of what a running server does.',
+      },
     );
   if (sizeGiB === undefined) {
     // A snapshot's own size was chosen by somebody; a new volume gets some room.

@@ -140,7 +140,8 @@ describe.each(methods)('a %s base to a running server', (method) => {
 
   it('is restored whole, to a time of the archive, and leaves no volume', async () => {
     const runId = `whole-${method}`;
-    const input = { ...backup(), at: `${time.t}:${time.i}` };
+    const volume = method === 'snapshot' ? { initialization: { rate: 200 } } : { sizeGiB: 7, iops: 3_200 };
+    const input = { ...backup(), at: `${time.t}:${time.i}`, volume };
     const result = await start(runId, input).result;
     expect(result, world.stage.allLogs()).toMatchObject({
       status: 'SUCCEEDED',

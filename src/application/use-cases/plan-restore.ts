@@ -208,12 +208,15 @@ function requireVolumeTarget({ to, volume }: RestoreRequest, { volumeTargets }: 
       next: 'Name a directory of this machine: --to ./data; a volume is made by the stage on AWS, which its API and its state machine restore start.',
     });
   }
-  if (volume === undefined) return;
-  throw new HoldfastError('InvalidInput', 'volume says what kind of volume is made; the target is none', {
+  // Files may go to a server by way of one.
+  if (volume !== undefined && (!volumeTargets || isDirectoryTarget(to))) throw noVolume();
+}
+
+const noVolume = () =>
+  new HoldfastError('InvalidInput', 'volume says what kind of volume is made; here none is', {
     details: { where: 'volume' },
     next: 'Write "to": "volume", or leave volume out.',
   });
-}
 
 interface TargetDescription {
   readonly digest: string;
@@ -247,7 +250,10 @@ async function planWayToServer(
   { part, ...chosen }: Chosen,
   { directories, volumeTargets }: PlanRestoreDeps,
 ): Promise<PlannedScratch | undefined> {
-  if (!isFilesPart(part)) return undefined;
+  if (!isFilesPart(part)) {
+    if (chosen.request.volume !== undefined) throw noVolume();
+    return undefined;
+  }
   const { manifest, restoreTime } = chosen;
   requireReachable(part, restoreTime, manifest.backupId);
   if (volumeTargets) return planScratch({ ...chosen, part }, volumeTargets);

@@ -3,23 +3,25 @@ import { planScratch } from '../../../src/application/plan-scratch.ts';
 import type { Base } from '../../../src/domain/base.ts';
 import type { Manifest, ManifestPart } from '../../../src/domain/manifest.ts';
 import type { FilesPart } from '../../../src/domain/manifest-parts.ts';
+import type { VolumeRequest } from '../../../src/domain/volume-target.ts';
 import { FakeRestoreVolumes } from '../../support/fake-restore-volumes.ts';
 import { at } from '../../support/oplog-entries.ts';
 
 const gib = 2 ** 30;
 const slice = { entries: 500_000, rawBytes: gib } as NonNullable<ManifestPart['oplog']>['slices'][number];
 
+const ownKey = 'arn:aws:kms:eu-central-1:111122223333:key/own';
 const volumes = new FakeRestoreVolumes();
 volumes.snapshots['snap-1'] = { state: 'completed', sizeGiB: 500, storedBytes: 200 * gib, kmsKey: null };
 const ebs = { type: 'ebs', snapshots: [{ id: 'snap-1' }], filesystem: 'ext4', dataPath: 'mongodb/data' };
 const physical = { method: 'physical', rawBytes: 100 * gib, snapshot: ebs } as unknown as Base;
 const kept = { method: 'snapshot', rawBytes: 500 * gib, snapshot: ebs } as unknown as Base;
 
-const planOf = (base: Base, mongodbVersions = ['6.0.5', '6.0.16']) => {
+const planOf = (base: Base, mongodbVersions = ['6.0.5', '6.0.16'], volume?: VolumeRequest) => {
   const part = { name: 'rs0', base, point: at(1), oplog: { from: at(1), to: at(2), slices: [slice] } } as FilesPart;
   const manifest = { backupId: 'b1', deployment: 'orders', serverVersion: '6.0.9', parts: [part] };
-  const request = { backup: 'b1', to: 'mongodb://t:1/' };
-  const plan = { request, manifest: manifest as unknown as Manifest, part, slices: [], keys: [] };
+  const request = { backup: 'b1', to: 'mongodb://t:1/', volume };
+  const plan = { request, manifest: manifest as unknown as Manifest, part, slices: [], keys: [ownKey] };
   return planScratch(plan, { volumes, mongodbVersions });
 };
 
@@ -66,11 +68,41 @@ describe('the volume by way of which a kept snapshot goes to a server', () => {
     expect(estimate.usd).toBeCloseTo(hours * (2 * 0.03238 + 4 * 0.00356 + (500 * 0.08) / 730), 6);
   });
 
+  test('has its blocks loaded at a rate where that is asked for: none of them is late then', async () => {
+    const { scratch, estimate } = await planOf(kept, undefined, { initialization: { rate: 100 } });
+    expect(scratch.initialization).toEqual({ rate: 100 });
+    const work = 240 + (2 * 200 * 1024) / 75 + (200 * 1024) / 40 + 10;
+    expect(estimate.seconds).toBeCloseTo(work, 5);
+    const quick = await planOf({ ...kept, rawBytes: gib }, undefined, { initialization: { rate: 100 } });
+    expect(quick.estimate.seconds).toBeCloseTo((200 * 1024) / 100, 5);
+    expect(estimate.initializations.map(({ initialization }) => initialization)).not.toContain('fast');
+  });
+
   test.each([
     ['several volumes', { snapshots: [{ id: 'snap-1' }, { id: 'snap-2' }] }, 'TargetNotSuitable'],
     ['what no task can mount', { filesystem: null }, 'TargetNotSuitable'],
     ['one that is gone', { snapshots: [{ id: 'snap-9' }] }, 'ObjectNotFound'],
   ])('is refused for %s', async (_, facts, name) => {
     await expect(planOf({ ...kept, snapshot: { ...ebs, ...facts } } as Base)).rejects.toMatchObject({ name });
+  });
+});
+
+describe('what may be asked of such a volume', () => {
+  test('is how fast it is, how large and by which key', async () => {
+    const wanted = { type: 'io2', iops: 8_000, sizeGiB: 400, kmsKey: ownKey } as const;
+    expect((await planOf(physical, undefined, wanted)).scratch).toMatchObject(wanted);
+  });
+
+  test.each<[VolumeRequest, string, RegExp]>([
+    [{ zone: 'eu-central-1a' }, 'InvalidInput', /in any zone of the stage/],
+    [{ attach: { instance: 'i-0123456789abcdef0', device: '/dev/sdf' } }, 'InvalidInput', /nothing to attach/],
+    [{ initialization: 'fast' }, 'InvalidInput', /fast snapshot restore is of one zone/],
+    [{ initialization: 'lazy' }, 'InvalidInput', /no blocks of a snapshot to load/],
+    [{ sizeGiB: 100 }, 'InvalidInput', /a volume of 100 GiB is too small/],
+    [{ kmsKey: 'arn:aws:kms:eu-central-1:111122223333:key/other' }, 'VolumeKeyUnavailable', /may not use that key/],
+  ])('is not %j', async (volume, name, message) => {
+    await expect(planOf(physical, undefined, volume)).rejects.toMatchObject({
+      ...{ name, message: expect.stringMatching(message) as string },
+    });
   });
 });
