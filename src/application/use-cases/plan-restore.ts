@@ -78,9 +78,6 @@ export interface PlanRestoreOutput {
   readonly planned: PlannedRestore;
 }
 
-/** What is restored. */
-type Chosen = VolumeToPlan;
-
 /** Finds the backup, looks at the target, that every object of the backup is there; writes the plan and nothing else. */
 export async function planRestore(
   input: PlanRestoreInput,
@@ -138,7 +135,7 @@ async function makePlan(
   const { entry, manifest, restoreTime, slices } = await chooseRestore(request, methods, { ...deps, settings });
   requireDeployment(manifest, request.deployment);
   const part = onlyPart(manifest);
-  const chosen: Chosen = { runId, request, manifest, part, restoreTime, slices, keys: grantedKeys(settings) };
+  const chosen: VolumeToPlan = { runId, request, manifest, part, restoreTime, slices, keys: grantedKeys(settings) };
   const made = toVolume && deps.volumeTargets && (await planVolume(chosen, deps.volumeTargets));
   const scratch = toVolume || toDirectory ? undefined : await planWayToServer(chosen, deps);
   const target: TargetDescription = made
@@ -247,7 +244,7 @@ async function describeServer(
  * @throws what {@link planScratch} and {@link DirectoryTargets.checkFiles} throw
  */
 async function planWayToServer(
-  { part, ...chosen }: Chosen,
+  { part, ...chosen }: VolumeToPlan,
   { directories, volumeTargets }: PlanRestoreDeps,
 ): Promise<PlannedScratch | undefined> {
   if (!isFilesPart(part)) {
