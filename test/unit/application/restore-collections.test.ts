@@ -61,12 +61,8 @@ describe('collections of a kept snapshot on their way to a server', () => {
   test('that can’t be deleted now keep no mark on a target that is whole, and the run is not settled', async () => {
     await begin('snap-1');
     const gone = new HoldfastError('StorageUnavailable', 'gone');
-    const storage = Object.assign(Object.create(world.storage) as typeof world.storage, {
-      delete: () => Promise.reject(gone),
-    });
-    await expect(settleRun('run-1', outcomes.completed, { ...world.deps, openStorage: () => storage })).rejects.toBe(
-      gone,
-    );
+    world.storage.delete = () => Promise.reject(gone);
+    await expect(settle(outcomes.completed)).rejects.toBe(gone);
     expect(world.marked).toEqual(new Set());
     expect(await world.state.head(stateKeys.settled('run-1'))).toBeUndefined();
   });
