@@ -23,7 +23,8 @@ beforeAll(async () => {
   world = await startStagedSet();
   const [, member] = world.set.members;
   const data = { dbPath: member?.dbPath ?? '', pid: member?.pid ?? 0 };
-  await world.stage.ec2.makeMemberVolume({ 'holdfast:data': 'orders' }, data);
+  const tags = { 'holdfast:data': 'orders', 'holdfast:member': member?.host ?? '' };
+  await world.stage.ec2.makeMemberVolume(tags, data);
   for (const method of ['physical', 'snapshot'] as const) {
     const result = await world.stage.startExecution('backup', `base-${method}`, { deployment: 'orders', method })
       .result;
