@@ -5,7 +5,7 @@ import { readNumber, readTimestamp } from '../bson/raw-values.ts';
 
 /** Of an entry, or of one operation of a transaction, what can be told without making anything of what it does. */
 export interface OperationHead {
-  /** `i`, `u`, `d`, `c`, `n`; the first letter of kinds of later servers. */
+  /** `i`, `u`, `d`, `c`, `n`; empty for kinds of later servers, which have more letters. */
   op: string;
   /** Where the 16 bytes of the collection's UUID begin in the buffer that it was read from. */
   ui: number | undefined;
@@ -30,10 +30,14 @@ const uuidBytes = 16;
 const isUuid = (buffer: Buffer, { type, value }: ElementCursor) =>
   type === bsonType.binary && buffer.readInt32LE(value) === uuidBytes;
 
+/** Of a string of one letter. */
+const readLetter = (buffer: Buffer, value: number) =>
+  buffer.readInt32LE(value) === 2 ? (letters[buffer[value + 4] ?? 0] ?? '') : '';
+
 /** @returns whether it is one of the elements that are looked for */
 function takeOperation(head: OperationHead, buffer: Buffer, cursor: ElementCursor): boolean {
   const { type, value } = cursor;
-  if (cursor.isNamed('op') && type === bsonType.string) head.op = letters[buffer[value + 4] ?? 0] ?? '';
+  if (cursor.isNamed('op') && type === bsonType.string) head.op = readLetter(buffer, value);
   else if (cursor.isNamed('ui') && isUuid(buffer, cursor)) head.ui ??= value + 5;
   else if (cursor.isNamed('o') && type === bsonType.document) head.o ??= value;
   else return false;

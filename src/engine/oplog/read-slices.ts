@@ -1,9 +1,9 @@
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
-import { freeBytes } from '../packs/free-bytes.ts';
 import { documentLength } from '../bson/raw-document.ts';
 import { splitDocuments } from '../bson/raw-values.ts';
+import { freeBytes } from '../packs/free-bytes.ts';
 import { readEntryOpTime } from './oplog-entry.ts';
 import type { CapturedSlice } from './read-chain.ts';
 import { decodeSlice, type Slice, type SliceHeader, verifySlice } from './slice-format.ts';

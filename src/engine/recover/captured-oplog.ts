@@ -8,6 +8,7 @@ import {
   type Timestamp,
 } from '../../domain/timestamp.ts';
 import { type EntryHead, readEntryHead } from '../oplog/entry-head.ts';
+import { readAhead } from '../oplog/read-ahead.ts';
 import { readSliceFrames, type SliceInStore } from '../oplog/read-slices.ts';
 import { CountedCollections, EntriesToAppend } from './entries-to-append.ts';
 
@@ -39,7 +40,7 @@ export async function* missingEntries(input: MissingInput, facts: OplogFacts): A
   const before = compareTimestamps(safe.ts, restoreTime) < 0 ? safe.ts : restoreTime;
   const slices = input.slices.filter(({ slice }) => compareTimestamps(slice.to.ts, before) >= 0);
   const chain = new CapturedChain(input, facts);
-  for await (const frames of readSliceFrames(slices))
+  for await (const frames of readAhead(readSliceFrames(slices)))
     for (const frame of frames) {
       const missing = chain.missingOf(frame);
       if (missing.count > 0) yield missing;

@@ -2,7 +2,6 @@ import type { Logger } from '../../application/ports/logger.ts';
 import type { ScratchServers } from '../../application/ports/scratch-servers.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import type { OpTime, Timestamp } from '../../domain/timestamp.ts';
-import { readAhead } from '../oplog/read-ahead.ts';
 import type { SliceInStore } from '../oplog/read-slices.ts';
 import { freeBytes } from '../packs/free-bytes.ts';
 import { inOrder } from '../packs/in-order.ts';
@@ -17,7 +16,7 @@ import { type ExpectedOplog, requirePristine, requireRecovered } from './recover
 import { asFirstRecovery, type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
 
 /** An entry lies in the oplog by its timestamp, in whatever order it comes (mongodb-verified.md §3). */
-const insertsAtOnce = 2;
+const insertsAtOnce = 3;
 
 export interface RecoverInput {
   /** A pristine, crash-consistent copy of a member's data directory: changed by this, and of no use when it fails. */
@@ -128,7 +127,7 @@ async function append(
     freeBytes(bytes);
     return count;
   };
-  const missing = readAhead(missingEntries({ slices, restoreTime, safe }, facts));
+  const missing = missingEntries({ slices, restoreTime, safe }, facts);
   for await (const inserted of inOrder(missing, insertsAtOnce, insert)) {
     appended += inserted;
     onAppended(appended);

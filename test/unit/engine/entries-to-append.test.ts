@@ -46,6 +46,7 @@ describe('entries that are appended to the oplog of files', () => {
     ['a findAndModify, which stores an image', { ...session, ...update, needsRetryImage: 'preImage' }],
     ['a write with a session alone', { lsid, ...insert }],
     ['a write whose session comes later', { ...insert, ...session }],
+    ['a kind of a later server', { ...session, ...insert, op: 'ii' }],
   ])('%s stays as it is', (_, fields) => {
     const raw = rawEntry(1, fields);
     expect(append([Buffer.from(raw)])).toEqual([raw]);
