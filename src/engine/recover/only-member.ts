@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Document, Long, type MongoClient, ObjectId } from 'mongodb';
+import { type Document, Long, type MongoClient, ObjectId, type Timestamp } from 'mongodb';
 import { type ScratchPlace, type ScratchSession, withScratchServer } from './scratch-session.ts';
 import { dropUnfinishedIndexes } from './unfinished-indexes.ts';
 
@@ -36,10 +36,19 @@ async function makeOnlyMember({ server, client }: ScratchSession): Promise<MadeM
   return { port: server.port, unfinished };
 }
 
+interface Hello {
+  readonly isWritablePrimary?: boolean;
+  readonly lastWrite?: { readonly majorityOpTime?: { readonly ts: Timestamp } };
+}
+
+/**
+ * Until it takes writes and knows what the majority has: a moment later, when its first write is in the journal. Before
+ * that, whoever asks for it is refused.
+ */
 async function untilPrimary(client: MongoClient, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const { isWritablePrimary } = await client.db('admin').command({ hello: 1 }, { signal });
-    if (isWritablePrimary === true) return;
+    const hello: Hello = await client.db('admin').command({ hello: 1 }, { signal });
+    if (hello.isWritablePrimary === true && (hello.lastWrite?.majorityOpTime?.ts.t ?? 0) > 0) return;
     await delay(25, undefined, { signal });
   }
 }
