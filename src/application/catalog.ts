@@ -4,6 +4,7 @@ import { artifactKeys, backupIdPattern, deploymentNamePattern } from '../domain/
 import { parseManifest } from '../domain/manifest-seal.ts';
 import type { Settings } from '../domain/settings.ts';
 import { sha256Hex } from './documents.ts';
+import { runParallel } from '../engine/restore/run-parallel.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import { type OpenStorage, storageOf } from './run-folder.ts';
@@ -27,6 +28,9 @@ export interface CatalogFilter {
   readonly deployment?: string | undefined;
   readonly storage?: string | undefined;
 }
+
+/** One after the other, those of a year take as many seconds as the API has. One may be of some MiB. */
+const manifestsAtOnce = 8;
 
 const manifestKeyPattern = /^([^/]+)\/backups\/([^/]+)\/manifest\.json$/;
 
@@ -62,9 +66,28 @@ export async function findBackup(
   storage: string | undefined,
   deps: CatalogDeps,
 ): Promise<{ readonly entry: CatalogEntry; readonly manifest: Manifest }> {
-  const entry = (await findManifests({ storage }, deps)).find((candidate) => candidate.backupId === backupId);
+  const entry =
+    (await findConfigured(backupId, storage, deps)) ??
+    (await findManifests({ storage }, deps)).find((candidate) => candidate.backupId === backupId);
   if (entry === undefined) throw new HoldfastError('UnknownBackup', `no storage holds a backup ${backupId}`);
   return { entry, manifest: await readManifest(entry) };
+}
+
+/** By its key, among those of configured deployments: a bucket holds half a million slices beside them, which are not to be listed for it. */
+async function findConfigured(
+  backupId: string,
+  storage: string | undefined,
+  deps: CatalogDeps,
+): Promise<CatalogEntry | undefined> {
+  if (!backupIdPattern.test(backupId)) return undefined;
+  for (const storageName of storage === undefined ? Object.keys(deps.settings.storages) : [storage]) {
+    const opened = deps.openStorage(storageOf(deps.settings, storageName));
+    for (const deployment of Object.keys(deps.settings.deployments)) {
+      const key = artifactKeys.manifest(deployment, backupId);
+      if (await opened.head(key)) return { storageName, storage: opened, deployment, backupId, key };
+    }
+  }
+  return undefined;
 }
 
 /** The backup of that id, or a deployment's newest. @throws UnknownBackup */
@@ -96,10 +119,10 @@ export async function readableManifests(
   entries: readonly CatalogEntry[],
   logger: Logger,
 ): Promise<{ entry: CatalogEntry; manifest: Manifest }[]> {
-  const read: { entry: CatalogEntry; manifest: Manifest }[] = [];
-  for (const entry of entries) {
+  const read: ({ entry: CatalogEntry; manifest: Manifest } | undefined)[] = [];
+  await runParallel(entries.entries(), manifestsAtOnce, async ([place, entry]) => {
     try {
-      read.push({ entry, manifest: await readManifest(entry) });
+      read[place] = { entry, manifest: await readManifest(entry) };
     } catch (error) {
       if (!isHoldfastError(error, 'VerificationFailed', 'UnsupportedFormat', 'CorruptObject', 'ObjectNotFound'))
         throw error;
@@ -109,6 +132,17 @@ export async function readableManifests(
         reason: error.message,
       });
     }
-  }
+  });
+  return read.filter((one) => one !== undefined);
+}
+
+/** All of them, in their order. @throws what {@link readManifest} does */
+export async function readManifests(
+  entries: readonly CatalogEntry[],
+): Promise<{ entry: CatalogEntry; manifest: Manifest }[]> {
+  const read: { entry: CatalogEntry; manifest: Manifest }[] = [];
+  await runParallel(entries.entries(), manifestsAtOnce, async ([place, entry]) => {
+    read[place] = { entry, manifest: await readManifest(entry) };
+  });
   return read;
 }

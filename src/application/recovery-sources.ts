@@ -8,7 +8,7 @@ import type { Timestamp } from '../domain/timestamp.ts';
 import { type CapturedSlice, readStoredSlice } from '../engine/oplog/read-chain.ts';
 import { runParallel } from '../engine/restore/run-parallel.ts';
 import { readProgress } from './archive-progress.ts';
-import { type CatalogDeps, type CatalogEntry, findManifests, readableManifests, readManifest } from './catalog.ts';
+import { type CatalogDeps, type CatalogEntry, findManifests, readableManifests, readManifests } from './catalog.ts';
 import { readDocument } from './documents.ts';
 import { type ListedSlice, listArchives } from './list-archives.ts';
 import type { Logger } from './ports/logger.ts';
@@ -104,7 +104,7 @@ export async function readRecoverySources(
 ): Promise<RecoverySources[]> {
   const sources = new Sources();
   const entries = await findManifests({ deployment, storage }, deps);
-  const found = strict ? await readAll(entries) : await readableManifests(entries, deps.logger);
+  const found = strict ? await readManifests(entries) : await readableManifests(entries, deps.logger);
   for (const { manifest, entry } of found) addBases(manifest, entry, sources);
   for (const name of Object.keys(deps.settings.storages)) {
     const store = deps.openStorage(storageOf(deps.settings, name));
@@ -156,12 +156,6 @@ async function quietEnd(
   const key = stateKeys.archiveProgress(deployment, `${replicaSet}-${replicaSetId}`);
   const { value } = await readProgress({ state, key, logger });
   return value && { since: value.last.to, until: value.checkedTo };
-}
-
-async function readAll(entries: readonly CatalogEntry[]): Promise<{ entry: CatalogEntry; manifest: Manifest }[]> {
-  const read: { entry: CatalogEntry; manifest: Manifest }[] = [];
-  for (const entry of entries) read.push({ entry, manifest: await readManifest(entry) });
-  return read;
 }
 
 function addBases(manifest: Manifest, entry: CatalogEntry, sources: Sources): void {

@@ -1,4 +1,4 @@
-import { type BaseReach, serveTime, type WindowSlice } from './recovery-window.ts';
+import { type BaseReach, reachAt, type WindowSlice } from './recovery-window.ts';
 import { compareTimestamps, type Timestamp } from './timestamp.ts';
 
 export interface ArchiveRetention<Slice extends WindowSlice> {
@@ -19,7 +19,7 @@ function servingBases(reaches: readonly BaseReach[], from: Timestamp): BaseReach
   const times = [from, ...reaches.flatMap((reach) => [reach.from, after(reach)])].filter(
     (time) => !isBefore(time, from),
   );
-  const served = times.map((time) => serveTime(reaches, time)?.base);
+  const served = times.map((time) => reachAt(reaches, time)?.base);
   return [...new Set(served.filter((base) => base !== undefined))];
 }
 

@@ -209,6 +209,14 @@ export interface ServedTime<Slice extends WindowSlice = WindowSlice> {
   readonly slices: readonly Slice[];
 }
 
+/** The newest base that leads to a time, without looking for the slices, which may be half a million. @param reaches of {@link reachOfBases} */
+export function reachAt<Slice extends WindowSlice>(
+  reaches: readonly BaseReach<Slice>[],
+  time: Timestamp,
+): BaseReach<Slice> | undefined {
+  return reaches.find(({ from, to }) => !isBefore(time, from) && !isBefore(to, time));
+}
+
 /**
  * The newest base at or before the time whose chain reaches it, and the slices that lead there: to the time, and on until
  * every transaction that was prepared by then is decided (consistency rule 7).
@@ -219,7 +227,7 @@ export function serveTime<Slice extends WindowSlice>(
   reaches: readonly BaseReach<Slice>[],
   time: Timestamp,
 ): ServedTime<Slice> | undefined {
-  const reach = reaches.find(({ from, to }) => !isBefore(time, from) && !isBefore(to, time));
+  const reach = reachAt(reaches, time);
   if (!reach) return undefined;
   const { base, slices } = reach;
   if (!isBefore(base.restoreTime, time)) return { base, slices: [] };

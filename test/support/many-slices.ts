@@ -29,7 +29,7 @@ export function headerOfMinute(t: number): SliceHeader {
   };
 }
 
-function sliceOfMinute(t: number): Buffer {
+export function sliceOfMinute(t: number): Buffer {
   const encode = ({ ts, t: term }: OpTime) => ({ ts: new Timestamp(ts), t: Long.fromNumber(term) });
   const header = headerOfMinute(t);
   return rawFrame(Buffer.from(BSON.serialize({ ...header, from: encode(header.from), to: encode(header.to) })));

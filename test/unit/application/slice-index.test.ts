@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { findBackup } from '../../../src/application/catalog.ts';
 import { chooseRestore } from '../../../src/application/choose-restore.ts';
 import { sha256Hex } from '../../../src/application/documents.ts';
 import { listArchives } from '../../../src/application/list-archives.ts';
@@ -73,6 +74,17 @@ describe('the window of an archive of a slice a minute', () => {
     const { report, requests } = await window();
     expect(JSON.parse(report)).toMatchObject({ replicaSets: [{ slices: 20_160 }] });
     expect(requests).toBeLessThan(60);
+  });
+});
+
+describe('a backup beside such an archive', () => {
+  test('is found by its id in two requests', async () => {
+    const world = makeArchivedWorld();
+    const backupId = await world.addBackup(1, 1, 4, world.far, start);
+    const counted = countedStore(archiveOfMinutes(world.far, start, 20_160));
+    const { manifest } = await findBackup(backupId, 'far', { ...world.deps, openStorage: () => counted.store });
+    expect(manifest.backupId).toBe(backupId);
+    expect(counted.requests()).toBe(2);
   });
 });
 
