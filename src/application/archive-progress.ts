@@ -50,11 +50,16 @@ export async function changeProgress(
   }
 }
 
-/** Wishes for a backup whose point is at or after the entry. A wish for a later one stands: it serves both. */
+/**
+ * Wishes for a backup whose point is at or after the entry. A wish for a later one stands: it serves both. Where one was started
+ * for an earlier gap and none was taken since, an hour passes from there all the same, and no more: of a set that makes a gap
+ * each minute no backup a minute is taken, and a new gap does not wait for a day because of an old one.
+ */
 export async function wishBase(place: ProgressPlace, from: OpTime): Promise<void> {
   await changeProgress(place, (current) => {
     if (!current || (current.wantsBase && compareTimestamps(from.ts, current.wantsBase.from.ts) <= 0)) return undefined;
-    return { ...current, wantsBase: { from, attempts: 0, attemptedAt: null } };
+    const { attempts = 0, attemptedAt = null } = current.wantsBase ?? {};
+    return { ...current, wantsBase: { from, attempts: Math.min(1, attempts), attemptedAt } };
   });
 }
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { wishBase } from '../../../src/application/archive-progress.ts';
 import { findDocument, writeDocument } from '../../../src/application/documents.ts';
 import { startNewBase } from '../../../src/application/use-cases/start-new-base.ts';
 import { stateKeys } from '../../../src/domain/names.ts';
@@ -64,6 +65,20 @@ describe('a base after a gap', () => {
     // Each a request of its own: one that failed would else be answered with its run.
     expect(new Set(started.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(8);
     expect((await progress())?.wantsBase).toMatchObject({ from: at(200), attempts: 8 });
+  });
+
+  test('is started an hour after the last one where gap follows gap: no sooner, and no later', async () => {
+    const place = { state: world.state, key, logger: world.deps.logger };
+    for (let n = 0; n < 4; n += 1) {
+      expect(await ask()).toMatchObject({ status: 'started' });
+      await world.clock.advance(hour / 2);
+      await wishBase(place, at(300 + n));
+      expect(await ask()).toEqual({ status: 'wait', runId: null });
+      await world.clock.advance(hour / 2 - 1000);
+      expect(await ask()).toEqual({ status: 'wait', runId: null });
+      await world.clock.advance(1000);
+    }
+    expect(new Set(started.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(4);
   });
 
   test('is not started while a run holds the deployment, which counts as no attempt', async () => {
