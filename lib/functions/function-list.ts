@@ -81,7 +81,7 @@ export const stepFunctions = {
   CompleteRestore: {
     folder: 'complete-restore',
     description: 'Ends a restore whose parts are verified',
-    ...{ timeoutSeconds: 55, memory: 512, database: true },
+    ...{ timeoutSeconds: 830, memory: 512, database: true },
   },
   ReleaseLease: {
     folder: 'release-lease',

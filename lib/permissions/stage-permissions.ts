@@ -213,6 +213,7 @@ export class StagePermissions {
       actions: ['s3:DeleteObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
       below: [`${artifactKeys.allCollections()}*`],
       purpose: 'Deletes the collections of a restore from a kept snapshot, which is complete',
+      because: anyRun,
     });
     this.#readStorageKeys(role);
   }
@@ -241,11 +242,16 @@ export class StagePermissions {
   /** @param allowed with the keys, as patterns below the storage's prefix */
   #allowBelow(
     role: iam.Role,
-    { actions, below, purpose }: Pick<Permission, 'actions' | 'purpose'> & { readonly below: readonly string[] },
+    {
+      actions,
+      below,
+      purpose,
+      because = anyBackup,
+    }: Pick<Permission, 'actions' | 'purpose'> & { readonly below: readonly string[]; readonly because?: string },
   ): void {
     for (const { bucketArn, prefix } of this.#awsStorages()) {
       const resources = below.map((pattern) => `${bucketArn}/${prefix}${pattern}`);
-      grant(role, { actions, resources, purpose, because: anyBackup });
+      grant(role, { actions, resources, purpose, because });
     }
   }
 

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { FilesPart } from '../domain/manifest-parts.ts';
-import { estimateRestore, type RestoreEstimate } from '../domain/restore-estimate.ts';
+import { type EstimateInput, estimateRestore, requireTime, type RestoreEstimate } from '../domain/restore-estimate.ts';
+import { selectionOf } from '../domain/namespace-selection.ts';
 import { chooseMongod } from '../domain/server-version.ts';
 import { performanceOf, type ScratchVolume, sizeOfVolume, type VolumeRequest } from '../domain/volume-target.ts';
 import type { VolumeTargets, VolumeToPlan } from './plan-volume.ts';
@@ -21,7 +22,7 @@ export interface ScratchToPlan extends Pick<VolumeToPlan, 'request' | 'manifest'
  * made with the task and goes with it. Files of a physical base are laid on it, and their collections kept on it; of a kept snapshot it is
  * made, and the collections lie in the storage of the backup meanwhile. Makes nothing.
  * @throws InvalidInput, MongodUnavailable, ObjectNotFound (a snapshot that is gone or of no use), VolumeKeyUnavailable, TargetNotSuitable for
- *   what a task can't mount, or no volume of one can hold
+ *   what a task can't mount, no volume of one can hold, or it has no time for
  */
 export async function planScratch(
   plan: ScratchToPlan,
@@ -42,11 +43,14 @@ export async function planScratch(
   };
   const { rawBytes } = part.base;
   const stored = look?.storedBytes ?? rawBytes;
-  const estimated = estimateRestore({
+  const input: EstimateInput = {
     // A snapshot's size is that of its volume: the files are what it holds.
     ...{ volume: scratch, rawBytes: Math.min(rawBytes, stored), snapshotBytes: stored, toServer: true },
     entries: [...(part.oplog?.slices ?? []), ...slices].reduce((sum, { entries }) => sum + entries, 0),
-  });
+  };
+  // Where EBS doesn't say what a snapshot holds, it may be far less than its volume's size.
+  if (snapshot === null || typeof look?.storedBytes === 'number') requireTime(input, selectionOf(request) !== undefined);
+  const estimated = estimateRestore(input);
   const notes = snapshot === null ? keyNote : [meanwhile, ...keyNote];
   const initializations = estimated.initializations.filter(({ initialization }) => initialization !== 'fast');
   return { scratch, estimate: { ...estimated, initializations, assumptions: [...estimated.assumptions, ...notes] } };

@@ -3,7 +3,7 @@ import type { Manifest, ManifestPart } from '../domain/manifest.ts';
 import { requireReachable } from '../domain/manifest-parts.ts';
 import { resourceTags } from '../domain/names.ts';
 import { selectionOf } from '../domain/namespace-selection.ts';
-import { estimateRestore, type RestoreEstimate } from '../domain/restore-estimate.ts';
+import { type EstimateInput, estimateRestore, requireTime, type RestoreEstimate } from '../domain/restore-estimate.ts';
 import type { RestoreRequest } from '../domain/run.ts';
 import { chooseMongod } from '../domain/server-version.ts';
 import type { Timestamp } from '../domain/timestamp.ts';
@@ -82,12 +82,14 @@ export async function planVolume(plan: VolumeToPlan, targets: VolumeTargets): Pr
   };
   const oplog = [...(part.oplog?.slices ?? []), ...slices];
   const note = await fastRestoreNote(volume, request.dryRun === true, targets.volumes);
-  const estimated = estimateRestore({
+  const input: EstimateInput = {
     volume,
     rawBytes: part.base.rawBytes,
     snapshotBytes: source.look?.storedBytes ?? sizeGiB * 2 ** 30,
     entries: oplog.reduce((sum, { entries }) => sum + entries, 0),
-  });
+  };
+  requireTime(input);
+  const estimated = estimateRestore(input);
   const estimate = { ...estimated, assumptions: [...estimated.assumptions, ...note, ...keyNote] };
   const { attach } = volume;
   const to = attach === null ? `run\n${runId}` : `device\n${deviceKey(attach)}`;

@@ -1,14 +1,25 @@
-import { HoldfastError } from '../domain/errors.ts';
-import { artifactKeys } from '../domain/names.ts';
-import type { RestorePlan } from '../domain/run-documents.ts';
+import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
+import { asHoldfastError } from '../domain/failure.ts';
+import { artifactKeys, stateKeys } from '../domain/names.ts';
+import {
+  type LeftCollections,
+  type RestorePlan,
+  restorePlanSchema,
+  type SweptCollections,
+} from '../domain/run-documents.ts';
 import type { StorageSettings } from '../domain/settings.ts';
 import type { StepDeps } from './bind.ts';
+import { createDocument, readDocument } from './documents.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
+import { discardUnfinished } from './stored-objects.ts';
 
 /**
  * Collections of a kept snapshot on their way to a running server. The volume is as full as its owner left it, and its file
  * system does not grow with it: they lie in the storage of the backup meanwhile, and are deleted with the outcome.
  */
+
+/** What is left is tried again for so long: a user who may not delete would be told of it for ever. */
+const givenUpDays = 30;
 
 /** Whether the collections of a restore lie in the storage. */
 export const hasStoredCollections = ({ scratch }: Pick<RestorePlan, 'scratch'>): boolean =>
@@ -21,17 +32,67 @@ export function collectionsStorage(storage: StorageSettings, runId: string, atte
   throw new HoldfastError('Internal', `the storage ${storage.name} is no place for the collections of ${runId}`);
 }
 
+type CollectionsDeps = StepDeps & { readonly openStorage: OpenStorage };
+
 /** Deletes what any worker of a run that is over has left there. Re-entrant; nothing there is no fault. @throws the storage's errors */
-export async function deleteCollections(
-  plan: RestorePlan,
-  deps: StepDeps & { readonly openStorage: OpenStorage },
-): Promise<void> {
-  if (!hasStoredCollections(plan)) return;
-  const { runId, storage: name } = plan;
+async function deleteCollections({ runId, storage: name }: RestorePlan, deps: CollectionsDeps): Promise<void> {
   const storage = deps.openStorage(storageOf(await readConfig(deps.state, runId), name));
   const prefix = artifactKeys.collections(runId);
-  const keys: string[] = [];
-  for await (const { key } of storage.list(prefix)) keys.push(key);
-  await storage.delete(keys);
-  await storage.discardUnfinished(prefix);
+  try {
+    const keys: string[] = [];
+    for await (const { key } of storage.list(prefix)) keys.push(key);
+    await storage.delete(keys);
+  } catch (error) {
+    // They went with their bucket.
+    if (isHoldfastError(error, 'StorageNotFound')) return;
+    throw error;
+  }
+  await discardUnfinished({ runId, prefix }, storage, deps);
+}
+
+/**
+ * Deletes them when the outcome is decided. What can't be deleted now is written down, and the sweep's: no reason to keep back
+ * how the run ended.
+ * @returns what is left, in words
+ */
+export async function settleCollections(plan: RestorePlan, deps: CollectionsDeps): Promise<string | undefined> {
+  if (!hasStoredCollections(plan)) return undefined;
+  try {
+    await deleteCollections(plan, deps);
+    return undefined;
+  } catch (error) {
+    const { runId } = plan;
+    const left = describeLeft(plan, error);
+    deps.logger.warn(left, { runId });
+    const record: LeftCollections = { schemaVersion: 1, at: deps.clock.now().toISOString(), reason: left };
+    await createDocument(deps.state, stateKeys.leftCollections(runId), record);
+    return left;
+  }
+}
+
+const describeLeft = ({ runId, storage }: RestorePlan, error: unknown): string =>
+  `collections of the restore are left in the storage ${storage}, below ${artifactKeys.collections(runId)} (${asHoldfastError(error).message}): the sweep tries again, and they may be deleted by hand`;
+
+/**
+ * Deletes what {@link settleCollections} had to leave. After as many days as the stack's own buckets keep them nobody tries any more.
+ * @throws the storage's errors, until then
+ */
+export async function sweepCollections(runId: string, deps: CollectionsDeps): Promise<void> {
+  const plan = await readDocument(deps.state, stateKeys.plan(runId), restorePlanSchema);
+  try {
+    await deleteCollections(plan, deps);
+  } catch (error) {
+    const age = deps.clock.now().getTime() - Date.parse(plan.createdAt);
+    if (age < givenUpDays * 24 * 60 * 60 * 1000) throw error;
+    deps.logger.error('collections of a restore are given up: delete them by hand', {
+      ...{
+        runId,
+        storage: plan.storage,
+        prefix: artifactKeys.collections(runId),
+        reason: asHoldfastError(error).message,
+      },
+    });
+  }
+  const record: SweptCollections = { schemaVersion: 1, at: deps.clock.now().toISOString() };
+  await createDocument(deps.state, stateKeys.sweptCollections(runId), record);
 }

@@ -1,5 +1,4 @@
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
-import { asHoldfastError } from '../domain/failure.ts';
 import { type Manifest, manifestSchema } from '../domain/manifest.ts';
 import { artifactKeys, stateKeys } from '../domain/names.ts';
 import { mayDelete, mayUnmarkTarget, mayWriteManifest } from '../domain/outcome.ts';
@@ -10,13 +9,13 @@ import { createDocument, findDocument, readDocument } from './documents.ts';
 import { type KeptSnapshotsDeps, requireKeptSnapshots } from './kept-snapshots.ts';
 import type { VolumeSnapshots } from './ports/volume-snapshots.ts';
 import { releaseHold } from './holds.ts';
-import { deleteCollections } from './restore-collections.ts';
+import { settleCollections } from './restore-collections.ts';
 import type { RestoreVolumes } from './ports/restore-volumes.ts';
 import { settleVolumes } from './settle-volumes.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import type { UnmarkTarget } from './restore-target.ts';
 import { type OpenStorage, readConfig, storageOf } from './run-folder.ts';
-import { lockBackup, manifestObjects, requireStored } from './stored-objects.ts';
+import { discardUnfinished, lockBackup, manifestObjects, requireStored } from './stored-objects.ts';
 
 export interface SettleDeps extends StepDeps {
   readonly volumes: Pick<VolumeSnapshots, 'delete' | 'list' | 'discard'>;
@@ -36,10 +35,14 @@ export async function storageOfRun(runId: string, storage: string, deps: SettleD
 /**
  * Does what a decided outcome demands (consistency rule 23): a completed backup's manifest is written, a failed or
  * cancelled one's objects are deleted; a completed restore's target loses its mark, any other keeps it. Re-entrant; when it is done the run is marked as settled and the sweep leaves it alone.
+ * @returns what is left of the run for the sweep, in words: of a run that is settled nevertheless
  */
-export async function settleRun(runId: string, outcome: Outcome, deps: SettleDeps): Promise<void> {
+export async function settleRun(runId: string, outcome: Outcome, deps: SettleDeps): Promise<string | undefined> {
+  // Nobody reads slices for a run that is over: whatever fails below keeps none of them.
+  if (await mayHold(runId, deps)) await releaseHold(deps.state, runId);
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   let deletedObjects = 0;
+  let left: string | undefined;
   if (plan?.kind === 'backup') {
     await releaseSource(plan, outcome, deps);
     const storage = await storageOfRun(runId, plan.storage, deps);
@@ -50,11 +53,11 @@ export async function settleRun(runId: string, outcome: Outcome, deps: SettleDep
     } else if (mayDelete(outcome)) {
       deletedObjects = await deleteBackupObjects(plan, storage, deps);
     }
-    await discardUnfinished(plan, storage, deps);
-  } else if (plan !== undefined) await settleTarget(plan, outcome, deps);
+    await discardUnfinished({ runId, prefix: artifactKeys.backup(plan.deployment, plan.backupId) }, storage, deps);
+  } else if (plan !== undefined) left = await settleTarget(plan, outcome, deps);
   await deleteCheckpoints(runId, deps);
-  if (await mayHold(runId, deps)) await releaseHold(deps.state, runId);
   await markSettled(runId, deletedObjects, deps);
+  return left;
 }
 
 /**
@@ -84,17 +87,20 @@ async function unmarkTarget({ runId, request, deployment }: RestorePlan, deps: S
   await deps.unmarkTarget({ request, deployment, settings, runId, signal: undefined });
 }
 
-async function settleTarget(plan: RestorePlan, outcome: Outcome, deps: SettleDeps): Promise<void> {
+/** @returns what is left of what led to the target */
+async function settleTarget(plan: RestorePlan, outcome: Outcome, deps: SettleDeps): Promise<string | undefined> {
   if (plan.volume !== undefined) {
     await settleVolumes(plan.runId, outcome, deps);
-    return;
+    return undefined;
   }
+  let left: string | undefined;
   try {
-    await deleteCollections(plan, deps);
-  } finally {
-    // A target that is whole is told so, whatever becomes of what led to it.
+    // First: a target that is whole is told so before what led to it is deleted, which may take minutes.
     if (mayUnmarkTarget(outcome)) await unmarkTarget(plan, deps);
+  } finally {
+    left = await settleCollections(plan, deps);
   }
+  return left;
 }
 
 /** Nobody goes on with a run that is over. */
@@ -152,16 +158,6 @@ async function deleteSuperseded(manifest: Manifest, storage: ObjectStore): Promi
   }
   await storage.delete(superseded);
   return superseded.length;
-}
-
-/** What killed workers were in the middle of writing. A user who may not look for it is warned; the backup is none the worse. */
-async function discardUnfinished(plan: BackupPlan, storage: ObjectStore, deps: SettleDeps): Promise<void> {
-  try {
-    await storage.discardUnfinished(artifactKeys.backup(plan.deployment, plan.backupId));
-  } catch (error) {
-    const { message } = asHoldfastError(error);
-    deps.logger.warn('unfinished objects could not be removed', { runId: plan.runId, reason: message });
-  }
 }
 
 /** Everything that a failed or cancelled run wrote. A manifest there means another run's backup: it is never touched. */

@@ -1,9 +1,11 @@
 import type { StoredObject } from '../domain/backup-index.ts';
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
+import { asHoldfastError } from '../domain/failure.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import { partObjects } from '../domain/manifest-parts.ts';
 import { artifactKeys } from '../domain/names.ts';
 import { runParallel } from '../engine/restore/run-parallel.ts';
+import type { StepDeps } from './bind.ts';
 import type { ListedObject, ObjectStore } from './ports/object-store.ts';
 
 /** Where a storage knows no checksums, each of these reads a whole object. */
@@ -101,4 +103,20 @@ export async function lockBackup(manifest: Manifest, storage: ObjectStore): Prom
   const keys = manifestObjects(manifest).map(({ key }) => key);
   await runParallel(keys, requestsAtOnce, lock);
   await lock(artifactKeys.manifest(deployment, backupId));
+}
+
+/**
+ * Gives up what killed workers of a run that is over were in the middle of writing. A user who may not look for it is
+ * warned; what is complete is none the worse.
+ */
+export async function discardUnfinished(
+  { runId, prefix }: { readonly runId: string; readonly prefix: string },
+  storage: ObjectStore,
+  { logger }: Pick<StepDeps, 'logger'>,
+): Promise<void> {
+  try {
+    await storage.discardUnfinished(prefix);
+  } catch (error) {
+    logger.warn('unfinished objects could not be removed', { runId, reason: asHoldfastError(error).message });
+  }
 }

@@ -60,6 +60,9 @@ export const stateKeys = {
   journal: (runId: string) => `runs/${runId}/journal.ndjson`,
   /** Exists once nothing is left to do for a run that is over: the sweep looks at it no more. */
   settled: (runId: string) => `runs/${runId}/settled.json`,
+  /** That collections of a restore could not be deleted with the outcome, and that they are gone since. */
+  leftCollections: (runId: string) => `runs/${runId}/left-collections.json`,
+  sweptCollections: (runId: string) => `runs/${runId}/swept-collections.json`,
 } as const;
 
 const scheduleRequester = 'schedule ';

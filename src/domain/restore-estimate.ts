@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { HoldfastError } from './errors.ts';
 import { type Price, prices, pricesDate, pricesRegion } from './prices.ts';
-import { workerTaskSize } from './stage-sizes.ts';
+import { workerLimitSeconds, workerTaskSize } from './stage-sizes.ts';
 import { type Initialization, initializationSchema, type TargetVolume } from './volume-target.ts';
 
 /** What a restore with a volume takes, to that or by way of it: time and price, before it is started. Pure: sizes in, items out. */
@@ -138,15 +139,42 @@ function moved({ throughput, iops }: EstimateInput['volume']): number {
   return Math.min(task, throughput ?? iops / 4);
 }
 
-/** What a restore takes until its volume is ready, and what the volume costs from then on. */
-export function estimateRestore(input: EstimateInput): RestoreEstimate {
-  const { volume, rawBytes, entries, toServer = false } = input;
+/** Seconds of the task, but for blocks of a snapshot that it waits for. @param loaded of the files, into a running server */
+function workSeconds({ volume, rawBytes, entries, toServer = false }: EstimateInput, loaded = rawBytes): number {
   const { startSeconds, serverSeconds, entriesPerSecond, loadMibPerSecond } = estimateAssumptions;
   // Recovery reads of a snapshot what it needs, not all of it.
   const laid = volume.snapshot === null ? rawBytes / (moved(volume) * mib) : 0;
   // Read as files, and written and read as collections.
-  const served = toServer ? (2 * rawBytes) / (moved(volume) * mib) + rawBytes / (loadMibPerSecond * mib) : 0;
-  const work = startSeconds + serverSeconds + laid + entries / entriesPerSecond + served;
+  const served = toServer ? (2 * rawBytes) / (moved(volume) * mib) + loaded / (loadMibPerSecond * mib) : 0;
+  return startSeconds + serverSeconds + laid + entries / entriesPerSecond + served;
+}
+
+/**
+ * That a worker can be done before its task is ended: one that can't would fail after two days, its target half-filled.
+ * @param selected only some collections are loaded: how much that is, is known when the files are recovered
+ * @throws TargetNotSuitable
+ */
+export function requireTime(input: EstimateInput, selected = false): void {
+  const seconds = workSeconds(input, selected ? 0 : input.rawBytes);
+  if (seconds <= workerLimitSeconds) return;
+  const toVolume = workSeconds({ ...input, toServer: false });
+  const volume =
+    input.toServer === true && toVolume <= workerLimitSeconds
+      ? `Restore it to a volume ("to": "volume"), which takes about ${hoursOf(toVolume)} hours; or restore`
+      : 'Restore';
+  throw new HoldfastError(
+    'TargetNotSuitable',
+    `The restore takes about ${hoursOf(seconds)} hours; a worker of the stage has ${hoursOf(workerLimitSeconds)}.`,
+    { next: `${volume} it to a directory of a machine that has the room (holdfast restore --to DIRECTORY).` },
+  );
+}
+
+const hoursOf = (seconds: number): number => Math.ceil(seconds / 3600);
+
+/** What a restore takes until its volume is ready, and what the volume costs from then on. */
+export function estimateRestore(input: EstimateInput): RestoreEstimate {
+  const { volume, toServer = false } = input;
+  const work = workSeconds(input);
   const initializations = choicesOf(input, work);
   const chosen = initializations.find(({ initialization }) => same(initialization, volume.initialization));
   // Every block of a snapshot is read on the way to a server, so that all of them have to be there.
@@ -180,6 +208,7 @@ function assumptionsOf({ volume, toServer = false }: EstimateInput): string[] {
   return [
     `Prices are of ${pricesRegion}, retrieved ${pricesDate}, without discounts; other regions differ by up to about a third.`,
     `${startSeconds} s for the task to start and stop, ${serverSeconds} s for mongod to start and stop, ${entriesPerSecond} entries of the oplog per second.`,
+    `A worker of the stage has ${hoursOf(workerLimitSeconds)} hours: a restore that takes longer fails.`,
     ...(volume.snapshot === null || toServer ? [`${moved(volume)} MiB/s between the task and its volume.`] : []),
     ...(toServer
       ? [`${loadMibPerSecond} MiB/s of files into the target: how fast it really takes them, only the target knows.`]

@@ -146,6 +146,21 @@ export interface Settled {
   readonly deletedObjects: number;
 }
 
+/** `runs/<run>/left-collections.json`: what the sweep is to delete, of a run that may be settled. */
+export interface LeftCollections {
+  readonly schemaVersion: 1;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** `runs/<run>/swept-collections.json`: nothing is left of them, or nobody tries any more. */
+export interface SweptCollections {
+  readonly schemaVersion: 1;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
 /** `runs/<run>/workers/<attempt>.json`: a worker process of this machine, not to be taken for a later one of the same id. */
 export const workerProcessSchema = z.strictObject({
   schemaVersion: z.literal(1),

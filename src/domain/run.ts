@@ -88,7 +88,7 @@ const restoreRequestShape = {
   /** The target's name, typed: the replica set's name, or host:port of a standalone. */
   overwrite: z.string().optional(),
   parallel: z.int().min(1).max(64).optional(),
-  /** Of the volume that is made, where `to` is `volume`. */
+  /** Of the volume that is made: where `to` is `volume`, and where files go to a server by way of one. */
   volume: volumeRequestSchema.optional(),
   /** Checks everything and says what would be done, how long it takes and what it costs; nothing is restored. */
   dryRun: z.boolean().optional(),

@@ -3,6 +3,9 @@
 /** The task of a worker. `cpu` in 1/1024 vCPU; with its memory as Fargate offers it. */
 export const workerTaskSize = { cpu: 2048, memoryMiB: 4096 } as const;
 
+/** How long the worker of a part may take: the limit of its state in restore.asl.json. Then its run fails, whatever is done by then. */
+export const workerLimitSeconds = 48 * 60 * 60;
+
 export const sweepEveryMinutes = 15;
 
 /** Seconds between two turns of an oplog archive. */

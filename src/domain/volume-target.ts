@@ -111,7 +111,7 @@ export const scratchVolumeSchema = targetVolumeSchema.omit({ zone: true, subnet:
 export type ScratchVolume = z.infer<typeof scratchVolumeSchema>;
 
 const gib = 2 ** 30;
-/** Beyond what the files need: a file system's own, and room to work with right after. */
+/** Beyond what the files need: a file system's own, which is 10 % of a small ext4 and 7 of a large one, and room to work with right after. */
 const roomShare = 1.2;
 
 const refuse = (where: string, given: unknown, message: string, next: string): HoldfastError =>
@@ -125,7 +125,8 @@ export function sizeOfVolume(
   { sizeGiB }: Pick<VolumeRequest, 'sizeGiB'>,
   { bytes, snapshotGiB }: { readonly bytes: number; readonly snapshotGiB: number | null },
 ): number {
-  const needed = Math.max(1, Math.ceil(bytes / gib), snapshotGiB ?? 0);
+  // A snapshot's own size was chosen by somebody; of a new volume less is free than its size.
+  const needed = Math.max(1, Math.ceil((bytes * roomShare) / gib), snapshotGiB ?? 0);
   if (needed > largestVolume)
     throw new HoldfastError(
       'TargetNotSuitable',
@@ -134,14 +135,12 @@ export function sizeOfVolume(
         next: 'Restore it to a directory of a machine that has the room; a volume ("to": "volume") needs half of what a running server does.',
       },
     );
-  if (sizeGiB === undefined) {
-    // A snapshot's own size was chosen by somebody; a new volume gets some room.
-    const roomy = snapshotGiB === null ? Math.ceil((bytes * roomShare) / gib) : needed;
-    return Math.min(largestVolume, Math.max(needed, roomy));
-  }
+  if (sizeGiB === undefined) return needed;
   if (sizeGiB >= needed) return sizeGiB;
   const why =
-    snapshotGiB !== null && snapshotGiB >= needed ? 'its snapshot is of' : 'its files and their recovery need';
+    snapshotGiB !== null && snapshotGiB >= needed
+      ? 'its snapshot is of'
+      : 'its files, their recovery and a file system need';
   throw refuse(
     'sizeGiB',
     sizeGiB,

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { loadWorkflow } from '../../local/bindings.ts';
 import { type ErrorName, errorRegistry } from '../../src/domain/error-registry.ts';
 import { isErrorName } from '../../src/domain/errors.ts';
+import { workerLimitSeconds } from '../../src/domain/stage-sizes.ts';
 import {
   type FunctionName,
   functions,
@@ -89,6 +90,12 @@ describe.each(workflows)('%s', (workflow) => {
       // A Lambda function lives 15 minutes at most; in embedded mode a function that reads a whole backup lives longer.
       if (!waits && name !== 'Complete Backup') expect(state.TimeoutSeconds, name).toBeLessThan(900);
     }
+  });
+
+  test('gives the worker of a restore what its plan says that it has', () => {
+    const restored = tasks.find(({ name }) => name === 'Restore Part');
+    expect(restored?.state.TimeoutSeconds ?? workerLimitSeconds).toBe(workerLimitSeconds);
+    expect(restored !== undefined).toBe(workflow === 'restore');
   });
 
   test('gives the look at a whole backup time enough for two terabytes at 50 MB/s', () => {

@@ -76,9 +76,10 @@ export async function completeRestore(
   if (outcome.status !== 'completed') {
     throw new HoldfastError('Cancelled', `the run is over: its outcome is ${outcome.status}`);
   }
-  await settleRun(runId, outcome, deps);
+  const left = await settleRun(runId, outcome, deps);
   const { waitSeconds, attachment } = await handOverVolume(plan, results[0], outcome, deps);
-  const restored = summarise(plan, { results, outcome, attachment, manifest: await manifestUri(runId, plan, deps) });
+  const manifest = await manifestUri(runId, plan, deps);
+  const restored = summarise(plan, { results, outcome, attachment, manifest, left });
   return { waitSeconds, restored };
 }
 
@@ -87,12 +88,13 @@ interface Ended {
   readonly outcome: Outcome;
   readonly attachment: Attachment | null;
   readonly manifest: string;
+  readonly left: string | undefined;
 }
 
-function summarise(plan: RestorePlan, { results, outcome, attachment, manifest }: Ended): CompletedRestore {
+function summarise(plan: RestorePlan, { results, outcome, attachment, manifest, left }: Ended): CompletedRestore {
   const restoreTime = results[0]?.restoreTime ?? null;
   const made = results[0]?.volume;
-  const problem = attachment?.problem ?? null;
+  const problems = [left, attachment?.problem].filter((problem) => typeof problem === 'string');
   const sum = (field: 'documents' | 'rawBytes'): number => results.reduce((total, result) => total + result[field], 0);
   return {
     status: 'completed',
@@ -105,7 +107,7 @@ function summarise(plan: RestorePlan, { results, outcome, attachment, manifest }
     rawBytes: sum('rawBytes'),
     durationSeconds: Math.max(0, (Date.parse(outcome.at) - Date.parse(plan.createdAt)) / 1000),
     manifest,
-    warnings: shownWarnings([...(problem === null ? [] : [problem]), ...results.flatMap((result) => result.warnings)]),
+    warnings: shownWarnings([...problems, ...results.flatMap((result) => result.warnings)]),
     volume: made ? { ...made, attachment } : null,
     steps: results.flatMap((result) => stepsOf(plan, result, attachment)),
   };

@@ -119,7 +119,7 @@ function describePlan(plan: RestorePlan): PlannedRestore {
 
 /** Methods whose bases become a data directory, and by way of one are loaded into a running server. */
 const recoverable: ReadonlySet<Method> = new Set(['logical', 'physical', 'snapshot']);
-/** Methods whose bases a running server can be restored from by themselves: where no other serves the time, files are as good. */
+/** Methods whose bases a running server is restored from by themselves: preferred to files, which need a volume on their way. */
 const loadable: ReadonlySet<Method> = new Set(['logical']);
 
 async function makePlan(
@@ -206,13 +206,14 @@ function requireVolumeTarget({ to, volume }: RestoreRequest, { volumeTargets }: 
     });
   }
   // Files may go to a server by way of one.
-  if (volume !== undefined && (!volumeTargets || isDirectoryTarget(to))) throw noVolume();
+  if (volume !== undefined && (!volumeTargets || isDirectoryTarget(to)))
+    throw noVolume('Write "to": "volume", or leave volume out.');
 }
 
-const noVolume = () =>
+const noVolume = (next: string) =>
   new HoldfastError('InvalidInput', 'volume says what kind of volume is made; here none is', {
     details: { where: 'volume' },
-    next: 'Write "to": "volume", or leave volume out.',
+    next,
   });
 
 interface TargetDescription {
@@ -248,7 +249,10 @@ async function planWayToServer(
   { directories, volumeTargets }: PlanRestoreDeps,
 ): Promise<PlannedScratch | undefined> {
   if (!isFilesPart(part)) {
-    if (chosen.request.volume !== undefined) throw noVolume();
+    if (chosen.request.volume !== undefined)
+      throw noVolume(
+        'Leave volume out: the backup is a logical one, whose collections need none. Or name a physical backup, or a kept snapshot, by its id.',
+      );
     return undefined;
   }
   const { manifest, restoreTime } = chosen;

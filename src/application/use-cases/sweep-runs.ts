@@ -10,6 +10,7 @@ import type { KeptSnapshotsDeps } from '../kept-snapshots.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
 import { decideOutcome, isCancelRequested } from '../run-folder.ts';
+import { sweepCollections } from '../restore-collections.ts';
 import { markSettled, requireObjectsOfRun, type SettleDeps, settleRun } from '../settle-run.ts';
 import { sweepVolumes } from '../settle-volumes.ts';
 import { sweepSnapshots } from '../sweep-snapshots.ts';
@@ -45,7 +46,8 @@ export interface SweepResult extends Readonly<Record<keyof typeof sweepMetrics, 
 export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
   const settledRuns: string[] = [];
   const problems: string[] = [];
-  for (const runId of await unsettledRuns(deps)) {
+  const { unsettled, left } = await lookAtRuns(deps);
+  for (const runId of unsettled) {
     try {
       if (await deps.executions.isRunning(runId)) continue;
       // Since the list was made it may have ended, and left nothing to do.
@@ -56,6 +58,10 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
       problems.push(`run ${runId}: ${String(error)}`);
     }
   }
+  for (const runId of left)
+    await sweepCollections(runId, deps).catch((error: unknown) => {
+      problems.push(`collections of run ${runId}: ${String(error)}`);
+    });
   await sweepLocks(deps, problems);
   const releasedLeases = await releaseDeadLeases(deps, problems);
   const swept = { settledRuns, releasedLeases, ...(await sweepLeftovers(deps, problems)), problems };
@@ -64,17 +70,22 @@ export async function sweepRuns(deps: SweepDeps): Promise<SweepResult> {
   return swept;
 }
 
-async function unsettledRuns(deps: SweepDeps): Promise<string[]> {
+/** Runs that are not settled, and those that are, or will be, but for collections that could not be deleted. */
+async function lookAtRuns(deps: SweepDeps): Promise<{ readonly unsettled: string[]; readonly left: string[] }> {
   const runs = new Set<string>();
   const settled = new Set<string>();
+  const left = new Set<string>();
+  const swept = new Set<string>();
   for await (const { key, size } of deps.state.list(stateKeys.runs())) {
     const runId = key.slice(stateKeys.runs().length).split('/', 1)[0] ?? '';
     // A journal without its first event is a run that begins this instant, or one that never did anything.
     if (key === stateKeys.journal(runId) && size === 0) continue;
     if (runIdPattern.test(runId)) runs.add(runId);
     if (key === stateKeys.settled(runId)) settled.add(runId);
+    if (key === stateKeys.leftCollections(runId)) left.add(runId);
+    if (key === stateKeys.sweptCollections(runId)) swept.add(runId);
   }
-  return [...runs].filter((runId) => !settled.has(runId));
+  return { unsettled: [...runs.difference(settled)], left: [...left.difference(swept)] };
 }
 
 /** Wins the outcome for a run that nobody can finish any more, cleans up after it, and tells how it ended. */

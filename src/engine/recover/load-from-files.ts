@@ -21,7 +21,8 @@ import { checkKeptSnapshot } from './kept-snapshot.ts';
 import { setName, withNewSet, withOnlyMember } from './only-member.ts';
 import { scratchPlace } from './recover-files.ts';
 import type { ScratchSession } from './scratch-session.ts';
-import { claimDirectory, neededBytes, recoveryBytes, requireSpace } from './target-directory.ts';
+import { requireInPlace } from './restore-directory.ts';
+import { claimDirectory, neededBytes, recoveryBytes } from './target-directory.ts';
 import { describeUnfinished } from './unfinished-indexes.ts';
 import type { Workplace } from './workplace.ts';
 
@@ -64,7 +65,7 @@ async function load(
   { directory, inPlace, store }: Workplace,
 ): Promise<RestoreResult> {
   const { of, runId, manifest } = input;
-  if (inPlace) await requireSpace(directory, recoveryBytes(of, input.archived));
+  if (inPlace) await requireInPlace(directory, recoveryBytes(of, input.archived));
   // The files once, and once more as collections.
   else await claimDirectory({ directory, runId, bytes: 2 * neededBytes(of, input.archived) }, deps.clock.now());
   const fill: FillInput<FilesPart> = { ...input, directory, inPlace };

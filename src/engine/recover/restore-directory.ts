@@ -66,9 +66,17 @@ async function checkInPlace(
 ): Promise<LogicalPart | FilesPart> {
   const part = findPart(input);
   await scratch.find(input.manifest.serverVersion);
-  await readLayout(input.directory);
-  await requireSpace(input.directory, recoveryBytes(part, input.archived));
+  await requireInPlace(input.directory, recoveryBytes(part, input.archived));
   return part;
+}
+
+/**
+ * That files lie there to be recovered where they are, with so many bytes free for it.
+ * @throws RecoveryFailed (no data directory), TargetNotSuitable (no room)
+ */
+export async function requireInPlace(directory: string, bytes: number): Promise<void> {
+  await readLayout(directory);
+  await requireSpace(directory, bytes);
 }
 
 function directoryCheck(input: Omit<DirectoryRestore, 'parallel'>, part: LogicalPart | FilesPart): DirectoryCheck {

@@ -4,11 +4,13 @@ import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/
 import { type StandaloneServer, startStandalone } from '../../../local/servers/standalone.ts';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
 import type { Manifest } from '../../../src/domain/manifest.ts';
+import type { SnapshotPart } from '../../../src/domain/manifest-parts.ts';
+import { loadFromFiles } from '../../../src/engine/recover/load-from-files.ts';
 import { writeMark } from '../../../src/engine/restore/restore-mark.ts';
 import { makeBackup } from '../../support/handmade-backup.ts';
 import { rawEntry, ui } from '../../support/oplog-entries.ts';
 import { connectRestorer, markOf, restoreBackup } from '../../support/restore-backup.ts';
-import { onlyPart } from '../../support/take-backup.ts';
+import { onlyPart, silentLogger, systemClock } from '../../support/take-backup.ts';
 
 let target: StandaloneServer;
 let set: ReplicaSetServers;
@@ -116,6 +118,38 @@ describe('a damaged backup is refused before anything is written', () => {
   it('for an oplog that ends before the restore time', async () => {
     await refuses(await makeBackup(store, { collections, restoreTime: 2 }), { name: 'OplogGap' });
   });
+});
+
+it('a kept snapshot whose data directory is not where it was is refused at once, with nothing written', async () => {
+  const part = onlyPart(manifest);
+  const base = { method: 'snapshot', rawBytes: 1 } as unknown as SnapshotPart['base'];
+  const of = { ...part, base, point: null, oplog: null } as SnapshotPart;
+  const input = {
+    runId: 'restore-1',
+    manifest,
+    part: part.name,
+    of,
+    restoreTime: null,
+    parallel: 1,
+    keepExpired: false,
+  };
+  const directory = '/nonexistent/mongodb/data';
+  const unused = (): never => {
+    throw new Error('nothing is begun');
+  };
+  const loading = loadFromFiles(
+    { ...input, users: false },
+    {
+      ...{ client, store, clock: systemClock, logger: silentLogger, signal: new AbortController().signal },
+      ...{ onProgress: () => undefined, snapshotRoot: unused, scratch: { find: unused, start: unused } },
+      openWorkplace: () => Promise.resolve({ directory, inPlace: true, store, remove: () => Promise.resolve() }),
+    },
+  );
+  await expect(loading).rejects.toMatchObject({
+    name: 'RecoveryFailed',
+    message: expect.stringContaining(`${directory} is no data directory`) as string,
+  });
+  expect(await databases()).toEqual([]);
 });
 
 it('restores a source that carries the mark of a restore which did not finish, without the mark', async () => {

@@ -3,6 +3,7 @@ import { planScratch } from '../../../src/application/plan-scratch.ts';
 import type { Base } from '../../../src/domain/base.ts';
 import type { Manifest, ManifestPart } from '../../../src/domain/manifest.ts';
 import type { FilesPart } from '../../../src/domain/manifest-parts.ts';
+import { workerLimitSeconds } from '../../../src/domain/stage-sizes.ts';
 import type { VolumeRequest } from '../../../src/domain/volume-target.ts';
 import { FakeRestoreVolumes } from '../../support/fake-restore-volumes.ts';
 import { at } from '../../support/oplog-entries.ts';
@@ -17,10 +18,15 @@ const ebs = { type: 'ebs', snapshots: [{ id: 'snap-1' }], filesystem: 'ext4', da
 const physical = { method: 'physical', rawBytes: 100 * gib, snapshot: ebs } as unknown as Base;
 const kept = { method: 'snapshot', rawBytes: 500 * gib, snapshot: ebs } as unknown as Base;
 
-const planOf = (base: Base, mongodbVersions = ['6.0.5', '6.0.16'], volume?: VolumeRequest) => {
+const planOf = (
+  base: Base,
+  mongodbVersions = ['6.0.5', '6.0.16'],
+  volume?: VolumeRequest,
+  more: { readonly namespaces?: string[] } = {},
+) => {
   const part = { name: 'rs0', base, point: at(1), oplog: { from: at(1), to: at(2), slices: [slice] } } as FilesPart;
   const manifest = { backupId: 'b1', deployment: 'orders', serverVersion: '6.0.9', parts: [part] };
-  const request = { backup: 'b1', to: 'mongodb://t:1/', volume };
+  const request = { backup: 'b1', to: 'mongodb://t:1/', volume, ...more };
   const plan = { request, manifest: manifest as unknown as Manifest, part, slices: [], keys: [ownKey] };
   return planScratch(plan, { volumes, mongodbVersions });
 };
@@ -50,6 +56,35 @@ describe('the volume by way of which a physical base goes to a server', () => {
       name: 'TargetNotSuitable',
       message: expect.stringMatching(/needs a volume of \d+ GiB; a task gets one of at most 16384/) as string,
     });
+  });
+});
+
+describe('what a worker has no time for', () => {
+  const of = (base: Base, tib: number) => ({ ...base, rawBytes: tib * 1024 * gib }) as Base;
+  const whatToDo = { name: 'TargetNotSuitable', next: expect.stringContaining('"to": "volume"') as string };
+
+  test('is refused in the plan, with a way that takes less: 0.065 s for each MiB of a physical base', async () => {
+    await expect(planOf(of(physical, 2.6))).rejects.toMatchObject({
+      ...{ ...whatToDo, message: expect.stringMatching(/about 50 hours; a worker of the stage has 48/) as string },
+    });
+    const { estimate } = await planOf(of(physical, 2.5));
+    expect(estimate.seconds).toBeLessThan(workerLimitSeconds);
+    expect(estimate.assumptions.join(' ')).toMatch(/has 48 hours: a restore that takes longer fails/);
+  });
+
+  test('is nothing of a few collections: how much is loaded, nobody knows yet', async () => {
+    await planOf(of(physical, 2.6), undefined, undefined, { namespaces: ['shop.orders'] });
+    const all = planOf(of(physical, 4.2), undefined, undefined, { namespaces: ['shop.orders'] });
+    await expect(all).rejects.toMatchObject(whatToDo);
+  });
+
+  test('is of a kept snapshot what it holds, where EBS says it', async () => {
+    const large = { state: 'completed', sizeGiB: 4_096, kmsKey: null };
+    volumes.snapshots['snap-large'] = { ...large, storedBytes: 3.4 * 1024 * gib };
+    volumes.snapshots['snap-unknown'] = { ...large, storedBytes: null };
+    const at = (id: string) => ({ ...of(kept, 4), snapshot: { ...ebs, snapshots: [{ id }] } }) as Base;
+    await expect(planOf(at('snap-large'))).rejects.toMatchObject(whatToDo);
+    expect((await planOf(at('snap-unknown'))).scratch.sizeGiB).toBe(4_096);
   });
 });
 

@@ -83,6 +83,14 @@ describe('a volume for a physical base', () => {
     expect((await planOf(physical, { volume: { zone: 'eu-central-1b' } })).volume.subnet).toBe('subnet-b');
   });
 
+  test('is refused where a worker has no time to fill it', async () => {
+    await expect(planOf({ ...physical, rawBytes: 12.5 * 1024 * gib })).rejects.toMatchObject({
+      name: 'TargetNotSuitable',
+      message: expect.stringMatching(/about 49 hours; a worker of the stage has 48/) as string,
+      next: expect.stringMatching(/^Restore it to a directory/) as string,
+    });
+  });
+
   test('has no blocks of a snapshot to load', async () => {
     await expect(planOf(physical, { volume: { initialization: 'fast' } })).rejects.toMatchObject({
       name: 'InvalidInput',
