@@ -49,7 +49,8 @@ export async function planScratch(
     entries: [...(part.oplog?.slices ?? []), ...slices].reduce((sum, { entries }) => sum + entries, 0),
   };
   // Where EBS doesn't say what a snapshot holds, it may be far less than its volume's size.
-  if (snapshot === null || typeof look?.storedBytes === 'number') requireTime(input, selectionOf(request) !== undefined);
+  if (snapshot === null || typeof look?.storedBytes === 'number')
+    requireTime(input, selectionOf(request) !== undefined);
   const estimated = estimateRestore(input);
   const notes = snapshot === null ? keyNote : [meanwhile, ...keyNote];
   const initializations = estimated.initializations.filter(({ initialization }) => initialization !== 'fast');

@@ -74,7 +74,7 @@ const describeLeft = ({ runId, storage }: RestorePlan, error: unknown): string =
   `collections of the restore are left in the storage ${storage}, below ${artifactKeys.collections(runId)} (${asHoldfastError(error).message}): the sweep tries again, and they may be deleted by hand`;
 
 /**
- * Deletes what {@link settleCollections} had to leave. After as many days as the stack's own buckets keep them nobody tries any more.
+ * Deletes what {@link settleCollections} had to leave. After a month nobody tries any more, and an error in the log says so.
  * @throws the storage's errors, until then
  */
 export async function sweepCollections(runId: string, deps: CollectionsDeps): Promise<void> {
