@@ -21,7 +21,7 @@ export function renderWindow({ deployment, replicaSets }: RecoveryWindowReport, 
 }
 
 function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string): string {
-  const { replicaSet, replicaSetId, latest, rpoSeconds, backups, slices, archivedBytes } = set;
+  const { replicaSet, replicaSetId, latest, rpoSeconds, backups, slices, archivedBytes, stalled } = set;
   const facts = renderFacts([
     ['deployment', deployment],
     ['replica set', replicaSetId === null ? replicaSet : `${replicaSet} (${replicaSetId})`],
@@ -32,6 +32,9 @@ function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string)
     ['lost if it broke now', rpoSeconds === null ? 'everything' : lostNow(rpoSeconds)],
     ['backups', formatCount(backups)],
     ['archive', `${formatCountOf(slices, 'slice')}, ${formatBytes(archivedBytes)}`],
+    ...(stalled
+      ? [['not archived', `since ${formatMoment(new Date(stalled.since), timeZone)}: ${stalled.why}`] as const]
+      : []),
     ...set.unreadable.map(({ storage, key, reason }) => ['damaged', `${key} in ${storage}: ${reason}`] as const),
   ]);
   const serving = set.serving ? [renderServing(set.serving, timeZone)] : [];

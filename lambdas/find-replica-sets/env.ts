@@ -1,4 +1,4 @@
 import * as z from 'zod';
-import { configVariables } from '../_shared/environment.ts';
+import { configVariables, stateVariables } from '../_shared/environment.ts';
 
-export const environment = z.object({ ...configVariables });
+export const environment = z.object({ ...stateVariables, ...configVariables });

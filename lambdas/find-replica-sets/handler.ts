@@ -1,13 +1,13 @@
 import { bindTurn } from '../../src/application/bind.ts';
 import { findReplicaSets, findReplicaSetsInput } from '../../src/application/use-cases/find-replica-sets.ts';
-import { composeConfig, composeLog } from '../../src/composition/compose-aws.ts';
+import { composeConfig, composeEvents, composeStep } from '../../src/composition/compose-aws.ts';
 import { composeInspector } from '../../src/composition/compose-aws-database.ts';
 import { makeHandler } from '../_shared/make-handler.ts';
 import { parseEnvironment } from '../_shared/parse-environment.ts';
 import { environment } from './env.ts';
 
 const env = parseEnvironment(environment);
-const deps = { ...composeLog(), ...composeInspector() };
+const deps = { ...composeStep(env), ...composeEvents(), ...composeInspector() };
 const loadSettings = composeConfig(env);
 const find = bindTurn(findReplicaSets, findReplicaSetsInput);
 

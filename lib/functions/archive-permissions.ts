@@ -12,9 +12,11 @@ export function archiveGrants(
   const { permissions } = props;
   return {
     FindReplicaSets: (role) => {
-      permissions.useKey(role);
+      permissions.readState(role, ['archives']);
+      permissions.writeState(role, ['archives']);
       grantReadConfig(role, props);
       permissions.readDatabaseUsers(role, 'credentials');
+      grantPublish(role, props);
     },
     ArchiveOplog: (role) => {
       permissions.readState(role, ['archives', 'leases']);

@@ -1,14 +1,29 @@
+import { asHoldfastError } from '../domain/failure.ts';
+import { stateKeys } from '../domain/names.ts';
 import type { ArchiveProgress } from '../domain/oplog-archive.ts';
 import type { StoredSlice } from '../engine/oplog/read-chain.ts';
 import { atMost } from './archive-limit.ts';
-import { changeProgress } from './archive-progress.ts';
-import type { ArchiveTurn } from './archive-turn.ts';
-import { publishEvent } from './record-gap.ts';
+import { changeProgress, type ProgressPlace, readProgress } from './archive-progress.ts';
+import { archivedSets } from './known-archives.ts';
+import type { Clock } from './ports/clock.ts';
+import type { ObjectStore } from './ports/object-store.ts';
+import { publishEvent, type RecordGapDeps } from './record-gap.ts';
 
 /** A set that does nothing writes an empty entry every ten seconds: an archive that stands for so long does not keep up. */
 const standsMs = 15 * 60_000;
 /** How often it is told again. */
 const againMs = 60 * 60_000;
+
+export interface StallDeps extends RecordGapDeps {
+  readonly clock: Clock;
+}
+
+/** An archive that may have stopped: a turn of it is one. */
+interface WatchedArchive {
+  readonly place: { readonly deployment: string; readonly replicaSet: string };
+  readonly progress: ProgressPlace;
+  readonly deps: StallDeps;
+}
 
 type Stalled = NonNullable<ArchiveProgress['stalled']>;
 
@@ -54,7 +69,7 @@ function progressOf({ key, size, header: { from, to, member } }: StoredSlice, no
  * because either may be wrong or be set
  */
 export async function noteStall(
-  turn: ArchiveTurn,
+  turn: WatchedArchive,
   why: string,
   tail?: StoredSlice,
   losingAt?: number,
@@ -67,7 +82,7 @@ export async function noteStall(
     // Where it is lost, the slices tell how far the archive is: without a place to note it, nobody would be waited for.
     const known = current ?? (tail && progressOf(tail, now));
     judged.last = known && judge(known.stalled, now, losingAt);
-    return known && judged.last?.noted && { ...known, stalled: judged.last.noted };
+    return known && judged.last?.noted && { ...known, stalled: { ...judged.last.noted, why } };
   });
   // Nothing is archived yet, and nothing can be lost.
   if (!judged.last) return 0;
@@ -82,14 +97,52 @@ export async function noteStall(
 /** A turn that fails, perhaps because the state storage does, is not to wait for that in the time that it has left. */
 const noteMs = 2_000;
 
-/** {@link noteStall} for a turn that ends without having come further. Never throws. */
-export async function noteFailedTurn(turn: ArchiveTurn, why: string): Promise<void> {
-  const { logger } = turn.deps;
-  const noting = noteStall(turn, why).then(
+/** {@link noteStall} for a turn that failed. Never throws. */
+export async function noteFailedTurn(turn: WatchedArchive, error: unknown): Promise<void> {
+  await noteFailure(noteStall(turn, explain(error)), turn.deps);
+}
+
+/**
+ * {@link noteStall} for a turn that can't even look at the deployment, and so does not know its set: that of the archive which
+ * went on last is meant. Never throws.
+ */
+export async function noteFailedLook(
+  deployment: string,
+  error: unknown,
+  deps: StallDeps & { readonly state: ObjectStore },
+): Promise<void> {
+  const noting = newestArchive(deployment, deps).then((archive) => archive && noteStall(archive, explain(error)));
+  await noteFailure(noting, deps);
+}
+
+function explain(error: unknown): string {
+  const { name, message } = asHoldfastError(error);
+  return `${name}: ${message}`;
+}
+
+function noteFailure(noting: Promise<unknown>, { logger }: StallDeps): Promise<void> {
+  const noted = noting.then(
     () => undefined,
     (error: unknown) => {
       logger.warn('that the oplog archive does not go on was not noted', { reason: String(error) });
     },
   );
-  await atMost(noteMs, noting);
+  return atMost(noteMs, noted);
+}
+
+/** @returns undefined where nothing is archived yet */
+async function newestArchive(
+  deployment: string,
+  deps: StallDeps & { readonly state: ObjectStore },
+): Promise<WatchedArchive | undefined> {
+  const { state, logger } = deps;
+  let newest: { readonly archive: WatchedArchive; readonly checkedAt: string } | undefined;
+  for (const { replicaSet, replicaSetId } of await archivedSets(deployment, state)) {
+    const key = stateKeys.archiveProgress(deployment, `${replicaSet}-${replicaSetId}`);
+    const progress = { state, key, logger };
+    const { value } = await readProgress(progress);
+    if (!value || (newest && value.checkedAt <= newest.checkedAt)) continue;
+    newest = { archive: { place: { deployment, replicaSet }, progress, deps }, checkedAt: value.checkedAt };
+  }
+  return newest?.archive;
 }

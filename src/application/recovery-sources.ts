@@ -54,6 +54,8 @@ export interface RecoverySources {
   /** Slices of the storages that gaps call damaged. */
   readonly damaged: UnreadableSlice[];
   quiet: QuietEnd | undefined;
+  /** Of the archiver, where people were told that it comes no further. */
+  stalled: { readonly since: string; readonly why: string } | undefined;
 }
 
 interface LookOptions {
@@ -75,6 +77,7 @@ class Sources {
     if (known) return known;
     const made: RecoverySources = {
       ...{ replicaSet, replicaSetId, bases: [], slices: [], gaps: [], unreadable: [], damaged: [], quiet: undefined },
+      stalled: undefined,
     };
     this.#sets.set(key, made);
     return made;
@@ -114,7 +117,7 @@ export async function readRecoverySources(
     partDamaged(set);
     const [unreadable] = set.unreadable;
     if (strict && unreadable) throw unreadableError(unreadable);
-    set.quiet = await quietEnd(deployment, set, deps);
+    await addProgress(deployment, set, deps);
   }
   return sources.all();
 }
@@ -147,15 +150,20 @@ function keep<T>(list: T[], which: (item: T) => boolean): void {
   list.length = kept;
 }
 
-async function quietEnd(
+async function addProgress(
   deployment: string,
-  { replicaSet, replicaSetId, slices }: RecoverySources,
+  set: RecoverySources,
   { state, logger }: RecoverySourcesDeps,
-): Promise<QuietEnd | undefined> {
-  if (replicaSetId === null || slices.length === 0) return undefined;
+): Promise<void> {
+  const { replicaSet, replicaSetId, slices } = set;
+  if (replicaSetId === null) return;
   const key = stateKeys.archiveProgress(deployment, `${replicaSet}-${replicaSetId}`);
   const { value } = await readProgress({ state, key, logger });
-  return value && { since: value.last.to, until: value.checkedTo };
+  if (!value) return;
+  const { last, checkedTo, stalled } = value;
+  if (slices.length > 0) set.quiet = { since: last.to, until: checkedTo };
+  // Two turns within a few seconds find nothing new: that is no news before it has lasted.
+  if (stalled?.warnedAt !== undefined) set.stalled = { since: stalled.since, why: stalled.why ?? '' };
 }
 
 function addBases(manifest: Manifest, entry: CatalogEntry, sources: Sources): void {

@@ -36,11 +36,6 @@ export function composeStep({ STATE_BUCKET }: { readonly STATE_BUCKET: string })
   return { state: awsState(STATE_BUCKET), ...composeLogger() };
 }
 
-/** For a function that touches no state. */
-export function composeLog(): { readonly logger: Logger } {
-  return { logger: new JsonLogger({ clock: new SystemClock() }) };
-}
-
 export function composeStorages(): { readonly openStorage: OpenStorage } {
   return { openStorage: awsStorages(openSecrets()) };
 }

@@ -37,8 +37,8 @@ export type GapReason = z.infer<typeof gapReasonSchema>;
 
 /**
  * `gaps/<time of after>-<reason>.json`. Restores reach every entry up to `after`, from a base before it, and every entry from
- * `before` on, from a base whose point is at or after `before`. No replay goes from one side to the other, also where the
- * slices themselves are continuous (a change of the feature compatibility version).
+ * `before` on, from a base whose point is at or after `before`. Slices that lead on over it make the record void, unless the gap
+ * lies in the set's history (a change of the feature compatibility version): no replay crosses that, whatever slices there are.
  */
 export const oplogGapSchema = z.strictObject({
   schemaVersion: z.literal(1),
@@ -57,7 +57,7 @@ export const oplogGapSchema = z.strictObject({
   damaged: z.array(z.string()).optional(),
   /** `objectLost`: up to it the slices were written again so far; left out for none. */
   filledTo: opTimeSchema.optional(),
-  /** `objectLost`: the slices were written again then, from a member that still had the entries. The gap is over. */
+  /** The gap is over since then: its slices were written again (`objectLost`), or were found to lead on over it. */
   filledAt: z.iso.datetime().optional(),
 });
 export type OplogGap = z.infer<typeof oplogGapSchema>;
@@ -274,7 +274,10 @@ export const archiveProgressSchema = z.strictObject({
   stalled: z
     .strictObject({
       since: z.iso.datetime(),
+      /** When it was told last; left out before. */
       warnedAt: z.iso.datetime().optional(),
+      /** For people: what was found when it began, or was told last. */
+      why: z.string().optional(),
       /** Those that answer have forgotten what another may still hold: found then, at that time of the source, in seconds. */
       losing: z.strictObject({ since: z.iso.datetime(), at: z.int() }).optional(),
     })

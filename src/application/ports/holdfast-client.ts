@@ -86,6 +86,8 @@ export interface ReplicaSetWindow {
     readonly from: Moment;
     readonly reason: string;
   }[];
+  /** The archiver comes no further since then (ISO 8601), long enough that it was told; left out while it goes on. */
+  readonly stalled?: { readonly since: string; readonly why: string };
   readonly latest: Moment | null;
   /**
    * What would be lost now, in seconds: how long ago the latest time is. Null: everything. Negative: not known, because the

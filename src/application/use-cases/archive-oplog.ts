@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
-import { asHoldfastError } from '../../domain/failure.ts';
 import { isBaseDue, type OplogGap } from '../../domain/oplog-archive.ts';
 import { compareTimestamps, formatTimestamp, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
 import { findArchiveTail, slicesBeyond } from '../../engine/oplog/archive-tail.ts';
@@ -66,7 +65,7 @@ export async function archiveOplog(
     return await working.finally(() => atMost(releaseMs, turn.lease.release()));
   } catch (error) {
     // Who ends a turn knows why.
-    if (signal?.aborted !== true) await noteFailedTurn(turn, asHoldfastError(error).message);
+    if (signal?.aborted !== true) await noteFailedTurn(turn, error);
     if (!isHoldfastError(error, 'DeploymentBusy')) throw error;
     deps.logger.debug('another archiver works', { deployment: input.deployment, reason: error.message });
     return output(input, 'busy');

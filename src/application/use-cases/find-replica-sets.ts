@@ -1,14 +1,19 @@
 import * as z from 'zod';
 import { HoldfastError } from '../../domain/errors.ts';
 import { membersAway, readableMembers } from '../../domain/member-choice.ts';
-import type { Settings } from '../../domain/settings.ts';
+import type { DeploymentSettings, Settings } from '../../domain/settings.ts';
+import { withinLimit } from '../archive-limit.ts';
+import { noteFailedLook, type StallDeps } from '../archive-stall.ts';
 import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import { deploymentOf } from '../run-folder.ts';
 
 export const findReplicaSetsInput = z.strictObject({ deployment: z.string() });
 
-export interface FindReplicaSetsDeps {
+export interface FindReplicaSetsDeps extends StallDeps {
   readonly settings: Settings;
+  /** Holds how far the archives are. */
+  readonly state: ObjectStore;
   readonly inspector: DeploymentInspector;
 }
 
@@ -22,29 +27,47 @@ export interface ArchivedReplicaSet {
   readonly away: readonly string[];
 }
 
+/** Seconds: the least that a turn is given. */
+const lookSeconds = 30;
+
 /**
- * The replica sets of a deployment whose oplog is archived; none when its archive is off.
- * @throws UnknownDeployment, UnsupportedTopology, NoEligibleMember, what looking at the deployment throws
+ * The replica sets of a deployment whose oplog is archived; none when its archive is off. A failure counts as a turn that came
+ * no further, which is told when it lasts.
+ * @throws UnknownDeployment, UnsupportedTopology, NoEligibleMember, StepTimedOut, what looking at the deployment throws
  */
 export async function findReplicaSets(
   { deployment: name }: z.output<typeof findReplicaSetsInput>,
-  { settings, inspector }: FindReplicaSetsDeps,
+  deps: FindReplicaSetsDeps,
   signal?: AbortSignal,
 ): Promise<{ readonly sets: readonly ArchivedReplicaSet[] }> {
-  const deployment = deploymentOf(settings, name);
+  const deployment = deploymentOf(deps.settings, name);
   if (deployment.oplogArchive?.enabled !== true) return { sets: [] };
+  try {
+    return { sets: await withinLimit(lookSeconds, signal, (limited) => look(deployment, deps, limited)) };
+  } catch (error) {
+    // Who ends a turn knows why.
+    if (signal?.aborted !== true) await noteFailedLook(name, error, deps);
+    throw error;
+  }
+}
+
+async function look(
+  deployment: DeploymentSettings,
+  { inspector }: FindReplicaSetsDeps,
+  signal: AbortSignal,
+): Promise<ArchivedReplicaSet[]> {
+  const { name } = deployment;
   const { kind, parts } = await inspector.inspect(deployment, signal);
   if (kind !== 'replicaSet')
     throw new HoldfastError(
       'UnsupportedTopology',
       `Deployment ${name} is ${kind === 'sharded' ? 'a sharded cluster' : 'a standalone, which has no oplog'}: its oplog can't be archived.`,
     );
-  const sets = parts.map((part) => {
+  return parts.map((part) => {
     const { replicaSet, replicaSetId } = part;
     if (replicaSet === null || replicaSetId === null)
       throw new HoldfastError('UnsupportedTopology', `The replica set of deployment ${name} has no id.`);
     const members = readableMembers(part, deployment.member).map(({ host }) => host);
     return { replicaSet, replicaSetId, members, away: membersAway(part, deployment.member) };
   });
-  return { sets };
 }

@@ -55,6 +55,7 @@ function windowOf(sources: RecoverySources, now: Date, wanted: Timestamp | 'late
     ranges,
     holes: holes.map((hole) => describeHole(hole, sources)),
     unreadable: sources.unreadable.map(({ storage, key, from, reason }) => ({ storage, key, from, reason })),
+    ...(sources.stalled && { stalled: sources.stalled }),
     latest,
     rpoSeconds: latest === null ? null : secondsSince(latest, now),
     backups: new Set(sources.bases.map(({ backupId }) => backupId)).size,

@@ -64,8 +64,8 @@ const seconds = (from: number) => (performance.now() - from) / 1000;
 
 /**
  * Brings a pristine copy of a member's files to exactly the restore time, by the server's own recovery
- * (reference/mongodb-verified.md §3): the captured entries that it lacks are appended to its oplog as they are, the
- * oplog is cut at the restore time, and a mongod that is asked to recovers it. All at once: what was recovered can't be
+ * (reference/mongodb-verified.md §3): the captured entries that it lacks are appended to its oplog (single writes without
+ * their sessions, ADR 0048, all others as they are), the oplog is cut at the restore time, and a mongod that is asked to recovers it. All at once: what was recovered can't be
  * recovered further. Three mistakes that the server accepts without a word are refused here: a gap between the entries,
  * a time before the files', and files that were recovered before.
  * @throws RecoveryFailed, OplogGap, VerificationFailed, CorruptObject, MongodUnavailable, ScratchServerFailed, the

@@ -49,6 +49,15 @@ describe('holdfast window', () => {
     expect(stdout).toMatch(/lost if it broke now +not known: the time of the replica set is 2 h 01 min ahead/);
   });
 
+  it('says since when nothing is archived any more, and why', async () => {
+    const stalled = { since: '2026-11-22T09:00:00.000Z', why: 'SourceUnreachable: No member answers.' };
+    const replicaSets = makeWindow().replicaSets.map((set) => ({ ...set, stalled }));
+    const recoveryWindow = () => Promise.resolve({ ...makeWindow(), replicaSets });
+    const { stdout } = await runFake(['window', 'orders'], { client: fakeClient({ recoveryWindow }) });
+    expect(stdout).toMatch(/not archived +since .*09:00:00.*: SourceUnreachable: No member answers\./);
+    expect((await runFake(['window', 'orders'])).stdout).not.toContain('not archived');
+  });
+
   it('says that an archive alone restores nothing', async () => {
     const [set] = makeWindow().replicaSets;
     const alone = { ...set, ranges: [], holes: [], latest: null, rpoSeconds: null, backups: 0, slices: 1 };
