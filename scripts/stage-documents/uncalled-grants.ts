@@ -83,6 +83,11 @@ export const uncalledGrants: readonly UncalledGrant[] = [
     reason: 'Only to keep an error of the function in the run’s folder',
   },
   {
+    roles: ['find-replica-sets'],
+    actions: ['s3:ListBucket', 's3:PutObject', 'events:PutEvents'],
+    reason: 'Only to note, and to tell, that the deployment can’t be looked at',
+  },
+  {
     roles: ['archive-oplog'],
     actions: ['events:PutEvents'],
     reason: 'Only for a gap, or an oplog that is too short',
