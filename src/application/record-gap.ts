@@ -107,7 +107,10 @@ function fromItsBeginning({ filledTo: _before, ...gap }: OplogGap): OplogGap {
   return gap;
 }
 
-/** The base that was wished because of a gap that is no more; the wish stands for the last of the other gaps. */
+/**
+ * The base that was wished because of a gap that is no more, whether one was started or not; the wish stands for the last of the
+ * other gaps, with the time that is to pass before it starts one.
+ */
 export async function unwishBase(
   { store, archivePrefix }: Pick<ArchivePlace, 'store' | 'archivePrefix'>,
   progress: ProgressPlace,
@@ -121,7 +124,7 @@ export async function unwishBase(
   await changeProgress(progress, (current) => {
     if (!current) return undefined;
     const { wantsBase, ...rest } = current;
-    if (wantsBase?.attempts !== 0 || !sameOpTime(wantsBase.from, before)) return undefined;
-    return last ? { ...rest, wantsBase: { from: last, attempts: 0, attemptedAt: null } } : rest;
+    if (!wantsBase || !sameOpTime(wantsBase.from, before)) return undefined;
+    return last ? { ...rest, wantsBase: { ...wantsBase, from: last } } : rest;
   });
 }

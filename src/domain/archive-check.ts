@@ -19,6 +19,8 @@ export const archiveCheckSchema = z.strictObject({
       at: z.string(),
       /** With which entry the chain ends there. */
       end: opTimeSchema,
+      /** From the one to the other the slices lead on that were looked at last; left out by versions before. */
+      chain: z.strictObject({ from: opTimeSchema, to: opTimeSchema }).optional(),
     })
     .optional(),
   /** Of the last round, by the clock of who checked. */
@@ -64,15 +66,23 @@ export class ChainCheck {
   readonly #gaps: readonly OplogGap[];
   readonly #ledOver = new Set<OplogGap>();
   /** From the one to the other slices lead on that were added one after the other. */
-  #begin: OpTime | undefined;
-  #last: OpTime | undefined;
+  #chain: Pick<SliceSpan, 'from' | 'to'> | undefined;
   #end: OpTime | undefined;
   #damaged: DamagedSlice[] = [];
 
-  /** @param end where the chain that goes before ends, or with which entry the archive must begin; undefined: not known */
-  constructor(gaps: readonly OplogGap[], end: OpTime | undefined) {
+  /**
+   * @param end where the chain that goes before ends, or with which entry the archive must begin; undefined: not known
+   * @param chain of who went along the slices before
+   */
+  constructor(gaps: readonly OplogGap[], end: OpTime | undefined, chain?: Pick<SliceSpan, 'from' | 'to'>) {
     this.#gaps = gaps;
     this.#end = end;
+    this.#chain = chain;
+  }
+
+  /** To be handed to who goes on. */
+  get chain(): Pick<SliceSpan, 'from' | 'to'> | undefined {
+    return this.#chain;
   }
 
   /** Where the chain ends so far. */
@@ -88,9 +98,9 @@ export class ChainCheck {
   /** The next slice, whole. @returns what is lost before it */
   add({ from, to }: Pick<SliceSpan, 'from' | 'to'>): ArchiveLoss | undefined {
     const loss = this.#lossBefore(from);
-    const begin = this.#begin && this.#last && sameOpTime(this.#last, from) ? this.#begin : from;
-    for (const gap of this.#gaps) if (isLedOver(gap, { from: begin, to })) this.#ledOver.add(gap);
-    [this.#begin, this.#last] = [begin, to];
+    const before = this.#chain;
+    this.#chain = { from: before && sameOpTime(before.to, from) ? before.from : from, to };
+    for (const gap of this.#gaps) if (isLedOver(gap, this.#chain)) this.#ledOver.add(gap);
     // One that another chain leads over ends nothing.
     if (!this.#end || compareTimestamps(this.#end.ts, to.ts) <= 0) this.#end = to;
     this.#damaged = [];

@@ -36,7 +36,7 @@ export async function archiveOplog(
   let left = 2 + random.below(200);
   for await (const entry of readOplog(source, from, to.ts)) {
     // The driver's buffers are used again.
-    builder.add(readOplogEntry(Buffer.from(entry.raw)));
+    await builder.append(readOplogEntry(Buffer.from(entry.raw)));
     left -= 1;
     if (left > 0 && compareTimestamps(entry.opTime.ts, to.ts) < 0) continue;
     await close();

@@ -177,7 +177,7 @@ async function makeSlice(from: number, to: number): Promise<Buffer> {
       ns: '',
       o: { msg: 'periodic noop' },
     };
-    builder.add(readOplogEntry(Buffer.from(BSON.serialize(entry))));
+    await builder.append(readOplogEntry(Buffer.from(BSON.serialize(entry))));
   }
   return (await builder.finish())?.body ?? Buffer.alloc(0);
 }

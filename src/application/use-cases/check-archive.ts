@@ -128,7 +128,7 @@ class Round {
     const index = new IndexKeeper(store, archive, usable, logger);
     // Given another storage, what was noted is of the one before.
     const noted = record && this.#input.noted;
-    const chain = new ChainCheck(open, round?.end ?? record?.begins);
+    const chain = new ChainCheck(open, round?.end ?? record?.begins, round?.chain);
     const under = await this.#follow(chain, noted, left, index);
     for (const gap of chain.ledOver) await this.#close(gap);
     await index.write();
@@ -160,7 +160,7 @@ class Round {
       const at = looked.at(-1);
       // Only after a slice that is whole: what was damaged before it is told by then.
       const isPlace = done < left.length && at && 'slice' in at;
-      if (isPlace && chain.end && this.#isOver()) return { at: at.slice.key, end: chain.end };
+      if (isPlace && chain.end && this.#isOver()) return { at: at.slice.key, end: chain.end, chain: chain.chain };
     }
     const loss = chain.finish(noted);
     // An archiver writes again what is lost at the very end, perhaps since the slices were listed.

@@ -111,9 +111,8 @@ export class ArchiveWriter {
   }
 
   async #append(entry: OplogEntry): Promise<void> {
-    this.#builder.add(entry);
+    await this.#builder.append(entry);
     this.#last = entry.opTime;
-    if (this.#builder.isFull) await this.#builder.settled();
   }
 
   #step(more: boolean): ArchiveStep {

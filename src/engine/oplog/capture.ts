@@ -90,7 +90,7 @@ export class OplogCapture {
     if (this.#slices.length > 0) return;
     for await (const entry of readOplog(this.#source, this.#last, this.#last.ts)) {
       await this.#inspect(entry);
-      this.#builder.add(entry);
+      await this.#builder.append(entry);
     }
     // A transaction that ends with this entry has put slices in front, the last of which holds it.
     if (this.#slices.length === 0) await this.#close();
@@ -121,9 +121,8 @@ export class OplogCapture {
       }
       await this.#inspect(entry);
       if (!this.#builder.hasRoomFor(entry.raw.length) && (await this.#close()) === 'adopted') return;
-      this.#builder.add(entry);
+      await this.#builder.append(entry);
       this.#last = entry.opTime;
-      if (this.#builder.isFull) await this.#builder.settled();
     }
     if (!sameOpTime(this.#last, upTo)) throw this.#unreached(upTo);
   }

@@ -29,8 +29,8 @@ interface SharedEntry {
 
 /**
  * Collects entries into one slice; compresses while it collects, so that it holds little more than the result. Small entries
- * are copied: the memory of the reply that they came in is free when {@link SliceBuilder.add} returns. A large one, of up to
- * 16 MiB, is compressed where it lies: until {@link SliceBuilder.settled}, which {@link SliceBuilder.isFull} then asks for.
+ * are copied, a large one, of up to 16 MiB, is compressed where it lies: the memory of the reply that it came in is free when
+ * {@link SliceBuilder.append} is done.
  */
 export class SliceBuilder {
   readonly #origin: SliceOrigin;
@@ -53,7 +53,7 @@ export class SliceBuilder {
     this.#origin = origin;
     this.#prepared = new Map(prepared.map(({ transaction, opTime }) => [transaction, opTime]));
     this.#hash = shared?.alone?.hash.copy() ?? createHash('sha256');
-    if (shared?.raw) this.add(readOplogEntry(shared.raw));
+    if (shared?.raw) this.#add(readOplogEntry(shared.raw));
     if (shared?.alone) this.#take(shared);
   }
 
@@ -81,7 +81,15 @@ export class SliceBuilder {
     return this.#entries < 2 || this.#rawBytes + size <= targetSliceRawBytes;
   }
 
-  add(entry: OplogEntry): void {
+  /** Waits while more is being compressed than memory is meant for, or in memory of the caller's. @throws Internal, what zlib does */
+  async append(entry: OplogEntry): Promise<void> {
+    this.#add(entry);
+    if (!this.#isBorrowing && this.#compressing <= framesAtOnce) return;
+    await Promise.all(this.#frames);
+    this.#isBorrowing = false;
+  }
+
+  #add(entry: OplogEntry): void {
     const { raw, opTime } = entry;
     this.#follow(entry);
     if (this.#frameBytes > 0 && this.#frameBytes + raw.length > frameRawBytes) this.#closeFrame();
@@ -110,17 +118,6 @@ export class SliceBuilder {
     this.#first ??= last.opTime;
     this.#entries += 1;
     this.#rawBytes += last.bytes;
-  }
-
-  /** {@link settled} is to be awaited before the next entry: more is being compressed than memory is meant for, or in memory of the caller's. */
-  get isFull(): boolean {
-    return this.#isBorrowing || this.#compressing > framesAtOnce;
-  }
-
-  /** Until what is being compressed is. @throws Internal, what zlib does */
-  async settled(): Promise<void> {
-    await Promise.all(this.#frames);
-    this.#isBorrowing = false;
   }
 
   /** Following the shared first entry twice changes nothing. */

@@ -141,6 +141,31 @@ describe('the check of an archive', () => {
     expect(told).toEqual([]);
   });
 
+  test('closes a gap that slices of several turns lead over', async () => {
+    await world.record({ reason: 'rolledOver', after: at(12), before: at(35) });
+    expect(await check(0, false)).toMatchObject([{ status: 'more' }]);
+    expect(told).toEqual([]);
+    expect(await check(60, false)).toMatchObject([{ status: 'whole' }]);
+    expect(told).toMatchObject([{ detailType: 'Recovery Gap Filled', reason: 'rolledOver' }]);
+  });
+
+  test('takes back the wish for a base of a gap that is over, also after one was started; another gap keeps its time', async () => {
+    await world.record({ reason: 'rolledOver', after: at(12), before: at(25) });
+    const progress = { last: { key: key(5), from: at(40), to: at(50) }, checkedTo: at(50) };
+    const tried = { attempts: 1, attemptedAt: world.clock.now().toISOString() };
+    await world.note({ ...progress, wantsBase: { from: at(25), ...tried } });
+    await world.record({ reason: 'restore', after: at(7), before: at(9) });
+    await check();
+    expect(await wanted()).toEqual({ from: at(9), ...tried });
+    await world.note({ ...progress, wantsBase: { from: at(30), ...tried } });
+    await world.record({ reason: 'archivePaused', after: at(20), before: at(30) });
+    await world.far.delete(
+      (await gaps()).filter(({ reason }) => reason === 'restore').map((gap) => gapKey(archivePrefix, gap)),
+    );
+    await check();
+    expect(await wanted()).toBeUndefined();
+  });
+
   test.each(['while a round is under way', 'before one, by a prune that died halfway'])(
     'never says that the archive begins earlier than a prune has said: %s',
     async (when) => {

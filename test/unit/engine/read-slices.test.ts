@@ -17,7 +17,7 @@ async function slice(from: number, to: number, term = 1, left: readonly number[]
   for (let t = from; t <= to; t++) {
     if (left.includes(t)) continue;
     const entry = { ts: new Timestamp({ t, i: 1 }), t: Long.fromNumber(term), op: 'n', ns: '', o: {} };
-    builder.add(readOplogEntry(Buffer.from(BSON.serialize(entry))));
+    await builder.append(readOplogEntry(Buffer.from(BSON.serialize(entry))));
   }
   const key = `${from}-${to}-${term}-${left.length}`;
   const { size } = await store.put(key, (await builder.finish())?.body ?? Buffer.alloc(0));

@@ -27,8 +27,7 @@ describe('slices that are built one after the other', () => {
     for (const [n, raw] of entries.entries()) {
       // As in a reply whose memory is used again.
       const reply = Buffer.from(raw);
-      builder.add(readOplogEntry(reply));
-      if (builder.isFull) await builder.settled();
+      await builder.append(readOplogEntry(reply));
       reply.fill(0);
       // A slice of two, then one of three, and so on: each kind of entry is the shared one.
       if (builder.entries < 2 + (found.length % 2) && n + 1 < entries.length) continue;
@@ -49,7 +48,7 @@ describe('slices that are built one after the other', () => {
     const sizes = [10, 200, 300, 70_000, 2 * mebibyte];
     const builder = new SliceBuilder(origin, []);
     const entries = sizes.map((bytes, n) => entry(n + 1, bytes));
-    for (const raw of entries) builder.add(readOplogEntry(raw));
+    for (const raw of entries) await builder.append(readOplogEntry(raw));
     const { body } = (await builder.finish()) ?? { body: Buffer.alloc(0) };
     const contents: (number | undefined)[] = [];
     for (let at = zstdFrameLength(body); at < body.length; at += zstdFrameLength(body, at))
