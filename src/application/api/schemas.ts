@@ -116,12 +116,9 @@ const windowSchema = z.strictObject({
       unreadable: z
         .array(z.strictObject({ storage: z.string(), key: z.string(), from: timestampSchema, reason: z.string() }))
         .meta({ description: 'Slices that can’t be read, as long as no gap was recorded for them.' }),
-      stalled: z
-        .strictObject({ since: z.iso.datetime(), why: z.string() })
-        .exactOptional()
-        .meta({
-          description: 'The archiver comes no further, long enough that it was told; left out while it goes on.',
-        }),
+      stalled: z.strictObject({ since: z.iso.datetime(), why: z.string() }).exactOptional().meta({
+        description: 'The archiver comes no further, long enough that it was told; left out while it goes on.',
+      }),
       latest: timestampSchema.nullable(),
       rpoSeconds: z.number().nullable().meta({
         description:
