@@ -4,7 +4,7 @@ import { artifactKeys, backupIdPattern, deploymentNamePattern } from '../domain/
 import { parseManifest } from '../domain/manifest-seal.ts';
 import type { Settings } from '../domain/settings.ts';
 import { sha256Hex } from './documents.ts';
-import { runParallel } from '../engine/restore/run-parallel.ts';
+import { mapParallel } from '../engine/restore/run-parallel.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 import { type OpenStorage, storageOf } from './run-folder.ts';
@@ -119,10 +119,9 @@ export async function readableManifests(
   entries: readonly CatalogEntry[],
   logger: Logger,
 ): Promise<{ entry: CatalogEntry; manifest: Manifest }[]> {
-  const read: ({ entry: CatalogEntry; manifest: Manifest } | undefined)[] = [];
-  await runParallel(entries.entries(), manifestsAtOnce, async ([place, entry]) => {
+  const read = await mapParallel(entries, manifestsAtOnce, async (entry) => {
     try {
-      read[place] = { entry, manifest: await readManifest(entry) };
+      return { entry, manifest: await readManifest(entry) };
     } catch (error) {
       if (!isHoldfastError(error, 'VerificationFailed', 'UnsupportedFormat', 'CorruptObject', 'ObjectNotFound'))
         throw error;
@@ -131,6 +130,7 @@ export async function readableManifests(
         storage: entry.storageName,
         reason: error.message,
       });
+      return undefined;
     }
   });
   return read.filter((one) => one !== undefined);
@@ -140,9 +140,5 @@ export async function readableManifests(
 export async function readManifests(
   entries: readonly CatalogEntry[],
 ): Promise<{ entry: CatalogEntry; manifest: Manifest }[]> {
-  const read: { entry: CatalogEntry; manifest: Manifest }[] = [];
-  await runParallel(entries.entries(), manifestsAtOnce, async ([place, entry]) => {
-    read[place] = { entry, manifest: await readManifest(entry) };
-  });
-  return read;
+  return mapParallel(entries, manifestsAtOnce, async (entry) => ({ entry, manifest: await readManifest(entry) }));
 }

@@ -4,7 +4,7 @@ import { asHoldfastError } from '../domain/failure.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import { partObjects } from '../domain/manifest-parts.ts';
 import { artifactKeys } from '../domain/names.ts';
-import { runParallel } from '../engine/restore/run-parallel.ts';
+import { mapParallel, runParallel } from '../engine/restore/run-parallel.ts';
 import type { StepDeps } from './bind.ts';
 import type { ListedObject, ObjectStore } from './ports/object-store.ts';
 
@@ -31,10 +31,9 @@ export async function verifyStored(
 ): Promise<void> {
   const listed = new Map<string, ListedObject>();
   for await (const object of storage.list(partPrefix)) listed.set(object.key, object);
-  const found: string[][] = [];
-  await runParallel(expected.entries(), checksumsAtOnce, async ([index, object]) => {
+  const found = await mapParallel(expected, checksumsAtOnce, async (object) => {
     await goOn();
-    found[index] = await compareObject(object, listed.get(object.key), storage);
+    return compareObject(object, listed.get(object.key), storage);
   });
   const problems = found.flat();
   const named = new Set(expected.map((object) => object.key));

@@ -2,7 +2,7 @@ import type { ListedObject, ObjectStore } from '../../application/ports/object-s
 import type { SliceSummary } from '../../domain/base.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { compareTimestamps, describeOpTime, type OpTime, sameOpTime } from '../../domain/timestamp.ts';
-import { runParallel } from '../restore/run-parallel.ts';
+import { mapParallel } from '../restore/run-parallel.ts';
 import { decodeSliceHeader, type SliceHeader } from './slice-format.ts';
 
 /** A slice as it lies in the storage, known by its header only. */
@@ -35,11 +35,7 @@ export async function readStoredSlice(store: ObjectStore, { key, size }: ListedO
 export async function listStoredSlices(store: ObjectStore, oplogPrefix: string): Promise<StoredSlice[]> {
   const listed: ListedObject[] = [];
   for await (const object of store.list(oplogPrefix)) listed.push(object);
-  const found: StoredSlice[] = [];
-  await runParallel(listed.entries(), headersAtOnce, async ([index, object]) => {
-    found[index] = await readStoredSlice(store, object);
-  });
-  return found;
+  return mapParallel(listed, headersAtOnce, (object) => readStoredSlice(store, object));
 }
 
 const identity = ({ ts, t }: OpTime): string => `${ts.t}:${ts.i}:${t}`;
@@ -87,11 +83,10 @@ export async function readStoredChain(store: ObjectStore, oplogPrefix: string, f
 /** {@link readStoredChain} with the checksum of each object, as the manifest needs it. */
 export async function readChain(store: ObjectStore, oplogPrefix: string, from: OpTime): Promise<SliceSummary[]> {
   const chain = await readStoredChain(store, oplogPrefix, from);
-  const summaries: SliceSummary[] = [];
-  await runParallel(chain.entries(), checksumsAtOnce, async ([index, slice]) => {
-    summaries[index] = { ...capturedSlice(slice), crc32: await store.checksum(slice.key) };
-  });
-  return summaries;
+  return mapParallel(chain, checksumsAtOnce, async (slice) => ({
+    ...capturedSlice(slice),
+    crc32: await store.checksum(slice.key),
+  }));
 }
 
 /** A slice that begins after the chain's end was written by someone who saw more: what lies between is lost. */

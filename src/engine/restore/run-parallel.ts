@@ -21,3 +21,16 @@ export async function runParallel<T>(
   await Promise.all(Array.from({ length: Math.max(1, parallel) }, lane));
   if (failures.length > 0) throw failures[0];
 }
+
+/** What {@link runParallel} does, with what `work` made of each item, in their order. */
+export async function mapParallel<T, R>(
+  items: Iterable<T>,
+  parallel: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const made: R[] = [];
+  await runParallel([...items].entries(), parallel, async ([place, item]) => {
+    made[place] = await work(item);
+  });
+  return made;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { runParallel } from '../../../src/engine/restore/run-parallel.ts';
+import { mapParallel, runParallel } from '../../../src/engine/restore/run-parallel.ts';
 
 describe('work on many items at once', () => {
   it('does every item, never more than so many at a time, started in order', async () => {
@@ -41,4 +41,14 @@ describe('work on many items at once', () => {
     await runParallel([1, 2], 0, (item) => Promise.resolve(void done.push(item)));
     expect(done).toEqual([1, 2]);
   });
+});
+
+it('gives what was made of each item in their order, whoever is done first', async () => {
+  const first = Promise.withResolvers<string>();
+  const made = mapParallel(['a', 'b'], 2, (item) => {
+    if (item === 'a') return first.promise;
+    first.resolve('A');
+    return Promise.resolve('B');
+  });
+  expect(await made).toEqual(['A', 'B']);
 });
