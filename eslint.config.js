@@ -23,6 +23,10 @@ export default tseslint.config(
           message:
             "import * as z from 'zod': the object z keeps all of zod in every function, 350 KB of translations too.",
         },
+        {
+          selector: "NewExpression[callee.name='MongoClient']",
+          message: 'createMongoClient of src/engine/wire/mongo-client.ts: commands of a bare client can wait for ever.',
+        },
       ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
@@ -44,6 +48,7 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ['src/engine/wire/mongo-client.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
     // What they refuse, its author reads: there is no user to tell a code and a next step.
     files: ['scripts/stage-documents/*.ts'],

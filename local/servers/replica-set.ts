@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../src/domain/errors.ts';
+import { createMongoClient } from '../../src/engine/wire/mongo-client.ts';
 import { findMongod } from './find-mongod.ts';
 import { type MongodProcess, startMongod } from './mongod-process.ts';
 import { until } from './poll.ts';
@@ -141,7 +142,7 @@ function handle(
     clients.set(key, client);
     return client;
   };
-  const client = () => cached('', () => new MongoClient(uri, { serverSelectionTimeoutMS: 30_000, ...auth }));
+  const client = () => cached('', () => createMongoClient(uri, { serverSelectionTimeoutMS: 30_000, ...auth }));
   return {
     name,
     uri,

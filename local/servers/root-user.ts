@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { MongoClient, type MongoClientOptions } from 'mongodb';
+import type { MongoClient, MongoClientOptions } from 'mongodb';
+import { createMongoClient } from '../../src/engine/wire/mongo-client.ts';
 import type { MongodProcess } from './mongod-process.ts';
 
 export interface Credentials {
@@ -21,7 +22,7 @@ const patience: MongoClientOptions = { serverSelectionTimeoutMS: 30_000 };
 
 /** A client of exactly this member, whatever its state. */
 export function directClient(server: Pick<MongodProcess, 'host'>, credentials?: Credentials): MongoClient {
-  return new MongoClient(`mongodb://${server.host}/`, {
+  return createMongoClient(`mongodb://${server.host}/`, {
     ...patience,
     directConnection: true,
     ...(credentials === undefined ? {} : { auth: credentials, authSource: 'admin' }),
@@ -31,7 +32,7 @@ export function directClient(server: Pick<MongodProcess, 'host'>, credentials?: 
 /** As the members see each other: the user __system, whose password is the content of the key file. */
 export async function internalClient(server: MongodProcess, keyFile: string): Promise<MongoClient> {
   const password = (await readFile(keyFile, 'utf8')).trim();
-  return new MongoClient(`mongodb://${server.host}/`, {
+  return createMongoClient(`mongodb://${server.host}/`, {
     ...patience,
     directConnection: true,
     auth: { username: '__system', password },

@@ -11,8 +11,25 @@ declare module 'mongodb/lib/cmap/connect.js' {
   }>;
 }
 
+declare module 'mongodb/lib/cmap/connection.js' {
+  import type { EventEmitter } from 'node:events';
+  import type { Socket } from 'node:net';
+  import type { Document, MongoDBNamespace } from 'mongodb';
+
+  /** Emits `close` once, whatever ends it. */
+  export class Connection extends EventEmitter {
+    constructor(socket: Socket, options: object);
+    /** Why it is closed; set before `close` is emitted. */
+    readonly error: Error | null;
+    /** Hands a command to the socket, and waits for room there. */
+    writeCommand: (command: object, options: object) => Promise<void>;
+    command(ns: MongoDBNamespace, command: Document, options: object): Promise<Document>;
+  }
+}
+
 declare module 'mongodb/lib/utils.js' {
-  import type { HostAddress as Address } from 'mongodb';
+  import type { HostAddress as Address, MongoDBNamespace } from 'mongodb';
 
   export const HostAddress: new (host: string) => Address;
+  export const ns: (name: string) => MongoDBNamespace;
 }

@@ -12,8 +12,8 @@ export interface TcpProxy {
   readonly connections: number;
   /** Leads new connections to another port; open ones stay where they are. */
   leadTo(port: number): void;
-  /** Holds back what clients send from now on, until {@link drop}; resolves when that was so many bytes. */
-  hold(requestBytes: number): Promise<undefined>;
+  /** When so many more bytes of clients have passed, in the middle of a request: drops; resolves when that has happened. */
+  afterRequests(requestBytes: number): Promise<undefined>;
   /** Resets (RST) every open connection now. */
   drop(): void;
   /** Refuses new connections from now on; open ones stay. */
@@ -42,8 +42,9 @@ interface Faults {
   /** Bytes that still pass before the fault. */
   left: number;
   trigger: (connection: Connection) => void;
-  /** Takes what clients send, instead of the server. */
-  hold: ((bytes: number) => void) | undefined;
+  /** Bytes of clients that still pass before everything is dropped, and what does that. */
+  requestsLeft: number;
+  cut: () => void;
 }
 
 /** One connection: what the client sends passes as it is; replies are counted, slowed down and cut. */
@@ -60,8 +61,9 @@ class Connection {
     this.#faults = faults;
     this.#server = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     client.on('data', (chunk) => {
-      if (faults.hold) faults.hold(chunk.length);
-      else this.#server.write(chunk);
+      this.#server.write(chunk.subarray(0, faults.requestsLeft));
+      faults.requestsLeft -= chunk.length;
+      if (faults.requestsLeft <= 0) faults.cut();
     });
     client.on('end', () => this.#server.end());
     this.#server.on('data', (chunk) => {
@@ -153,7 +155,8 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     bytesPerSecond: undefined,
     left: Infinity,
     trigger: () => undefined,
-    hold: undefined,
+    requestsLeft: Infinity,
+    cut: () => undefined,
   };
   let leadsTo = target;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
@@ -172,15 +175,16 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     leadTo: (other) => {
       leadsTo = other;
     },
-    hold: (requestBytes) =>
+    afterRequests: (requestBytes) =>
       new Promise((resolve) => {
-        let held = 0;
-        faults.hold = (bytes) => {
-          if ((held += bytes) >= requestBytes) resolve(undefined);
+        faults.requestsLeft = requestBytes;
+        faults.cut = () => {
+          faults.requestsLeft = Infinity;
+          proxy.drop();
+          resolve(undefined);
         };
       }),
     drop: () => {
-      faults.hold = undefined;
       each((connection) => {
         connection.drop();
       });

@@ -1,7 +1,8 @@
-import { MongoClient, type MongoClientOptions } from 'mongodb';
+import type { MongoClient, MongoClientOptions } from 'mongodb';
 import { type MongoUri, parseMongoUri } from '../../domain/mongodb-uri.ts';
 import type { Secret } from '../../domain/secret.ts';
 import type { DeploymentSettings } from '../../domain/settings.ts';
+import { createMongoClient } from '../../engine/wire/mongo-client.ts';
 import { type DriverErrorContext, mapDriverError, type ServerRole } from './driver-errors.ts';
 import { parseCredentials } from './parse-credentials.ts';
 
@@ -85,7 +86,7 @@ async function open(
   const stop = () => void client?.close();
   signal?.addEventListener('abort', stop);
   try {
-    client = new MongoClient(url, options);
+    client = createMongoClient(url, options);
     await client.connect();
     signal?.throwIfAborted();
     return client;

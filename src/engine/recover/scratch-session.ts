@@ -1,5 +1,6 @@
-import { MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
 import type { ScratchServer, ScratchServers } from '../../application/ports/scratch-servers.ts';
+import { createMongoClient } from '../wire/mongo-client.ts';
 
 /** A scratch server with a client of its own. */
 export interface ScratchSession {
@@ -47,7 +48,7 @@ const quiet = ['disableLogicalSessionCacheRefresh=true', 'ttlMonitorEnabled=fals
 
 /** A direct client of a scratch server, as its internal user, who may do everything. */
 function openClient({ host, password }: ScratchServer): MongoClient {
-  return new MongoClient(`mongodb://${host}/`, {
+  return createMongoClient(`mongodb://${host}/`, {
     directConnection: true,
     // It has said that it takes connections; nothing but this machine's load lies between.
     serverSelectionTimeoutMS: 60_000,

@@ -113,14 +113,16 @@ describe('a target', () => {
   it('whose connection is cut in the middle of an insert', async () => {
     const proxy = await startTcpProxy(member().port);
     await using through = new MongoClient(`mongodb://${proxy.host}/?directConnection=true`);
+    let cut = false;
     before('packs', 2, () => {
-      void proxy.hold(1_000_000).then(() => {
-        proxy.drop();
+      void proxy.afterRequests(1_000_000).then(() => {
+        cut = true;
       });
       return Promise.resolve();
     });
     const restoring = restoreBackup(through, store, manifest, { ...anew, parallel: 1 });
     await expectFailure(restoring, /stopped answering during an insert into shop/, /loading/);
+    expect(cut).toBe(true);
     await proxy.close();
   });
 

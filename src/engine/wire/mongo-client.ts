@@ -1,0 +1,28 @@
+import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { Connection } from 'mongodb/lib/cmap/connection.js';
+
+/**
+ * The pinned driver (7.9.0) waits for the socket's `drain` after a write that the socket did not take, and listens for
+ * `error` but not for `close`. A socket that is destroyed without an error (its end was read, a `socketTimeoutMS` ran out,
+ * the monitor interrupted the pool, the client was closed) emits neither: the command would wait for ever, and the
+ * backup or restore with it. A connection that closes ends the wait here. Shown by
+ * test/contract/driver-connection.test.ts, to be dropped when that passes without.
+ */
+const { writeCommand } = Connection.prototype;
+Connection.prototype.writeCommand = async function (this: Connection, ...args): Promise<void> {
+  const closed = Promise.withResolvers<never>();
+  const onClose = (): void => {
+    closed.reject(this.error);
+  };
+  this.once('close', onClose);
+  try {
+    await Promise.race([writeCommand.apply(this, args), closed.promise]);
+  } finally {
+    this.off('close', onClose);
+  }
+};
+
+/** The only place of the product that makes clients: none without what this file mends. Connects to nothing yet. */
+export function createMongoClient(url: string, options: MongoClientOptions): MongoClient {
+  return new MongoClient(url, options);
+}

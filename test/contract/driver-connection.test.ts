@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { MongoClient, MongoClientOptions } from 'mongodb';
+import { Connection } from 'mongodb/lib/cmap/connection.js';
+import { HostAddress, ns } from 'mongodb/lib/utils.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type StandaloneServer, startStandalone } from '../../local/servers/standalone.ts';
+import { createMongoClient } from '../../src/engine/wire/mongo-client.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+
+/** What the pinned driver's own connections do where bytes can't be sent: each of these waits for ever in a bare client. */
+describe('a command of the driver', () => {
+  let server: StandaloneServer;
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    server = await startStandalone({});
+  });
+  afterAll(() => server.stop());
+  beforeEach(async () => {
+    proxy = await startTcpProxy(Number(new URL(server.uri).port));
+  });
+  afterEach(() => proxy.close());
+
+  /** More than sockets buffer, to a network that takes nothing any more. */
+  async function writeToNobody(
+    options: MongoClientOptions,
+  ): Promise<{ client: MongoClient; writing: Promise<unknown> }> {
+    const uri = `mongodb://${proxy.host}/?directConnection=true`;
+    const client = await createMongoClient(uri, { ...options, monitorCommands: true }).connect();
+    const stock = client.db('shop').collection('stock');
+    await stock.insertOne({});
+    proxy.stall();
+    const documents = Array.from({ length: 200 }, () => ({ payload: randomBytes(100_000) }));
+    const begun = once(client, 'commandStarted');
+    const writing = stock.insertMany(documents).catch((error: unknown) => error);
+    await begun;
+    // It is told just before the write.
+    await nextTurn();
+    return { client, writing };
+  }
+
+  it('ends when the monitor finds that the server answers nothing', async () => {
+    const { client, writing } = await writeToNobody({ connectTimeoutMS: 500, heartbeatFrequencyMS: 500 });
+    expect(await writing).toMatchObject({
+      message: expect.stringMatching(/interrupted due to server monitor/) as string,
+    });
+    await client.close();
+  });
+
+  it('ends when the silence limit is over', async () => {
+    const { client, writing } = await writeToNobody({ socketTimeoutMS: 500 });
+    expect(await writing).toMatchObject({ message: expect.stringMatching(/timed out/) as string });
+    await client.close();
+  });
+
+  it('ends when the client is closed', async () => {
+    const { client, writing } = await writeToNobody({ connectTimeoutMS: 1000 });
+    const closed = client.close();
+    expect(await writing).toMatchObject({ message: expect.stringMatching(/closed/) as string });
+    await closed;
+  });
+
+  it('ends when the socket has ended and has not said so yet', async () => {
+    const socket = connect({ port: proxy.port, host: '127.0.0.1' });
+    await once(socket, 'connect');
+    const hostAddress = new HostAddress(proxy.host);
+    const connection = new Connection(socket, { id: 1, generation: 0, hostAddress, logicalSessionTimeoutMinutes: 30 });
+    // As Node does when the other side has ended.
+    socket.destroy();
+    await expect(connection.command(ns('admin.$cmd'), { ping: 1 }, {})).rejects.toThrow(/closed/);
+  });
+});
