@@ -19,8 +19,8 @@ const script = join(import.meta.dirname, '..', 'support', 'mortal-dump.ts');
 const many = 6000;
 const megabyte = 1024 * 1024;
 const maxPackBytes = 8 * megabyte;
-/** Frames between reply and storage, the pack that is open, a batch in each of two scans. */
-const bound = 32 * megabyte + maxPackBytes + 2 * 6 * megabyte;
+/** Frames between reply and storage, the pack that is open, two that are not written down, a batch in each of two scans. */
+const bound = 32 * megabyte + 3 * maxPackBytes + 2 * 6 * megabyte;
 
 /** In this order, one after the other, on one and the same base. */
 const phases: readonly (readonly [string, NodeJS.Signals])[] = [
