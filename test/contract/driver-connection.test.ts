@@ -16,6 +16,8 @@ describe('a command of the driver', () => {
   let proxy: TcpProxy;
   beforeAll(async () => {
     server = await startStandalone({});
+    await using client = createMongoClient(server.uri, {});
+    await client.db('shop').createCollection('stock');
   });
   afterAll(() => server.stop());
   beforeEach(async () => {
@@ -30,7 +32,7 @@ describe('a command of the driver', () => {
     const uri = `mongodb://${proxy.host}/?directConnection=true`;
     const client = await createMongoClient(uri, { ...options, monitorCommands: true }).connect();
     const stock = client.db('shop').collection('stock');
-    await stock.insertOne({});
+    await stock.findOne();
     proxy.stall();
     const documents = Array.from({ length: 200 }, () => ({ payload: randomBytes(100_000) }));
     const begun = once(client, 'commandStarted');
@@ -42,7 +44,7 @@ describe('a command of the driver', () => {
   }
 
   it('ends when the monitor finds that the server answers nothing', async () => {
-    const { client, writing } = await writeToNobody({ connectTimeoutMS: 500, heartbeatFrequencyMS: 500 });
+    const { client, writing } = await writeToNobody({ connectTimeoutMS: 1500, heartbeatFrequencyMS: 500 });
     expect(await writing).toMatchObject({
       message: expect.stringMatching(/interrupted due to server monitor/) as string,
     });
@@ -50,13 +52,13 @@ describe('a command of the driver', () => {
   });
 
   it('ends when the silence limit is over', async () => {
-    const { client, writing } = await writeToNobody({ socketTimeoutMS: 500 });
+    const { client, writing } = await writeToNobody({ socketTimeoutMS: 1500 });
     expect(await writing).toMatchObject({ message: expect.stringMatching(/timed out/) as string });
     await client.close();
   });
 
   it('ends when the client is closed', async () => {
-    const { client, writing } = await writeToNobody({ connectTimeoutMS: 1000 });
+    const { client, writing } = await writeToNobody({ connectTimeoutMS: 1500 });
     const closed = client.close();
     expect(await writing).toMatchObject({ message: expect.stringMatching(/closed/) as string });
     await closed;
