@@ -23,7 +23,14 @@ declare module 'mongodb/lib/cmap/connection.js' {
     readonly error: Error | null;
     /** Hands a command to the socket, and waits for room there. */
     writeCommand: (command: object, options: object) => Promise<void>;
-    command(ns: MongoDBNamespace, command: Document, options: object): Promise<Document>;
+    /** Whether hello was said and who it is for has logged in. */
+    readonly established: boolean;
+    /** Of the handshake, with the options that the connection is made with; `cancel` is what the pool says when it is closed. */
+    readonly authContext?: {
+      readonly options: { readonly connectTimeoutMS?: number; readonly cancellationToken?: EventEmitter };
+    };
+    command: (ns: MongoDBNamespace, command: Document, options?: object, ...rest: unknown[]) => Promise<Document>;
+    destroy(): void;
   }
 }
 

@@ -1,4 +1,4 @@
-import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { type Document, MongoClient, type MongoClientOptions } from 'mongodb';
 import { Connection } from 'mongodb/lib/cmap/connection.js';
 
 /**
@@ -8,7 +8,7 @@ import { Connection } from 'mongodb/lib/cmap/connection.js';
  * backup or restore with it. A connection that closes ends the wait here. Shown by
  * test/contract/driver-connection.test.ts, to be dropped when that passes without.
  */
-const { writeCommand } = Connection.prototype;
+const { writeCommand, command } = Connection.prototype;
 Connection.prototype.writeCommand = async function (this: Connection, ...args): Promise<void> {
   const closed = Promise.withResolvers<never>();
   const onClose = (): void => {
@@ -19,6 +19,24 @@ Connection.prototype.writeCommand = async function (this: Connection, ...args): 
     await Promise.race([writeCommand.apply(this, args), closed.promise]);
   } finally {
     this.off('close', onClose);
+  }
+};
+
+/**
+ * It says hello within `connectTimeoutMS`, but logs in without a limit of time, and a connection that logs in is in no list
+ * of those that the monitor interrupts or the client closes: who waits for it would wait for ever, also after `close`.
+ */
+Connection.prototype.command = async function (this: Connection, ns, document, options, ...rest): Promise<Document> {
+  if (this.established || !this.authContext) return command.call(this, ns, document, options, ...rest);
+  const { connectTimeoutMS, cancellationToken } = this.authContext.options;
+  const onCancel = (): void => {
+    this.destroy();
+  };
+  cancellationToken?.once('cancel', onCancel);
+  try {
+    return await command.call(this, ns, document, { socketTimeoutMS: connectTimeoutMS, ...options }, ...rest);
+  } finally {
+    cancellationToken?.off('cancel', onCancel);
   }
 };
 
