@@ -4,15 +4,22 @@ import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { usualPatience } from './s3-place.ts';
+
+/**
+ * The SDK waits a quarter of an hour for an answer that does not come: a worker that beats would long count as lost, and a
+ * function would have ended.
+ */
+const requestHandler = { connectionTimeout: usualPatience.connectMs, socketTimeout: usualPatience.idleMs };
 
 /** Clients of AWS services with the Region, the role and the endpoints of the process; a bundle holds only those that it uses. */
 /** @param maxAttempts of each call; the SDK's usual three when left out */
 export const openEc2 = (maxAttempts?: number): EC2Client =>
-  new EC2Client(maxAttempts === undefined ? {} : { maxAttempts });
-export const openEcs = (): ECSClient => new ECSClient({});
-export const openEventBridge = (): EventBridgeClient => new EventBridgeClient({});
-export const openScheduler = (): SchedulerClient => new SchedulerClient({});
-export const openSecretsManager = (): SecretsManagerClient => new SecretsManagerClient({});
+  new EC2Client({ requestHandler, ...(maxAttempts !== undefined && { maxAttempts }) });
+export const openEcs = (): ECSClient => new ECSClient({ requestHandler });
+export const openEventBridge = (): EventBridgeClient => new EventBridgeClient({ requestHandler });
+export const openScheduler = (): SchedulerClient => new SchedulerClient({ requestHandler });
+export const openSecretsManager = (): SecretsManagerClient => new SecretsManagerClient({ requestHandler });
 /** @param maxAttempts of each call; the SDK's usual three when left out */
 export const openSfn = (maxAttempts?: number): SFNClient =>
-  new SFNClient(maxAttempts === undefined ? {} : { maxAttempts });
+  new SFNClient({ requestHandler, ...(maxAttempts !== undefined && { maxAttempts }) });
