@@ -19,6 +19,8 @@ export interface HistoryEvent {
 /** Where an execution's events go, in the order of their ids. What `append` resolved is durable, as far as the journal can be. */
 export interface Journal {
   append(event: HistoryEvent): void | Promise<void>;
+  /** No event follows, whether or not the last one could be written. */
+  close?(): void;
 }
 
 export class MemoryJournal implements Journal {
@@ -33,8 +35,8 @@ export class MemoryJournal implements Journal {
 const unflushed = new Set(['TaskStarted', 'MapStateStarted', 'ParallelStateStarted', 'MapIterationStarted']);
 
 /**
- * One JSON document a line, created with the first event and closed with the last; every state transition is flushed to
- * the disk (fsync) before the execution goes on. A file that exists already is refused: a history has one writer.
+ * One JSON document a line, created with the first event; every state transition is flushed to the disk (fsync) before
+ * the execution goes on. A file that exists already is refused: a history has one writer.
  * `append` throws StorageFull and the other errors of a storage when the disk fails.
  */
 export class FileJournal implements Journal {
@@ -55,7 +57,6 @@ export class FileJournal implements Journal {
       if (errorCode(error) === 'EEXIST') throw error;
       throw toStorageError(error, { storage: 'of the state', key: this.#path, action: 'write the journal' });
     }
-    if (isLastEvent(event)) this.close();
   }
 
   close(): void {

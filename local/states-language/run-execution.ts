@@ -53,6 +53,8 @@ export async function runExecution(start: ExecutionStart): Promise<ExecutionResu
   } catch (error) {
     // Without its last event the journal says "running": the caller must not hear of a success that is not on record.
     if (result.status === 'SUCCEEDED') result = resultOf(error);
+  } finally {
+    start.journal.close?.();
   }
   return result;
 }

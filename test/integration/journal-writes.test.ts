@@ -41,6 +41,12 @@ function run() {
   return { path, result: executions.start(loadStateMachine(text, {}), 'run', {}).result };
 }
 
+/** Of this process, as Linux shows them. */
+function openFiles(): string[] {
+  const links = fs.readdirSync('/proc/self/fd').map((file) => `/proc/self/fd/${file}`);
+  return links.filter((link) => fs.existsSync(link)).map((link) => fs.readlinkSync(link));
+}
+
 it('a disk that takes a few bytes at a time gets every line whole', async () => {
   disk.takes = 7;
   const { path, result } = run();
@@ -50,11 +56,13 @@ it('a disk that takes a few bytes at a time gets every line whole', async () => 
 
 it('a full disk fails the execution by the name of that, with what to do about it', async () => {
   disk.takes = 0;
-  const result = await run().result;
+  const { path, result: running } = run();
+  const result = await running;
   if (result.status === 'SUCCEEDED') expect.unreachable();
   else {
     const failure = nameFailure({ Error: result.error, Cause: result.cause });
     expect(failure).toMatchObject({ name: 'StorageFull', next: expect.stringContaining('Free space') as string });
     expect(failure.message).toContain('ENOSPC');
   }
+  expect(openFiles()).not.toContain(path);
 });

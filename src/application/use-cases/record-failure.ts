@@ -4,8 +4,9 @@ import { failureRecord, type FailureRecord, nameFailure } from '../../domain/fai
 import { makeOutcome } from '../../domain/outcome.ts';
 import type { Outcome } from '../../domain/run.ts';
 import { stepSchema } from '../bind.ts';
+import { decideEnd } from '../decide-end.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
-import { decideOutcome, isCancelRequested } from '../run-folder.ts';
+import { isCancelRequested } from '../run-folder.ts';
 import { type SettleDeps, settleRun } from '../settle-run.ts';
 
 export const recordFailureInput = stepSchema.extend({
@@ -37,7 +38,7 @@ export async function recordFailure(
     deps.clock.now(),
     cancelled ? cancelRecord(failure) : failure,
   );
-  const outcome = await decideOutcome(deps.state, runId, proposed);
+  const outcome = await decideEnd(runId, proposed, deps);
   // Nothing may still write when its objects are deleted, or when the lease goes to the next run.
   await deps.launcher.stopAll(runId);
   await settleRun(runId, outcome, deps);

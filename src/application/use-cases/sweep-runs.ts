@@ -4,12 +4,13 @@ import { isArchiveLease, stateKeys } from '../../domain/names.ts';
 import { makeOutcome } from '../../domain/outcome.ts';
 import { type Outcome, runIdPattern } from '../../domain/run.ts';
 import { type sweepMetrics, sweptMessage } from '../../domain/sweep-metrics.ts';
+import { decideEnd } from '../decide-end.ts';
 import { readLease } from '../leases.ts';
 import { listLocks } from '../release-locks.ts';
 import type { KeptSnapshotsDeps } from '../kept-snapshots.ts';
 import type { Executions } from '../ports/executions.ts';
 import type { WorkerLauncher } from '../ports/worker-launcher.ts';
-import { decideOutcome, isCancelRequested } from '../run-folder.ts';
+import { isCancelRequested } from '../run-folder.ts';
 import { sweepCollections } from '../restore-collections.ts';
 import { markSettled, requireObjectsOfRun, type SettleDeps, settleRun } from '../settle-run.ts';
 import { sweepVolumes } from '../settle-volumes.ts';
@@ -96,7 +97,7 @@ export async function settleDeadRun(runId: string, deps: Omit<SweepDeps, 'execut
     : new HoldfastError('Interrupted', 'the process that ran the workflow is gone');
   const status = cancelled ? 'cancelled' : 'failed';
   const proposed = makeOutcome('sweep', status, deps.clock.now(), failureRecord(error));
-  const outcome = await decideOutcome(deps.state, runId, proposed);
+  const outcome = await decideEnd(runId, proposed, deps);
   // In this order: a worker that registers itself after the others were stopped finds the outcome before it writes.
   await deps.launcher.stopAll(runId);
   if (outcome.status === 'completed') await requireObjectsOfRun(runId, deps);
