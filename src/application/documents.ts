@@ -4,8 +4,8 @@ import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import type { ObjectStore, WriteCondition } from './ports/object-store.ts';
 
 /** SHA-256 of a text's UTF-8, 64 lower hex digits. */
-export function sha256Hex(text: string): string {
-  return hash('sha256', text, 'hex');
+export function sha256Hex(data: string | Buffer): string {
+  return hash('sha256', data, 'hex');
 }
 
 /** JSON documents of the state storage: pretty-printed, so that an operator can read them. */

@@ -33,15 +33,17 @@ export async function listArchives(deployment: string, store: ObjectStore): Prom
   const listing = store.list(artifactKeys.archives(deployment), { dividedAt: dividingKeys(known) });
   let archive: ReturnType<typeof parseArchiveKey>;
   for await (const object of listing) {
-    if (!archive || !object.key.startsWith(archive.prefix)) archive = parseArchiveKey(deployment, object.key);
+    const { key, size, version } = object;
+    if (!archive || !key.startsWith(archive.prefix)) archive = parseArchiveKey(deployment, key);
     if (!archive) continue;
     const { prefix } = archive;
-    const listed = found.get(prefix) ?? { ...archive, slices: [], gaps: [], indexes: [] };
-    const from = parseSliceKey(prefix, object.key);
-    if (from) listed.slices.push({ ...object, from });
-    else if (object.key.startsWith(artifactKeys.gaps(prefix))) listed.gaps.push(object.key);
-    else continue;
-    found.set(prefix, listed);
+    const from = parseSliceKey(prefix, key);
+    const isGap = !from && key.startsWith(artifactKeys.gaps(prefix));
+    if (!from && !isGap) continue;
+    let listed = found.get(prefix);
+    if (!listed) found.set(prefix, (listed = { ...archive, slices: [], gaps: [], indexes: [] }));
+    if (from) listed.slices.push({ key, size, version, from });
+    else listed.gaps.push(key);
   }
   for (const { archivePrefix, day } of known) found.get(archivePrefix)?.indexes.push(day);
   return [...found.values()];

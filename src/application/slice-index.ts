@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
+import { firstPlace } from '../domain/first-place.ts';
 import { artifactKeys } from '../domain/names.ts';
 import {
   byDay,
@@ -7,22 +8,42 @@ import {
   fromRow,
   type IndexedSlice,
   isOf,
+  isSliceIndexRow,
   sliceIndexHeaderSchema,
-  sliceIndexRowsSchema,
+  type SliceIndexRow,
   toRow,
 } from '../domain/slice-index.ts';
-import { compareTimestamps } from '../domain/timestamp.ts';
+import { compareTimestamps, type Timestamp } from '../domain/timestamp.ts';
 import type { SliceHeader } from '../engine/oplog/slice-format.ts';
 import { sha256Hex } from './documents.ts';
 import type { ListedArchive, ListedSlice } from './list-archives.ts';
 import type { Logger } from './ports/logger.ts';
 import type { ObjectStore } from './ports/object-store.ts';
 
-/** What an index says of the slices of one day, by their keys: of each at most once, whether it is so still or not. */
-type DayIndex = ReadonlyMap<string, IndexedSlice>;
+/** What an index says of the slices of one day, whether it is so still or not. */
+class DayIndex {
+  readonly #rows: readonly SliceIndexRow[];
+
+  /** @param rows in the order of their slices */
+  constructor(rows: readonly SliceIndexRow[]) {
+    this.#rows = rows;
+  }
+
+  /** @param from the slice's first entry, by its name @param hint where in the day it probably is */
+  find(from: Timestamp, hint = -1): IndexedSlice | undefined {
+    const isAt = (row: SliceIndexRow | undefined) => row !== undefined && compareRow(row, from) === 0;
+    const near = this.#rows[hint];
+    const row = isAt(near) ? near : this.#rows[firstPlace(this.#rows, (one) => compareRow(one, from) >= 0)];
+    return row && isAt(row) ? fromRow(row) : undefined;
+  }
+}
+
+function compareRow([, , t, i]: SliceIndexRow, from: Timestamp): number {
+  return t - from.t || i - from.i;
+}
 
 const newerSchema = z.object({ schemaVersion: z.int().min(2) });
-const none: DayIndex = new Map();
+const none = new DayIndex([]);
 
 /** What a header says of a slice beside its object. */
 export function headerFacts({ from, to, entries, rawBytes, sha256, prepared }: SliceHeader) {
@@ -35,30 +56,30 @@ function encode(slices: readonly IndexedSlice[]): string {
 }
 
 /** @throws CorruptObject, UnsupportedFormat */
-function decode(archivePrefix: string, key: string, text: string): DayIndex {
-  const border = text.indexOf('\n') + 1;
+function decode(key: string, body: Buffer): DayIndex {
+  const border = body.indexOf('\n') + 1;
   const damaged = (what: string, cause?: unknown) =>
     new HoldfastError('CorruptObject', `The index ${key} is damaged: ${what}.`, { cause });
   try {
-    const first: unknown = JSON.parse(text.slice(0, border));
+    const first: unknown = JSON.parse(body.toString('utf8', 0, border));
     if (newerSchema.safeParse(first).success)
       throw new HoldfastError('UnsupportedFormat', `The index ${key} was written by a newer release.`);
-    const rows = text.slice(border);
-    if (sliceIndexHeaderSchema.parse(first).sha256 !== sha256Hex(rows)) throw damaged('its SHA-256 differs');
-    const parsed = sliceIndexRowsSchema.parse(JSON.parse(`[${rows.trimEnd().replaceAll('\n', ',')}]`));
-    return new Map(
-      parsed.map((row) => {
-        const slice = fromRow(row);
-        return [artifactKeys.slice(archivePrefix, slice.from.ts), slice] as const;
-      }),
-    );
+    const lines = body.subarray(border);
+    if (sliceIndexHeaderSchema.parse(first).sha256 !== sha256Hex(lines)) throw damaged('its SHA-256 differs');
+    const rows = JSON.parse(`[${lines.toString('utf8').trimEnd().replaceAll('\n', ',')}]`) as unknown[];
+    if (!rows.every(isSliceIndexRow)) throw damaged('a line of it is none');
+    for (const [n, [, , t, i]] of rows.entries()) {
+      const before = rows[n - 1];
+      if (before && compareRow(before, { t, i }) >= 0) throw damaged('its lines are in no order');
+    }
+    return new DayIndex(rows);
   } catch (error) {
     throw isHoldfastError(error) ? error : damaged('it is no index', error);
   }
 }
 
 interface ReadDay {
-  readonly text?: string;
+  readonly body?: Buffer;
   readonly slices: DayIndex;
 }
 
@@ -66,8 +87,8 @@ interface ReadDay {
 async function readDay(store: ObjectStore, prefix: string, day: string, logger: Logger): Promise<ReadDay> {
   const key = artifactKeys.sliceIndex(prefix, day);
   try {
-    const text = (await store.get(key)).body.toString('utf8');
-    return { text, slices: decode(prefix, key, text) };
+    const { body } = await store.get(key);
+    return { body, slices: decode(key, body) };
   } catch (error) {
     if (!isHoldfastError(error, 'ObjectNotFound', 'CorruptObject', 'UnsupportedFormat')) throw error;
     logger.warn('an index of oplog slices can not be used: the slices are read', { key, reason: error.message });
@@ -86,8 +107,11 @@ export async function readIndexed(
   logger: Logger,
 ): Promise<(slice: ListedSlice) => IndexedSlice | undefined> {
   const { slices } = indexes.includes(day) ? await readDay(store, prefix, day, logger) : { slices: none };
+  let next = 0;
   return (slice) => {
-    const known = slices.get(slice.key);
+    // In the same order, mostly.
+    const known = slices.find(slice.from, next);
+    next += 1;
     return known && isOf(known, slice) ? known : undefined;
   };
 }
@@ -111,8 +135,8 @@ export class IndexKeeper {
   }
 
   /** What was seen of a slice of that name, also where the listing tells of another object now. @throws the storage's errors */
-  async find({ key, from }: ListedSlice): Promise<IndexedSlice | undefined> {
-    return (await this.#read(dayOf(from))).slices.get(key);
+  async find({ from }: ListedSlice): Promise<IndexedSlice | undefined> {
+    return (await this.#read(dayOf(from))).slices.find(from);
   }
 
   note(listed: ListedSlice, header: SliceHeader | undefined): void {
@@ -137,16 +161,16 @@ export class IndexKeeper {
     }
   }
 
-  async #writeDay(day: string, { text, slices }: ReadDay): Promise<void> {
+  async #writeDay(day: string, { body, slices }: ReadDay): Promise<void> {
     const rows = (this.#slices.get(day) ?? []).flatMap((listed) => {
       if (this.#seen.has(listed.key)) return this.#seen.get(listed.key) ?? [];
-      const known = slices.get(listed.key);
+      const known = slices.find(listed.from);
       return known && isOf(known, listed) ? known : [];
     });
     for (const { key } of this.#slices.get(day) ?? []) this.#seen.delete(key);
-    const made = encode(rows);
-    if (made === text || (rows.length === 0 && text === undefined)) return;
-    await this.#store.put(artifactKeys.sliceIndex(this.#archive.prefix, day), Buffer.from(made));
+    const made = Buffer.from(encode(rows));
+    if (body?.equals(made) === true || (rows.length === 0 && body === undefined)) return;
+    await this.#store.put(artifactKeys.sliceIndex(this.#archive.prefix, day), made);
   }
 
   #read(day: string): Promise<ReadDay> {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { isLedOver, type OplogGap, type SliceSpan } from './oplog-archive.ts';
+import { isLedOver } from './archive-segments.ts';
+import type { OplogGap, SliceSpan } from './oplog-archive.ts';
 import { compareTimestamps, type OpTime, opTimeSchema, sameOpTime, type Timestamp } from './timestamp.ts';
 
 /**

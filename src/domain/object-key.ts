@@ -57,15 +57,20 @@ function keyProblem(key: string): string | undefined {
   if (key.startsWith('/')) return 'it starts with "/"';
   if (controlCharacters.test(key)) return 'it holds a control character';
   if (!key.isWellFormed()) return 'it is not well-formed Unicode';
-  if (utf8Length(key) > maxKeyBytes) return `it is longer than ${maxKeyBytes} bytes`;
+  if (isLonger(key, maxKeyBytes)) return `it is longer than ${maxKeyBytes} bytes`;
   return undefined;
 }
 
 function segmentProblem(segment: string): string | undefined {
   if (segment === '') return 'it has an empty segment';
   if (segment === '.' || segment === '..') return `it has the segment "${segment}"`;
-  if (utf8Length(segment) > maxSegmentBytes) return `a segment is longer than ${maxSegmentBytes} bytes`;
+  if (isLonger(segment, maxSegmentBytes)) return `a segment is longer than ${maxSegmentBytes} bytes`;
   return undefined;
+}
+
+/** A unit of UTF-16 takes three bytes at most: hardly a key is counted, of half a million that a listing has. */
+function isLonger(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && utf8Length(text) > bytes;
 }
 
 /** Length in UTF-8 without Node's Buffer: the domain imports no Node module. */

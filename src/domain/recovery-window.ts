@@ -1,11 +1,7 @@
 import type { Method } from './manifest.ts';
-import {
-  archiveSegments,
-  type ArchiveSegment,
-  insurmountable,
-  type OplogGap,
-  type SliceSpan,
-} from './oplog-archive.ts';
+import { archiveSegments, type ArchiveSegment, insurmountable } from './archive-segments.ts';
+import { firstPlace } from './first-place.ts';
+import type { OplogGap, SliceSpan } from './oplog-archive.ts';
 import { compareTimestamps, laterTimestamp, type OpTime, sameOpTime, type Timestamp } from './timestamp.ts';
 
 /** A slice of the archive as far as its header tells. */
@@ -88,25 +84,14 @@ function nextTimestamp({ t, i }: Timestamp): Timestamp {
 const earlier = (a: Timestamp, b: Timestamp): Timestamp => (compareTimestamps(a, b) <= 0 ? a : b);
 const isBefore = (a: Timestamp, b: Timestamp): boolean => compareTimestamps(a, b) < 0;
 
-/** One slice per first entry: copies in several storages are the same slice, and the longer of two leads further. */
-function withoutCopies<Slice extends WindowSlice>(slices: readonly Slice[]): Slice[] {
-  const kept = new Map<string, Slice>();
-  for (const slice of slices) {
-    const identity = `${slice.from.ts.t}:${slice.from.ts.i}:${slice.from.t}`;
-    const other = kept.get(identity);
-    if (!other || isBefore(other.to.ts, slice.to.ts)) kept.set(identity, slice);
-  }
-  return [...kept.values()];
-}
-
 /**
  * Whether a chain that ends with that entry goes on in the segment: the entry is the first of one of its slices, or lies
  * within one, as far as times and terms tell. Whoever reads the slice proves it (engine/oplog/read-slices.ts).
  */
 function goesOn(at: OpTime, { from, to, slices }: ArchiveSegment<WindowSlice>): boolean {
   if (isBefore(at.ts, from.ts) || !isBefore(at.ts, to.ts)) return false;
-  const holder = slices.find((slice) => !isBefore(at.ts, slice.from.ts) && isBefore(at.ts, slice.to.ts));
-  if (!holder) return false;
+  const holder = slices[firstPlace(slices, (slice) => isBefore(at.ts, slice.to.ts))];
+  if (!holder || isBefore(at.ts, holder.from.ts)) return false;
   return compareTimestamps(at.ts, holder.from.ts) === 0
     ? sameOpTime(at, holder.from)
     : holder.from.t <= at.t && at.t <= holder.to.t;
@@ -166,7 +151,7 @@ function reachOf<Slice extends WindowSlice>(
   // Of every base all slices after it: a hundred bases of a year are asked for those of one.
   const chain = {
     get slices() {
-      return parts.flatMap(({ of, after }) => of.filter(({ to }) => isBefore(after, to.ts)));
+      return parts.flatMap(({ of, after }) => of.slice(firstPlace(of, ({ to }) => isBefore(after, to.ts))));
     },
   };
   const isQuiet = quiet !== undefined && isQuietAfter(at, quiet);
@@ -178,7 +163,7 @@ function reachOf<Slice extends WindowSlice>(
 
 /** Every base with the times that it can be restored to, the newest point first. */
 export function reachOfBases<Slice extends WindowSlice>(input: WindowInput<Slice>): BaseReach<Slice>[] {
-  const segments = archiveSegments(withoutCopies(input.slices), input.gaps);
+  const segments = archiveSegments(input.slices, input.gaps);
   return input.bases
     .map((base) => reachOf(base, segments, input))
     .sort((a, b) => compareTimestamps(b.from, a.from) || (a.base.backupId < b.base.backupId ? 1 : -1));

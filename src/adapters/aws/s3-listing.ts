@@ -1,5 +1,6 @@
 import type { ListedObject } from '../../application/ports/object-store.ts';
 import { compareObjectKeys, isObjectKey } from '../../domain/object-key.ts';
+import { listPage } from './s3-listed-page.ts';
 import { requireEtag } from './s3-look.ts';
 import type { S3Requests } from './s3-requests.ts';
 
@@ -54,23 +55,20 @@ async function* listPiece(
     const page = await requests.send({
       operation: 'ListObjectsV2',
       key: prefix,
-      run: ({ sdk, client, options }) =>
-        client.send(
-          new sdk.ListObjectsV2Command({
-            Bucket: bucket,
-            Prefix: place + prefix,
-            ContinuationToken: at,
-            ...(after !== undefined && { StartAfter: place + after }),
-          }),
-          options,
-        ),
+      run: (attempt) =>
+        listPage(attempt, {
+          Bucket: bucket,
+          Prefix: place + prefix,
+          ContinuationToken: at,
+          ...(after !== undefined && { StartAfter: place + after }),
+        }),
     });
-    for (const { Key, Size, ETag } of page.Contents ?? []) {
-      const key = Key?.slice(place.length) ?? '';
+    for (const { key: whole, size, etag } of page.contents) {
+      const key = whole?.slice(place.length) ?? '';
       if (upTo !== undefined && compareObjectKeys(key, upTo) > 0) return;
-      if (isObjectKey(key)) yield { key, size: Size ?? 0, version: requireEtag(ETag) };
+      if (isObjectKey(key)) yield { key, size: size ?? 0, version: requireEtag(etag) };
     }
-    token = page.NextContinuationToken;
+    token = page.next;
     if (token === undefined) return;
   }
 }

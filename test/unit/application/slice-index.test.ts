@@ -108,6 +108,8 @@ const plan = fc.record({
     'of fewer',
     'newer',
     'stale',
+    'in no order',
+    'of other lines',
   ),
   checked: fc.boolean(),
   more: fc.nat(2),
@@ -164,6 +166,12 @@ async function damage(far: ObjectStore, key: string, how: string): Promise<void>
   if (how === 'cut off') await far.put(key, body.subarray(0, body.length - 1));
 }
 
+/** As whoever writes an index that nobody could use. */
+function sealed(lines: readonly string[]): string {
+  const rows = lines.join('\n').trimStart();
+  return `${JSON.stringify({ schemaVersion: 1, sha256: sha256Hex(rows) })}\n${rows}`;
+}
+
 async function spoil(far: ObjectStore, key: string, how: string): Promise<void> {
   const text = (await far.get(key)).body.toString();
   const lines = text.split('\n');
@@ -174,6 +182,8 @@ async function spoil(far: ObjectStore, key: string, how: string): Promise<void> 
     'of fewer': [lines[0], ...lines.slice(2)].join('\n'),
     newer: text.replace('"schemaVersion":1', '"schemaVersion":2'),
     stale: text,
+    'in no order': sealed([...lines.slice(1)].reverse()),
+    'of other lines': sealed([lines[1]?.replace(']]', ']') ?? '', ...lines.slice(2)]),
   };
   if (how === 'missing') await far.delete([key]);
   else await far.put(key, Buffer.from(spoiled[how] ?? text));

@@ -1,18 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { archiveSegments, joinsSegment, mayFollow, slicesBetween } from '../../../src/domain/archive-segments.ts';
 import { artifactKeys, stateKeys } from '../../../src/domain/names.ts';
 import {
   archiveProgressSchema,
-  archiveSegments,
   gapKey,
-  joinsSegment,
-  mayFollow,
   type OplogGap,
   parseArchiveKey,
   parseSliceKey,
   shortOplog,
   type SliceSpan,
-  slicesBetween,
 } from '../../../src/domain/oplog-archive.ts';
 import type { OpTime } from '../../../src/domain/timestamp.ts';
 
