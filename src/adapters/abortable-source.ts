@@ -8,7 +8,8 @@ export async function* abortableSource<T>(source: AsyncIterable<T>, signal: Abor
   let ended = false;
   try {
     for (;;) {
-      const step = await nextUnlessAborted(iterator, signal);
+      signal.throwIfAborted();
+      const step = await unlessAborted(iterator.next(), signal);
       ended = step.done === true;
       if (step.done) return;
       yield step.value;
@@ -19,22 +20,17 @@ export async function* abortableSource<T>(source: AsyncIterable<T>, signal: Abor
   }
 }
 
-function nextUnlessAborted<T>(iterator: AsyncIterator<T>, signal: AbortSignal): Promise<IteratorResult<T>> {
+/** What `work` comes to, unless the signal aborts before: then it goes on unheard. @throws the signal's reason */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       reject(signal.reason as Error);
     };
-    if (signal.aborted) {
-      onAbort();
-      return;
-    }
-    signal.addEventListener('abort', onAbort, { once: true });
-    // One listener a chunk, removed again: racing one long-lived promise would keep every chunk's reaction in memory.
-    void iterator
-      .next()
-      .then(resolve, reject)
-      .finally(() => {
-        signal.removeEventListener('abort', onAbort);
-      });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    // One listener for each, removed again: racing one long-lived promise would keep every reaction in memory.
+    void work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort);
+    });
   });
 }

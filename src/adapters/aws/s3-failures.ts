@@ -17,7 +17,7 @@ export interface S3Failure {
 /** A failure that this adapter itself saw in an answer. */
 export class AnswerError extends Error {
   override readonly name = 'AnswerError';
-  readonly code: 'TruncatedBody' | 'StalledBody' | 'MalformedAnswer' | 'ChecksumMismatch';
+  readonly code: 'TruncatedBody' | 'StalledBody' | 'MalformedAnswer' | 'ChecksumMismatch' | 'TooSlow';
 
   constructor(code: AnswerError['code'], message: string) {
     super(message);

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../domain/errors.ts';
+import { unlessAborted } from '../abortable-source.ts';
 import type { S3Connection, S3Session } from './s3-connection.ts';
 import { type S3Action, storageError } from './s3-errors.ts';
-import { readFailure, type S3Failure } from './s3-failures.ts';
+import { AnswerError, readFailure, type S3Failure } from './s3-failures.ts';
 import type { S3Patience, S3Place } from './s3-place.ts';
 
 /** What one attempt gets: the SDK, its client, and the options of `client.send`. */
@@ -94,11 +95,13 @@ export class S3Requests {
     signal?.throwIfAborted();
     const limit = new AbortController();
     const timer = setTimeout(() => {
-      limit.abort();
+      limit.abort(new AnswerError('TooSlow', `nothing came of it within ${this.patience.attemptMs} ms`));
     }, this.patience.attemptMs);
     const abortSignal = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
     try {
-      return { value: await run({ ...(await this.#connection.session()), options: { abortSignal } }) };
+      // What comes before the request knows no signal: whoever is asked for the key may not answer.
+      const work = this.#connection.session().then((session) => run({ ...session, options: { abortSignal } }));
+      return { value: await unlessAborted(work, abortSignal) };
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof HoldfastError) throw error;

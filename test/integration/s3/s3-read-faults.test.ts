@@ -56,6 +56,15 @@ describe('reading is tried again', () => {
     );
   });
 
+  test.each(['the key is not given', 'the storage drips'])('and given up where %s', async (what) => {
+    const readKey = () => new Promise<never>(() => undefined);
+    s3.proxy.order({ kind: 'drip', everyMs: 10 }, 'GetObject', Infinity);
+    const patience = { attemptMs: 200, attempts: 2, idleBytes: 1 };
+    const hasty = s3.store({ patience, ...(what.includes('key') && { readKey }) });
+    const failure = expect(hasty.get('object')).rejects;
+    await failure.toMatchObject({ name: 'StorageUnavailable', message: expect.stringContaining('200 ms') as string });
+  });
+
   test('not once the caller has given it up, also in the middle of an answer', async () => {
     s3.proxy.order({ kind: 'stall', bytes: 1000 }, 'GetObject', 100);
     const patient = s3.store();
