@@ -112,8 +112,18 @@ export async function connectDirect(options: ConnectDirectOptions): Promise<Mong
   return open(`mongodb://${host}/`, direct, { host, role: 'source' }, signal);
 }
 
+/** What is asked of a target may take hours, an index, or be answered never: the signal ends it, with the client. */
+function closeOnAbort(client: MongoClient, signal: AbortSignal): void {
+  const close = () => void client.close();
+  signal.addEventListener('abort', close, { once: true });
+  client.once('topologyClosed', () => {
+    signal.removeEventListener('abort', close);
+  });
+}
+
 /**
  * Connects as the URI says, with the driver's own discovery: to the set of a member that is named, or to a standalone.
+ * The signal closes it also later on.
  * @throws SourceUnreachable or TargetUnreachable, AuthenticationFailed, CredentialsUnavailable, InvalidInput (no URI)
  */
 export async function connectTo(options: ConnectToOptions): Promise<MongoClient> {
@@ -125,5 +135,7 @@ export async function connectTo(options: ConnectToOptions): Promise<MongoClient>
   };
   const settings = { ...clientOptions(uri, options.tls, options), ...how };
   const host = uri.hosts.join(',');
-  return open(`mongodb://${host}/`, settings, { host, role: options.role }, options.signal);
+  const client = await open(`mongodb://${host}/`, settings, { host, role: options.role }, options.signal);
+  if (options.signal) closeOnAbort(client, options.signal);
+  return client;
 }

@@ -1,4 +1,5 @@
-import type { MongoClient } from 'mongodb';
+import { type MongoClient, MongoServerError, type Timestamp } from 'mongodb';
+import { HoldfastError } from '../../domain/errors.ts';
 import { type RestoreResult, restoreResultSchema } from '../../domain/restore-result.ts';
 import { atTarget } from './target-errors.ts';
 
@@ -20,6 +21,10 @@ export interface RestoreMark {
   /** Of a target that is whole (`loaded`): what its worker has to say, so that it need not be done again to be said. */
   readonly result?: RestoreResult;
 }
+
+/** As long as a backup waits for a majority that stands still (consistency rule 7), milliseconds. */
+const majorityPatience = 10 * 60_000;
+const writeConcernTimedOut = 64;
 
 const marks = (client: MongoClient, run: string) =>
   client.db(markDatabase).collection<RestoreMark & { _id: string }>(run);
@@ -51,11 +56,40 @@ export async function readLoaded(client: MongoClient, run: string): Promise<Rest
 
 /**
  * Writes the run's mark. Its write concern is the barrier of the restore: when it resolves, every earlier write to the
- * target is on a majority of its members too.
+ * target is on a majority of its members too. A majority that is behind is waited for, one that does not come on is not:
+ * a primary whose only other member with data is down stays one for ever, and never has a majority.
+ * @param patience milliseconds without a further write on a majority. @throws TargetUnreachable
  */
-export async function writeMark(client: MongoClient, mark: RestoreMark): Promise<void> {
-  await atTarget('the restore mark', () =>
-    marks(client, mark.run).replaceOne({ _id: markId }, mark, { upsert: true, ...majority }),
+export async function writeMark(client: MongoClient, mark: RestoreMark, patience = majorityPatience): Promise<void> {
+  const writeConcern = { w: 'majority', wtimeoutMS: patience } as const;
+  await atTarget('the restore mark', async () => {
+    for (let before = await majorityPoint(client); ;) {
+      try {
+        await marks(client, mark.run).replaceOne({ _id: markId }, mark, { upsert: true, writeConcern });
+        return;
+      } catch (error) {
+        if (!(error instanceof MongoServerError) || error.code !== writeConcernTimedOut) throw error;
+        const now = await majorityPoint(client);
+        if (now === before) throw standsStill(patience, error);
+        before = now;
+      }
+    }
+  });
+}
+
+/** Up to where a majority of the target has its oplog; for comparison alone. */
+async function majorityPoint(client: MongoClient): Promise<string> {
+  const { lastWrite } = (await client.db('admin').command({ hello: 1 })) as {
+    readonly lastWrite?: { readonly majorityOpTime?: { readonly ts: Timestamp } };
+  };
+  return JSON.stringify(lastWrite?.majorityOpTime?.ts ?? null);
+}
+
+function standsStill(patience: number, cause: Error): HoldfastError {
+  return new HoldfastError(
+    'TargetUnreachable',
+    `For ${patience / 1000} s no further write to the target has reached a majority of its members.`,
+    { cause, next: 'Look which member of the target is down or does not replicate (rs.status()), and restore again.' },
   );
 }
 

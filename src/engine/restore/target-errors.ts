@@ -1,4 +1,4 @@
-import { MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
+import { MongoClientClosedError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import type { ErrorName } from '../../domain/error-registry.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { isSocketError } from '../source/socket-error.ts';
@@ -25,6 +25,13 @@ export function noPrimary(what: string, message: string, code: unknown, cause?: 
   });
 }
 
+/** No answer, or none any more, also because the client was closed: of whoever gave up, or lost. */
+const isUnreachable = (cause: unknown): boolean =>
+  cause instanceof MongoNetworkError ||
+  cause instanceof MongoServerSelectionError ||
+  cause instanceof MongoClientClosedError ||
+  isSocketError(cause);
+
 /**
  * Names what the target refused. Its message may quote a document: it is cut, and never taken apart.
  * @param what e.g. `an insert into shop.orders`
@@ -41,7 +48,7 @@ export function targetError(what: string, cause: unknown): HoldfastError {
       details: { code },
     });
   }
-  if (cause instanceof MongoNetworkError || cause instanceof MongoServerSelectionError || isSocketError(cause))
+  if (isUnreachable(cause))
     return new HoldfastError('TargetUnreachable', `The target stopped answering during ${what}.`, { cause });
   return new HoldfastError('Internal', `A defect during ${what}.`, { cause });
 }

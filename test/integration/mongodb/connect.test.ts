@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Document } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findMongod } from '../../../local/servers/find-mongod.ts';
 import { type MongodProcess, startMongod } from '../../../local/servers/mongod-process.ts';
@@ -77,6 +79,24 @@ describe('a standalone', () => {
       const { authInfo } = await client.db('admin').command({ connectionStatus: 1 });
       expect(authInfo).toMatchObject({ authenticatedUsers: [{ user: 'asker', db: 'admin' }] });
     }
+  });
+
+  it('ends what is asked of a target when whoever connected gives up', async () => {
+    const abort = new AbortController();
+    const client = await connectTo({
+      ...{ uri: server.uri, credentials: new Secret('asker:p'), appName: 'holdfast test', role: 'target' },
+      signal: abort.signal,
+    });
+    const admin = client.db('admin');
+    const { topologyVersion } = await admin.command({ hello: 1 }, { promoteLongs: false });
+    // Answered when something changes, or in an hour.
+    const begun = once(client, 'connectionCheckedOut');
+    const asked = expect(
+      admin.command({ hello: 1, topologyVersion: topologyVersion as Document, maxAwaitTimeMS: 3_600_000 }),
+    ).rejects;
+    await begun;
+    abort.abort();
+    await asked.toThrow(/closed/);
   });
 
   it('is a target that cannot be reached, when it is one', async () => {
