@@ -12,6 +12,7 @@ import { copyFiles } from '../src/engine/copy/copy-files.ts';
 import { readMountedVolume } from '../src/engine/copy/mounted-volume.ts';
 import { ProgressFile } from './progress-file.ts';
 import { requireStillWanted } from './still-wanted.ts';
+import type { TaskWatch } from './watch-task.ts';
 
 export interface CopyFilesTaskOutput {
   readonly part: string;
@@ -24,7 +25,7 @@ export interface CopyFilesTaskOutput {
 export async function runCopyFilesTask(
   task: WorkerTask,
   deps: WorkerDeps,
-  signal: AbortSignal,
+  watch: Pick<TaskWatch, 'signal' | 'reached'>,
 ): Promise<CopyFilesTaskOutput> {
   const { runId, part } = task;
   const { state } = deps;
@@ -32,7 +33,7 @@ export async function runCopyFilesTask(
   const key = stateKeys.base(runId, part);
   let base = await findDocument(state, key, physicalBaseSchema);
   if (base === undefined) {
-    base = await copy(task, plan, deps, signal);
+    base = await copy(task, plan, deps, watch);
     await requireStillWanted(task, plan, state);
     if (!(await createDocument(state, key, base))) {
       throw new HoldfastError('LeaseLost', `another worker completed the base of ${part} first`);
@@ -53,7 +54,7 @@ async function copy(
   { runId, part, attempt, ...task }: WorkerTask,
   plan: BackupPlan,
   deps: WorkerDeps,
-  signal: AbortSignal,
+  { signal, reached }: Pick<TaskWatch, 'signal' | 'reached'>,
 ): Promise<PhysicalBase> {
   const { state, clock, logger } = deps;
   const { backupId, codec, level, parallel } = plan;
@@ -82,6 +83,7 @@ async function copy(
         checkpoints: { store: state, prefix: stateKeys.checkpoints(runId, part) },
         onProgress: (done) => {
           progress.report({ phase: 'copy', documents: 0, ...done });
+          reached(done);
         },
       },
     );

@@ -14,6 +14,7 @@ import { requireMember } from '../src/engine/source/require-member.ts';
 import { makeMemberBrake } from './member-brake.ts';
 import { ProgressFile } from './progress-file.ts';
 import { requireStillWanted } from './still-wanted.ts';
+import type { TaskWatch } from './watch-task.ts';
 
 /** Connections beside the ones that read collections: capture, its look-backs, the member's state. */
 const otherConnections = 4;
@@ -26,12 +27,16 @@ export interface DumpTaskOutput {
 }
 
 /** Takes the base of one part. One that an earlier worker completed is kept: its answer got lost, not its work. */
-export async function runDumpTask(task: WorkerTask, deps: WorkerDeps, signal: AbortSignal): Promise<DumpTaskOutput> {
+export async function runDumpTask(
+  task: WorkerTask,
+  deps: WorkerDeps,
+  watch: Pick<TaskWatch, 'signal' | 'reached'>,
+): Promise<DumpTaskOutput> {
   const { runId, part, attempt } = task;
   const done = await findDocument(deps.state, stateKeys.base(runId, part), logicalBaseSchema);
   if (done) return { part, attempt: done.attempt, documents: done.documents, storedBytes: done.storedBytes };
   const plan = await readBackupPlan(deps.state, runId);
-  const { base, point } = await dump(task, plan, deps, signal);
+  const { base, point } = await dump(task, plan, deps, watch);
   await requireStillWanted(task, plan, deps.state);
   // The point first: capture takes a base that is there as one whose point is final.
   await writeDocument(deps.state, stateKeys.point(runId, part), point);
@@ -45,7 +50,7 @@ async function dump(
   task: WorkerTask,
   plan: BackupPlan,
   deps: WorkerDeps,
-  signal: AbortSignal,
+  { signal, reached }: Pick<TaskWatch, 'signal' | 'reached'>,
 ): Promise<DumpPartResult> {
   const { state, clock, logger } = deps;
   const settings = await readConfig(state, plan.runId);
@@ -77,6 +82,7 @@ async function dump(
       signal,
       onProgress: (work) => {
         progress.report(work);
+        reached(work);
       },
       checkFence: () => requireStillWanted(task, plan, deps.state),
       brake,

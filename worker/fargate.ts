@@ -12,10 +12,14 @@ import { runWorker } from './run-worker.ts';
 /** The worker contract: whatever the work does, the process is gone this long after it was told to stop. Milliseconds. */
 const longestStop = 25_000;
 
+function endInTime(): void {
+  setTimeout(() => process.exit(exitCodes.worker), longestStop).unref();
+}
+
 const terminated = new AbortController();
 process.on('SIGTERM', () => {
   terminated.abort();
-  setTimeout(() => process.exit(exitCodes.worker), longestStop).unref();
+  endInTime();
 });
 
 try {
@@ -31,6 +35,7 @@ try {
     // A workflow that is gone refuses the heartbeats: there is no channel to lose.
     lost: new AbortController().signal,
     terminated: terminated.signal,
+    onOverdue: endInTime,
   });
 } catch (error) {
   // Nobody is answered: the rule on stopped tasks does it.

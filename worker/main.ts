@@ -32,6 +32,7 @@ try {
     lost: callbacks.lost,
     terminated: terminated.signal,
     identity: thisProcess(),
+    onOverdue: endInTime,
   });
 } catch (error) {
   const failure = asHoldfastError(error, 'WorkerFailed');

@@ -29,12 +29,25 @@ export interface WorkerHost {
   /** This process, for whoever must wait for its end; left out where the host itself tells (ECS). */
   readonly identity?: { readonly pid: number; readonly processStart: string };
   readonly heartbeatInterval?: number;
+  /** The work can't be stopped: the process must end without it. */
+  readonly onOverdue: () => void;
 }
 
+/**
+ * What a backup reads and stores is answered in minutes at worst; one that does nothing for so long waits for something that
+ * does not come. Another attempt goes on where it was.
+ */
+const longestStandstill = 60 * 60 * 1000;
+
 const works = {
-  dump: { run: runDumpTask, state: 'Dump Collections' },
-  'copy-files': { run: runCopyFilesTask, state: 'Copy Files' },
-  restore: { run: runRestoreTask, state: 'Restore Part' },
+  dump: { run: runDumpTask, state: 'Dump Collections', longestStandstill },
+  'copy-files': { run: runCopyFilesTask, state: 'Copy Files', longestStandstill },
+  // A target builds indexes, and a mongod recovers, for as long as it takes, and says nothing meanwhile.
+  restore: {
+    run: (task: WorkerTask, deps: WorkerDeps, { signal }: TaskWatch) => runRestoreTask(task, deps, signal),
+    state: 'Restore Part',
+    longestStandstill: undefined,
+  },
 } as const;
 
 /** Does one task and answers for it. @returns the exit code: 0, or the code of the error's kind */
@@ -66,8 +79,10 @@ async function doTask(task: WorkerTask, host: WorkerHost, deps: WorkerDeps): Pro
   const { state, clock, logger } = deps;
   const isOver = async (): Promise<boolean> =>
     (await isCancelRequested(state, task.runId)) || (await readOutcome(state, task.runId)) !== undefined;
+  const { run, state: stateName, longestStandstill } = works[task.command];
   const watch = watchTask({
     taskToken,
+    longestStandstill,
     callbacks,
     isCancelRequested: isOver,
     clock,
@@ -80,9 +95,9 @@ async function doTask(task: WorkerTask, host: WorkerHost, deps: WorkerDeps): Pro
   follow(host.terminated, () => {
     watch.stop(stopReasons.terminated());
   });
-  const { run, state: stateName } = works[task.command];
+  watch.overdue.catch(host.onOverdue);
   try {
-    const output = await run(task, deps, watch.signal);
+    const output = await Promise.race([run(task, deps, watch), watch.overdue]);
     watch.close();
     await callbacks.success(taskToken, output);
     return 0;

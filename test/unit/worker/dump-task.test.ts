@@ -25,6 +25,7 @@ test('a worker that finds the base of an earlier one complete reads nothing agai
     snapshotRoot: () => '',
   };
   const deps = { ...world.deps, openMember, progressInterval: 1000, ...unusable };
-  const output = await runDumpTask(task, deps, new AbortController().signal);
+  const watch = { signal: new AbortController().signal, reached: () => undefined };
+  const output = await runDumpTask(task, deps, watch);
   expect(output).toEqual({ part: 'rs0', attempt: 1, documents: 5, storedBytes: 6 });
 });

@@ -17,8 +17,9 @@ beforeEach(() => {
   cancelled = false;
 });
 
-const watch = (): TaskWatch =>
+const watch = (longestStandstill?: number): TaskWatch =>
   watchTask({
+    longestStandstill,
     taskToken: 'token',
     callbacks: {
       heartbeat: (token) => {
@@ -77,6 +78,40 @@ describe('while a worker works', () => {
     watched.stop(stopReasons.cancelled());
     await clock.settle();
     expect(watched.stopReason).toMatchObject({ answer: true, error: { name: 'WorkerLost' } });
+    watched.close();
+  });
+
+  test('work that may not stand still is stopped when it has come no further for an hour, with what it had come to', async () => {
+    const watched = watch(3_600_000);
+    watched.reached({ rawBytes: 5 });
+    await clock.advance(3_000_000);
+    watched.reached({ rawBytes: 6 });
+    await clock.advance(3_000_000);
+    watched.reached({ rawBytes: 6 });
+    expect(watched.signal.aborted).toBe(false);
+    await clock.advance(660_000);
+    expect(watched.stopReason).toMatchObject({ answer: true, error: { name: 'WorkerFailed' } });
+    expect(watched.stopReason?.error.message).toMatch(/stood still for 60 minutes.*"rawBytes":6/);
+    watched.close();
+  });
+
+  test('other work may stand still for ever', async () => {
+    const watched = watch();
+    await clock.advance(36_000_000);
+    expect(watched.signal.aborted).toBe(false);
+    watched.close();
+  });
+
+  test('work that does not stop is waited for two minutes, and no longer', async () => {
+    const watched = watch();
+    const overdue = watched.overdue.catch((error: unknown) => error);
+    let given = false;
+    void overdue.then(() => (given = true));
+    watched.stop(stopReasons.cancelled());
+    await clock.advance(119_000);
+    expect(given).toBe(false);
+    await clock.advance(1000);
+    expect(await overdue).toMatchObject({ name: 'Cancelled' });
     watched.close();
   });
 });
