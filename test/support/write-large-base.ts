@@ -8,7 +8,7 @@ import type { FileIndexLine, IndexLine } from '../../src/domain/backup-index.ts'
 import { CopyCheckpoint, readSavedCopy } from '../../src/engine/copy/copy-checkpoint.ts';
 import { fileIndexLines, pieceBytes, pieceLine } from '../../src/engine/copy/file-pieces.ts';
 import { CheckpointWriter } from '../../src/engine/dump/checkpoint-writer.ts';
-import { dumpedCollection, type ScannedFrames } from '../../src/engine/dump/dump-collection.ts';
+import { dumpedCollection } from '../../src/engine/dump/dump-collection.ts';
 import { indexLines } from '../../src/engine/dump/index-lines.ts';
 import type { CatalogEntry } from '../../src/engine/dump/list-namespaces.ts';
 import { readCheckpoint } from '../../src/engine/dump/read-checkpoint.ts';
@@ -127,14 +127,15 @@ async function dump(): Promise<Iterable<IndexLine>> {
     checkpoint.packStored(pack);
   });
   const packNames = new NumberedNames();
-  const scanned = new Map<string, ScannedFrames>();
+  /** A dump keeps the frames of what it has read, and where it may go on in what it reads. */
+  const held: FrameList[] = [];
   const scan = async ({ uuid }: CatalogEntry, frames: number, isWhole: boolean): Promise<void> => {
-    const one = { frames: new FrameList(packNames), positions: new ScanPositions() };
-    scanned.set(uuid ?? '', one);
+    const [list, positions] = [new FrameList(packNames), new ScanPositions()];
+    held.push(list);
     await writeAll(newFrameWriter(), frames, (ordinal, frame) => {
       const position = Buffer.alloc(25, ordinal);
-      one.frames.set(ordinal, frame);
-      one.positions.set(ordinal, position);
+      list.set(ordinal, frame);
+      positions.set(ordinal, position);
       checkpoint.frame(uuid ?? '', ordinal, frame, position);
     });
     if (isWhole) checkpoint.scanned(uuid ?? '', frames, indexes);
@@ -149,7 +150,7 @@ async function dump(): Promise<Iterable<IndexLine>> {
   const stored = await packs.finish();
   await checkpoint.flush();
   // What was held so far is that of the first attempt; from here on it is that of the next one.
-  scanned.clear();
+  held.length = 0;
 
   const found = await readCheckpoint({ store: state, prefix }, partPrefix);
   const namespaces = catalog.map((entry) => {
