@@ -14,10 +14,15 @@ function timeLines(time: Timestamp, timeZone?: string): readonly string[] {
 }
 
 /** The recovery window for people: ranges and what is between them, oldest first. */
-export function renderWindow({ deployment, replicaSets }: RecoveryWindowReport, timeZone?: string): string {
-  if (replicaSets.length === 0)
-    return `Nothing of ${deployment} can be restored. Take a backup with \`holdfast backup\`.`;
-  return replicaSets.map((set) => renderSet(deployment, set, timeZone)).join('\n\n');
+export function renderWindow({ deployment, stalled, replicaSets }: RecoveryWindowReport, timeZone?: string): string {
+  const notBegun = stalled ? [renderFacts([['not archived', sinceAndWhy(stalled, timeZone)]])] : [];
+  const sets = replicaSets.map((set) => renderSet(deployment, set, timeZone));
+  if (sets.length === 0) sets.push(`Nothing of ${deployment} can be restored. Take a backup with \`holdfast backup\`.`);
+  return [...notBegun, ...sets].join('\n\n');
+}
+
+function sinceAndWhy({ since, why }: NonNullable<ReplicaSetWindow['stalled']>, timeZone?: string): string {
+  return `since ${formatMoment(new Date(since), timeZone)}: ${why}`;
 }
 
 function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string): string {
@@ -32,9 +37,7 @@ function renderSet(deployment: string, set: ReplicaSetWindow, timeZone?: string)
     ['lost if it broke now', rpoSeconds === null ? 'everything' : lostNow(rpoSeconds)],
     ['backups', formatCount(backups)],
     ['archive', `${formatCountOf(slices, 'slice')}, ${formatBytes(archivedBytes)}`],
-    ...(stalled
-      ? [['not archived', `since ${formatMoment(new Date(stalled.since), timeZone)}: ${stalled.why}`] as const]
-      : []),
+    ...(stalled ? [['not archived', sinceAndWhy(stalled, timeZone)] as const] : []),
     ...set.unreadable.map(({ storage, key, reason }) => ['damaged', `${key} in ${storage}: ${reason}`] as const),
   ]);
   const serving = set.serving ? [renderServing(set.serving, timeZone)] : [];

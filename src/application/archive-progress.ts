@@ -1,5 +1,12 @@
+import type * as z from 'zod';
 import { isHoldfastError } from '../domain/errors.ts';
-import { type ArchiveProgress, archiveProgressSchema } from '../domain/oplog-archive.ts';
+import { stateKeys } from '../domain/names.ts';
+import {
+  type ArchiveProgress,
+  archiveProgressSchema,
+  archiveToBeginSchema,
+  type Stalled,
+} from '../domain/oplog-archive.ts';
 import { compareTimestamps, type OpTime, sameOpTime } from '../domain/timestamp.ts';
 import { findStored, writeDocument } from './documents.ts';
 import type { Logger } from './ports/logger.ts';
@@ -15,12 +22,19 @@ export interface ProgressPlace {
 const maximumRounds = 5;
 
 /** How far the archive is. A document that can't be read is as good as none: the slices tell the same, more slowly. */
-export async function readProgress(
-  place: ProgressPlace,
-): Promise<{ readonly value: ArchiveProgress | undefined; readonly etag: string | undefined }> {
+export function readProgress(place: ProgressPlace): Promise<Noted<ArchiveProgress>> {
+  return readNoted(place, archiveProgressSchema);
+}
+
+interface Noted<Value> {
+  readonly value: Value | undefined;
+  readonly etag: string | undefined;
+}
+
+async function readNoted<S extends z.ZodType>(place: ProgressPlace, schema: S): Promise<Noted<z.output<S>>> {
   const { state, key, logger } = place;
   try {
-    const found = await findStored(state, key, archiveProgressSchema);
+    const found = await findStored(state, key, schema);
     return { value: found?.value, etag: found?.etag };
   } catch (error) {
     if (!isHoldfastError(error, 'CorruptObject', 'UnsupportedFormat')) throw error;
@@ -33,12 +47,20 @@ export async function readProgress(
  * Changes the progress, whoever else does at the same time.
  * @param change undefined: leave it as it is @returns what stands now
  */
-export async function changeProgress(
+export function changeProgress(
   place: ProgressPlace,
   change: (current: ArchiveProgress | undefined) => ArchiveProgress | undefined,
 ): Promise<ArchiveProgress | undefined> {
+  return changeNoted(place, archiveProgressSchema, change);
+}
+
+async function changeNoted<S extends z.ZodType>(
+  place: ProgressPlace,
+  schema: S,
+  change: (current: z.output<S> | undefined) => z.output<S> | undefined,
+): Promise<z.output<S> | undefined> {
   for (let round = 1; ; round += 1) {
-    const { value, etag } = await readProgress(place);
+    const { value, etag } = await readNoted(place, schema);
     const next = change(value);
     if (next === undefined) return value;
     try {
@@ -48,6 +70,37 @@ export async function changeProgress(
       if (!isHoldfastError(error, 'ObjectExists', 'PreconditionFailed') || round === maximumRounds) throw error;
     }
   }
+}
+
+type StateDeps = Omit<ProgressPlace, 'key'>;
+
+const placeToBegin = (deployment: string, { state, logger }: StateDeps): ProgressPlace => ({
+  ...{ state, logger },
+  key: stateKeys.archiveToBegin(deployment),
+});
+
+/** Since when turns fail of an archive of which nothing is written yet. @throws the state storage's errors */
+export async function readStallToBegin(deployment: string, deps: StateDeps): Promise<Stalled | undefined> {
+  return (await readNoted(placeToBegin(deployment, deps), archiveToBeginSchema)).value?.stalled;
+}
+
+/** @param change undefined: leave it as it is */
+export async function changeStallToBegin(
+  deployment: string,
+  deps: StateDeps,
+  change: (current: Stalled | undefined) => Stalled | undefined,
+): Promise<void> {
+  await changeNoted(placeToBegin(deployment, deps), archiveToBeginSchema, (current) => {
+    const stalled = change(current?.stalled);
+    return stalled && { schemaVersion: 1 as const, stalled };
+  });
+}
+
+/** A turn went on: what was told of an archive to begin is over. @throws the state storage's errors */
+export async function endStallToBegin(deployment: string, deps: StateDeps): Promise<void> {
+  await changeNoted(placeToBegin(deployment, deps), archiveToBeginSchema, (current) =>
+    current?.stalled ? { schemaVersion: 1 as const } : undefined,
+  );
 }
 
 /**

@@ -1,9 +1,15 @@
 import { asHoldfastError } from '../domain/failure.ts';
 import { stateKeys } from '../domain/names.ts';
-import type { ArchiveProgress } from '../domain/oplog-archive.ts';
+import type { ArchiveProgress, Stalled } from '../domain/oplog-archive.ts';
 import type { StoredSlice } from '../engine/oplog/read-chain.ts';
 import { atMost } from './archive-limit.ts';
-import { changeProgress, type ProgressPlace, readProgress } from './archive-progress.ts';
+import {
+  changeProgress,
+  changeStallToBegin,
+  endStallToBegin,
+  type ProgressPlace,
+  readProgress,
+} from './archive-progress.ts';
 import { archivedSets } from './known-archives.ts';
 import type { Clock } from './ports/clock.ts';
 import type { ObjectStore } from './ports/object-store.ts';
@@ -16,16 +22,17 @@ const againMs = 60 * 60_000;
 
 export interface StallDeps extends RecordGapDeps {
   readonly clock: Clock;
+  readonly state: ObjectStore;
 }
 
 /** An archive that may have stopped: a turn of it is one. */
 interface WatchedArchive {
-  readonly place: { readonly deployment: string; readonly replicaSet: string };
-  readonly progress: ProgressPlace;
+  /** `replicaSet` null: nothing is archived, and nobody could look at the set. */
+  readonly place: { readonly deployment: string; readonly replicaSet: string | null };
+  /** Undefined where nothing is archived. */
+  readonly progress: ProgressPlace | undefined;
   readonly deps: StallDeps;
 }
-
-type Stalled = NonNullable<ArchiveProgress['stalled']>;
 
 interface Judged {
   /** What to note; undefined for what stands. */
@@ -74,24 +81,68 @@ export async function noteStall(
   tail?: StoredSlice,
   losingAt?: number,
 ): Promise<number> {
-  const { deployment, replicaSet } = turn.place;
+  const { deployment } = turn.place;
   const now = turn.deps.clock.now();
-  // By the progress that stands.
+  // By what stands.
   const judged: { last: Judged | undefined } = { last: undefined };
-  await changeProgress(turn.progress, (current) => {
-    // Where it is lost, the slices tell how far the archive is: without a place to note it, nobody would be waited for.
-    const known = current ?? (tail && progressOf(tail, now));
-    judged.last = known && judge(known.stalled, now, losingAt);
-    return known && judged.last?.noted && { ...known, stalled: { ...judged.last.noted, why } };
-  });
-  // Nothing is archived yet, and nothing can be lost.
+  const judgeNow = (stalled: Stalled | undefined): Stalled | undefined => {
+    judged.last = judge(stalled, now, losingAt);
+    return judged.last.noted && { ...judged.last.noted, why };
+  };
+  if (turn.progress)
+    await changeProgress(turn.progress, (current) => {
+      // Where it is lost, the slices tell how far the archive is: without a place to note it, nobody would be waited for.
+      const known = current ?? (tail && progressOf(tail, now));
+      const stalled = known && judgeNow(known.stalled);
+      return stalled && { ...known, stalled };
+    });
+  // Nothing is archived yet: nothing can be lost, and nobody but this says that nothing begins.
+  if (!judged.last) await changeStallToBegin(deployment, turn.deps, judgeNow);
+  forgetUnnoted(turn.place, turn.deps);
   if (!judged.last) return 0;
-  const { tells, lasted, lostFor: lost } = judged.last;
-  if (!tells) return lost;
+  if (judged.last.tells) await tell(turn, judged.last, why);
+  return judged.last.lostFor;
+}
+
+async function tell({ place, deps }: WatchedArchive, { lasted }: Judged, why: string): Promise<void> {
+  const { deployment, replicaSet } = place;
   const detail = { deployment, replicaSet, stalledSeconds: Math.floor(lasted / 1000), explanation: why };
-  turn.deps.logger.warn('the oplog archive does not go on', detail);
-  await publishEvent({ detailType: 'Oplog Archive Stalled', detail }, turn.deps);
-  return lost;
+  deps.logger.warn('the oplog archive does not go on', detail);
+  await publishEvent({ detailType: 'Oplog Archive Stalled', detail }, deps);
+}
+
+/**
+ * What could be noted in no state storage, while this process lives, which takes turn after turn: by the deployment and, of turns that
+ * could look at it, the set.
+ */
+const unnoted = new WeakMap<ObjectStore, Map<string, Stalled>>();
+const unnotedKey = ({ deployment, replicaSet }: WatchedArchive['place']): string => `${deployment} ${replicaSet ?? ''}`;
+
+/** A look at the deployment did not fail. */
+export function endFailedLooks(deployment: string, { state }: Pick<StallDeps, 'state'>): void {
+  unnoted.get(state)?.delete(unnotedKey({ deployment, replicaSet: null }));
+}
+
+function forgetUnnoted(place: WatchedArchive['place'], { state }: Pick<StallDeps, 'state'>): void {
+  unnoted.get(state)?.delete(unnotedKey(place));
+}
+
+/** A turn went on. @param begins nothing was archived before it @throws the state storage's errors */
+export async function endStall({ place, deps }: WatchedArchive, begins: boolean): Promise<void> {
+  forgetUnnoted(place, deps);
+  if (begins) await endStallToBegin(place.deployment, deps);
+}
+
+/** {@link noteStall} where the state storage, too, can be neither read nor written. */
+async function rememberStall(turn: WatchedArchive, why: string): Promise<void> {
+  const { state, clock } = turn.deps;
+  const known = unnoted.get(state) ?? new Map<string, Stalled>();
+  unnoted.set(state, known);
+  const key = unnotedKey(turn.place);
+  const judged = judge(known.get(key), clock.now(), undefined);
+  if (judged.noted) known.set(key, judged.noted);
+  if (judged.tells)
+    await tell(turn, judged, `${why} It can't be noted in the state storage, and the window does not know it.`);
 }
 
 /** A turn that fails, perhaps because the state storage does, is not to wait for that in the time that it has left. */
@@ -99,20 +150,22 @@ const noteMs = 2_000;
 
 /** {@link noteStall} for a turn that failed. Never throws. */
 export async function noteFailedTurn(turn: WatchedArchive, error: unknown): Promise<void> {
-  await noteFailure(noteStall(turn, explain(error)), turn.deps);
+  const why = explain(error);
+  await noteFailure(turn, why, noteStall(turn, why));
 }
 
 /**
  * {@link noteStall} for a turn that can't even look at the deployment, and so does not know its set: that of the archive which
  * went on last is meant. Never throws.
  */
-export async function noteFailedLook(
-  deployment: string,
-  error: unknown,
-  deps: StallDeps & { readonly state: ObjectStore },
-): Promise<void> {
-  const noting = newestArchive(deployment, deps).then((archive) => archive && noteStall(archive, explain(error)));
-  await noteFailure(noting, deps);
+export async function noteFailedLook(deployment: string, error: unknown, deps: StallDeps): Promise<void> {
+  const why = explain(error);
+  const unknown: WatchedArchive = { place: { deployment, replicaSet: null }, progress: undefined, deps };
+  const noting = newestArchive(deployment, deps).then(async (archive) => {
+    await noteStall(archive ?? unknown, why);
+    endFailedLooks(deployment, deps);
+  });
+  await noteFailure(unknown, why, noting);
 }
 
 function explain(error: unknown): string {
@@ -120,21 +173,22 @@ function explain(error: unknown): string {
   return `${name}: ${message}`;
 }
 
-function noteFailure(noting: Promise<unknown>, { logger }: StallDeps): Promise<void> {
+async function noteFailure(turn: WatchedArchive, why: string, noting: Promise<unknown>): Promise<void> {
+  const outcome = { isNoted: false };
   const noted = noting.then(
-    () => undefined,
+    () => {
+      outcome.isNoted = true;
+    },
     (error: unknown) => {
-      logger.warn('that the oplog archive does not go on was not noted', { reason: String(error) });
+      turn.deps.logger.warn('that the oplog archive does not go on was not noted', { reason: String(error) });
     },
   );
-  return atMost(noteMs, noted);
+  await atMost(noteMs, noted);
+  if (!outcome.isNoted) await atMost(noteMs, rememberStall(turn, why));
 }
 
 /** @returns undefined where nothing is archived yet */
-async function newestArchive(
-  deployment: string,
-  deps: StallDeps & { readonly state: ObjectStore },
-): Promise<WatchedArchive | undefined> {
+async function newestArchive(deployment: string, deps: StallDeps): Promise<WatchedArchive | undefined> {
   const { state, logger } = deps;
   let newest: { readonly archive: WatchedArchive; readonly checkedAt: string } | undefined;
   for (const { replicaSet, replicaSetId } of await archivedSets(deployment, state)) {

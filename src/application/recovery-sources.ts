@@ -1,7 +1,14 @@
 import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import type { Manifest, ManifestPart } from '../domain/manifest.ts';
 import { stateKeys } from '../domain/names.ts';
-import { gapKey, isOpenGap, type OplogGap, oplogGapSchema } from '../domain/oplog-archive.ts';
+import {
+  type ArchiveProgress,
+  gapKey,
+  isOpenGap,
+  type OplogGap,
+  oplogGapSchema,
+  type Stalled,
+} from '../domain/oplog-archive.ts';
 import type { QuietEnd, WindowBase, WindowSlice } from '../domain/recovery-window.ts';
 import { byDay, type IndexedSlice } from '../domain/slice-index.ts';
 import type { Timestamp } from '../domain/timestamp.ts';
@@ -117,8 +124,8 @@ export async function readRecoverySources(
     partDamaged(set);
     const [unreadable] = set.unreadable;
     if (strict && unreadable) throw unreadableError(unreadable);
-    await addProgress(deployment, set, deps);
   }
+  await addProgress(deployment, sources.all(), deps);
   return sources.all();
 }
 
@@ -150,20 +157,38 @@ function keep<T>(list: T[], which: (item: T) => boolean): void {
   list.length = kept;
 }
 
+/** Whether a turn is to be taken: an archive that is off stands still because somebody wants it so. */
+export function isArchived(deployment: string, { settings }: Pick<RecoverySourcesDeps, 'settings'>): boolean {
+  const known = settings.deployments[deployment];
+  // Who only restores knows nothing of the deployment.
+  return known === undefined || known.oplogArchive?.enabled === true;
+}
+
+/** Two turns within a few seconds find nothing new: that is no news before it has lasted. */
+export function told(stalled: Stalled | undefined): RecoverySources['stalled'] {
+  return stalled?.warnedAt === undefined ? undefined : { since: stalled.since, why: stalled.why ?? '' };
+}
+
+/**
+ * How far the archivers have looked. Only the archive that went on last can stand still: a set that was made anew has another one, and
+ * that of the old set has ended.
+ */
 async function addProgress(
   deployment: string,
-  set: RecoverySources,
-  { state, logger }: RecoverySourcesDeps,
+  sets: readonly RecoverySources[],
+  { state, logger, settings }: RecoverySourcesDeps,
 ): Promise<void> {
-  const { replicaSet, replicaSetId, slices } = set;
-  if (replicaSetId === null) return;
-  const key = stateKeys.archiveProgress(deployment, `${replicaSet}-${replicaSetId}`);
-  const { value } = await readProgress({ state, key, logger });
-  if (!value) return;
-  const { last, checkedTo, stalled } = value;
-  if (slices.length > 0) set.quiet = { since: last.to, until: checkedTo };
-  // Two turns within a few seconds find nothing new: that is no news before it has lasted.
-  if (stalled?.warnedAt !== undefined) set.stalled = { since: stalled.since, why: stalled.why ?? '' };
+  let newest: { readonly set: RecoverySources; readonly value: ArchiveProgress } | undefined;
+  for (const set of sets) {
+    const { replicaSet, replicaSetId, slices } = set;
+    if (replicaSetId === null) continue;
+    const key = stateKeys.archiveProgress(deployment, `${replicaSet}-${replicaSetId}`);
+    const { value } = await readProgress({ state, key, logger });
+    if (!value) continue;
+    if (slices.length > 0) set.quiet = { since: value.last.to, until: value.checkedTo };
+    if (!newest || newest.value.checkedAt < value.checkedAt) newest = { set, value };
+  }
+  if (newest && isArchived(deployment, { settings })) newest.set.stalled = told(newest.value.stalled);
 }
 
 function addBases(manifest: Manifest, entry: CatalogEntry, sources: Sources): void {

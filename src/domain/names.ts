@@ -17,6 +17,8 @@ export const stateKeys = {
       /^([^/]+)-([0-9a-f]{24})\.json$/.exec(key.slice(`archives/${deployment}/`.length)) ?? [];
     return replicaSet === undefined || replicaSetId === undefined ? undefined : { replicaSet, replicaSetId };
   },
+  /** That turns of a deployment's archive fail of which nothing is written yet: it has no progress. */
+  archiveToBegin: (deployment: string) => `archives/${deployment}/to-begin.json`,
   /** How far the check of that archive is. */
   archiveCheck: (deployment: string, archive: string) => `archives/${deployment}/${archive}.check.json`,
   holds: () => 'holds/',

@@ -118,6 +118,25 @@ export function isBaseDue({ attempts, attemptedAt }: NonNullable<ArchiveProgress
   return Math.abs(now.getTime() - Date.parse(attemptedAt)) >= wait;
 }
 
+const stalledSchema = z.strictObject({
+  since: z.iso.datetime(),
+  /** When it was told last; left out before. */
+  warnedAt: z.iso.datetime().optional(),
+  /** For people: what was found when it began, or was told last. */
+  why: z.string().optional(),
+  /** Those that answer have forgotten what another may still hold: found then, at that time of the source, in seconds. */
+  losing: z.strictObject({ since: z.iso.datetime(), at: z.int() }).optional(),
+});
+/** An archive that does not go on. */
+export type Stalled = z.infer<typeof stalledSchema>;
+
+/** Of an archive of which nothing is written yet: `archives/<deployment>/to-begin.json`. */
+export const archiveToBeginSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  /** Left out since a turn went on: nobody who archives may delete the document. */
+  stalled: stalledSchema.optional(),
+});
+
 /**
  * How far an archive is: `archives/<deployment>/<set>-<id>.json` of the state storage, written at each turn. It saves the
  * archiver from listing the slices; the storage tells the same, and is believed where they differ.
@@ -139,17 +158,7 @@ export const archiveProgressSchema = z.strictObject({
   /** The source's oplog reaches back too little beyond what is archived; left out when it is long enough. */
   oplogShort: z.strictObject({ remainingSeconds: z.int(), warnedAt: z.iso.datetime() }).optional(),
   /** Turns come no further: members stand still or do not answer, or the turns fail. Left out while it goes on. */
-  stalled: z
-    .strictObject({
-      since: z.iso.datetime(),
-      /** When it was told last; left out before. */
-      warnedAt: z.iso.datetime().optional(),
-      /** For people: what was found when it began, or was told last. */
-      why: z.string().optional(),
-      /** Those that answer have forgotten what another may still hold: found then, at that time of the source, in seconds. */
-      losing: z.strictObject({ since: z.iso.datetime(), at: z.int() }).optional(),
-    })
-    .optional(),
+  stalled: stalledSchema.optional(),
   /** With which entries gaps begin whose slices are to be written again, from a member that still has theirs; left out for none. */
   lost: z.array(opTimeSchema).optional(),
   /** A gap after which no base has been taken yet; left out for none. */

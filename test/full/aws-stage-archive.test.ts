@@ -8,6 +8,7 @@ import { artifactKeys, stateKeys } from '../../src/domain/names.ts';
 import { isOpenGap, type OplogGap } from '../../src/domain/oplog-archive.ts';
 import { compareTimestamps, type Timestamp } from '../../src/domain/timestamp.ts';
 import { compareGrants } from '../support/aws/compare-grants.ts';
+import { describeFailedLook } from '../support/aws/failed-look-suite.ts';
 import { addOrders, type StagedSet, startStagedSet } from '../support/aws/staged-set.ts';
 import { ordersIn } from '../support/aws/volume-restore-suite.ts';
 import { entryAt } from '../support/archived-world.ts';
@@ -247,6 +248,12 @@ describe('an archive of a stage', () => {
     const newest = await plan('latest');
     expect(newest).toMatchObject({ output: { backupId: expect.stringContaining('-logical-') as string } });
   });
+
+  describeFailedLook(
+    () => world,
+    () => `${world.set.name}-${replicaSetId}`,
+    () => archiveOrders(1400),
+  );
 
   it('asks AWS for nothing that its roles do not allow, and for everything that these runs are there for', () => {
     const { refused, unused } = compareGrants(world.stage.template, world.stage.aws.calls, 'archive');

@@ -104,9 +104,13 @@ const servingSchema = z
     description:
       'What a restore to the time that was asked for would read; backup is null when it can’t be restored to.',
   });
+const stalledSchema = z.strictObject({ since: z.iso.datetime(), why: z.string() });
 const windowSchema = z.strictObject({
   deployment: z.string(),
   now: z.iso.datetime(),
+  stalled: stalledSchema.exactOptional().meta({
+    description: 'Nothing is archived yet, and turns fail, long enough that it was told; left out where they do not.',
+  }),
   replicaSets: z.array(
     z.strictObject({
       replicaSet: z.string(),
@@ -116,7 +120,7 @@ const windowSchema = z.strictObject({
       unreadable: z
         .array(z.strictObject({ storage: z.string(), key: z.string(), from: timestampSchema, reason: z.string() }))
         .meta({ description: 'Slices that can’t be read, as long as no gap was recorded for them.' }),
-      stalled: z.strictObject({ since: z.iso.datetime(), why: z.string() }).exactOptional().meta({
+      stalled: stalledSchema.exactOptional().meta({
         description: 'The archiver comes no further, long enough that it was told; left out while it goes on.',
       }),
       latest: timestampSchema.nullable(),

@@ -104,6 +104,8 @@ export interface RecoveryWindowReport {
   readonly deployment: string;
   /** ISO 8601. */
   readonly now: string;
+  /** Nothing is archived yet, and turns fail, long enough that it was told; left out where they do not. */
+  readonly stalled?: { readonly since: string; readonly why: string };
   /** One for each set that backups or archives are of, the one with the latest time first. */
   readonly replicaSets: readonly ReplicaSetWindow[];
 }

@@ -9,7 +9,7 @@ import { readDataIdentity, readMemberState, readServerVersion, type Source } fro
 import { atMost, withinLimit } from '../archive-limit.ts';
 import { archiveFromAnyMember, type Attempt, type NoneGoesOn, withMember } from '../archive-members.ts';
 import { changeProgress, readProgress } from '../archive-progress.ts';
-import { noteFailedTurn } from '../archive-stall.ts';
+import { endStall, noteFailedTurn } from '../archive-stall.ts';
 import { chooseArchiveStart } from '../archive-start.ts';
 import { type ArchiveOplogDeps, ArchiveTurn } from '../archive-turn.ts';
 import { explainGap, type Explained, lostSlices } from '../missing-oplog.ts';
@@ -157,6 +157,7 @@ async function archive(
   if (begun && first) await turn.record({ ...begun.gap, after: begun.after, before: first.header.from });
   const last = step.slices.at(-1) ?? tail;
   const baseDue = last !== undefined && (await noteProgress(turn, source, { last, step, memberData }));
+  await endStall(turn, turn.before === undefined);
   const status = step.slices.length > 0 ? 'archived' : 'idle';
   return { output: output(request, status, { tail: last, step, source, baseDue }), stands: false };
 }

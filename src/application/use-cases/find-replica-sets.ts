@@ -3,17 +3,14 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { membersAway, readableMembers } from '../../domain/member-choice.ts';
 import type { DeploymentSettings, Settings } from '../../domain/settings.ts';
 import { withinLimit } from '../archive-limit.ts';
-import { noteFailedLook, type StallDeps } from '../archive-stall.ts';
+import { endFailedLooks, noteFailedLook, type StallDeps } from '../archive-stall.ts';
 import type { DeploymentInspector } from '../ports/deployment-inspector.ts';
-import type { ObjectStore } from '../ports/object-store.ts';
 import { deploymentOf } from '../run-folder.ts';
 
 export const findReplicaSetsInput = z.strictObject({ deployment: z.string() });
 
 export interface FindReplicaSetsDeps extends StallDeps {
   readonly settings: Settings;
-  /** Holds how far the archives are. */
-  readonly state: ObjectStore;
   readonly inspector: DeploymentInspector;
 }
 
@@ -43,7 +40,9 @@ export async function findReplicaSets(
   const deployment = deploymentOf(deps.settings, name);
   if (deployment.oplogArchive?.enabled !== true) return { sets: [] };
   try {
-    return { sets: await withinLimit(lookSeconds, signal, (limited) => look(deployment, deps, limited)) };
+    const sets = await withinLimit(lookSeconds, signal, (limited) => look(deployment, deps, limited));
+    endFailedLooks(name, deps);
+    return { sets };
   } catch (error) {
     // Who ends a turn knows why.
     if (signal?.aborted !== true) await noteFailedLook(name, error, deps);

@@ -15,7 +15,14 @@ import type {
   ServingReport,
   WindowHoleReport,
 } from '../ports/holdfast-client.ts';
-import { readRecoverySources, type RecoverySources, type RecoverySourcesDeps } from '../recovery-sources.ts';
+import { readStallToBegin } from '../archive-progress.ts';
+import {
+  isArchived,
+  readRecoverySources,
+  told,
+  type RecoverySources,
+  type RecoverySourcesDeps,
+} from '../recovery-sources.ts';
 import { deploymentOf } from '../run-folder.ts';
 
 export interface ShowRecoveryWindowDeps extends RecoverySourcesDeps {
@@ -36,7 +43,8 @@ export async function showRecoveryWindow(
   if (sources.length === 0) deploymentOf(deps.settings, deployment);
   const now = deps.clock.now();
   const sets = sources.map((set) => windowOf(set, now, wanted));
-  return { deployment, now: now.toISOString(), replicaSets: sets.sort(byLatest) };
+  const stalled = isArchived(deployment, deps) ? told(await readStallToBegin(deployment, deps)) : undefined;
+  return { deployment, now: now.toISOString(), ...(stalled && { stalled }), replicaSets: sets.sort(byLatest) };
 }
 
 /** The set that is alive comes first. */

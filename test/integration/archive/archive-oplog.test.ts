@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { until } from '../../../local/servers/poll.ts';
 import { type ReplicaSetServers, startReplicaSet } from '../../../local/servers/replica-set.ts';
 import type { ObjectStore } from '../../../src/application/ports/object-store.ts';
+import { stateKeys } from '../../../src/domain/names.ts';
 import { ArchiveWorld, untilCaughtUp, untilServerIsIdle, write, writeEmptyEntry } from '../../support/archive-world.ts';
 import { dyingStore } from '../../support/dying-store.ts';
 import { stalled, unreleasable } from '../../support/failing-archive-store.ts';
@@ -37,7 +38,12 @@ beforeEach(async () => {
 
 describe('an idle set', () => {
   test('gets its first slice, and then none while nothing but empty entries happens', async () => {
+    const toBegin = stateKeys.archiveToBegin('orders');
+    const since = '2026-11-22T10:00:00.000Z';
+    await world.state.put(toBegin, Buffer.from(JSON.stringify({ schemaVersion: 1, stalled: { since } })));
     expect(await world.turn()).toMatchObject({ status: 'archived', slices: 1 });
+    // Its turns failed before it began: that is over.
+    expect(JSON.parse((await world.state.get(toBegin)).body.toString())).toEqual({ schemaVersion: 1 });
     await writeEmptyEntry(set);
     await caughtUp();
     const idle = await world.turn();

@@ -13,6 +13,8 @@ export interface StagedSet {
   readonly stage: AwsStage;
   readonly set: ReplicaSetServers;
   readonly target: StandaloneServer;
+  /** The password of `backup` as the stage's secret has it. */
+  readonly password: string;
   stop(): Promise<void>;
 }
 
@@ -48,7 +50,7 @@ export async function startStagedSet({
   });
   await addOrders(set, 0, 500);
   return {
-    ...{ stage, set, target },
+    ...{ stage, set, target, password: backup.password },
     async stop() {
       await stage.stop();
       await Promise.all([set.stop(), target.stop()]);

@@ -58,6 +58,14 @@ describe('holdfast window', () => {
     expect((await runFake(['window', 'orders'])).stdout).not.toContain('not archived');
   });
 
+  it('says so of an archive that has not even begun, where nothing can be restored too', async () => {
+    const stalled = { since: '2026-11-22T09:00:00.000Z', why: 'SourceUnreachable: No member answers.' };
+    const recoveryWindow = () => Promise.resolve({ ...makeWindow(), stalled, replicaSets: [] });
+    const { stdout } = await runFake(['window', 'orders'], { client: fakeClient({ recoveryWindow }) });
+    expect(stdout).toMatch(/not archived +since .*09:00:00.*: SourceUnreachable: No member answers\./);
+    expect(stdout).toContain('Nothing of orders can be restored.');
+  });
+
   it('says that an archive alone restores nothing', async () => {
     const [set] = makeWindow().replicaSets;
     const alone = { ...set, ranges: [], holes: [], latest: null, rpoSeconds: null, backups: 0, slices: 1 };
