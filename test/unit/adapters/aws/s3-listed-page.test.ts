@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import * as sdk from '@aws-sdk/client-s3';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readFailure } from '../../../../src/adapters/aws/s3-failures.ts';
 import { listPage, takeContents } from '../../../../src/adapters/aws/s3-listed-page.ts';
 
 const escaped = (text: string) =>
@@ -14,14 +15,20 @@ const pageOf = (contents: string, token = 'a&amp;b') =>
   `<Prefix>p/</Prefix><IsTruncated>true</IsTruncated>${contents}<NextContinuationToken>${token}</NextContinuationToken>` +
   '</ListBucketResult>';
 
-function clientOf(body: string, statusCode = 200): sdk.S3Client {
+function clientOf(body: string | Readable, statusCode = 200): sdk.S3Client {
   return new sdk.S3Client({
     region: 'x',
     maxAttempts: 1,
     credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
     requestHandler: {
       handle: () =>
-        Promise.resolve({ response: { statusCode, headers: {}, body: Readable.from([Buffer.from(body)]) } }),
+        Promise.resolve({
+          response: {
+            statusCode,
+            headers: {},
+            body: typeof body === 'string' ? Readable.from([Buffer.from(body)]) : body,
+          },
+        }),
     },
   });
 }
@@ -75,6 +82,34 @@ describe('a page of a listing', () => {
     expect(taken?.contents).toHaveLength(1000);
     expect(taken?.contents[7]).toEqual({ key: 'p/7.bson.zst', size: 12, etag: '"0a1b"' });
     expect(taken?.rest).toBe(pageOf(''));
+  });
+
+  test.each([
+    ['whose connection breaks', () => Object.assign(new Error('aborted'), { code: 'ECONNRESET' })],
+    ['that ends too early', () => undefined],
+  ])('%s fails as it does in the SDK', async (_, broken) => {
+    const whole = pageOf(content('a') + content('b'));
+    const half = () =>
+      new Readable({
+        read() {
+          this.push(whole.slice(0, whole.indexOf('<Key>b')));
+          const error = broken();
+          if (error) this.destroy(error);
+          else this.push(null);
+        },
+      });
+    const failureOf = async (work: Promise<unknown>) => {
+      const error: unknown = await work.then(
+        () => 'none',
+        (reason: unknown) => reason,
+      );
+      const { retryable, code } = readFailure(error);
+      return { retryable, code };
+    };
+    const client = () => clientOf(half());
+    const ours = await failureOf(listPage({ sdk, client: client(), options }, { Bucket: 'b' }));
+    expect(ours).toEqual(await failureOf(client().send(new sdk.ListObjectsV2Command({ Bucket: 'b' }))));
+    expect(ours.code).not.toBe('none');
   });
 
   test('that is an error is one', async () => {
