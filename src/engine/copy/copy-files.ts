@@ -3,13 +3,13 @@ import type { Logger } from '../../application/ports/logger.ts';
 import type { ObjectStore } from '../../application/ports/object-store.ts';
 import type { Codec } from '../../domain/backup-index.ts';
 import type { PhysicalBase } from '../../domain/base.ts';
-import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
 import { artifactKeys } from '../../domain/names.ts';
 import { runTogether } from '../dump/run-together.ts';
 import { ByteBudget } from '../packs/byte-budget.ts';
 import { frameCompressor } from '../packs/frame-compressor.ts';
 import type { FrameList } from '../packs/frame-list.ts';
 import { requireIndexable, writeIndex } from '../packs/index-writer.ts';
+import { isWorthKeeping, keepWhatIsRead, storingUntil } from '../packs/keep-what-is-read.ts';
 import { NumberedNames } from '../packs/numbered-names.ts';
 import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
 import { CopyCheckpoint, readSavedCopy, type SavedCopy } from './copy-checkpoint.ts';
@@ -57,7 +57,6 @@ export type CopiedFiles = Pick<PhysicalBase, 'index' | 'packs' | 'files' | 'rawB
 
 /** Raw bytes between the file and the storage. */
 const inFlightBytes = 32 * 1024 * 1024;
-const keepMilliseconds = 8_000;
 
 /**
  * Copies the files of a data directory that nobody writes to into packs, and writes their index. Goes on where an earlier
@@ -103,7 +102,7 @@ async function copyPieces(
   const { store, checkFence, logger, checkpoints } = deps;
   const { partPrefix, attempt, maxPackBytes, codec, level } = input;
   const checkpoint = checkpoints && new CopyCheckpoint({ ...checkpoints, attempt, logger, head: headOf(input) });
-  const storing = new AbortController();
+  const storing = storingUntil(deps.signal, checkpoint !== undefined, deps.clock);
   const packs = new PackWriter({
     ...{ store, partPrefix, attempt, signal: storing.signal, checkFence },
     ...(maxPackBytes !== undefined && { maxBytes: maxPackBytes }),
@@ -128,40 +127,12 @@ async function copyPieces(
     for (const ofFile of pieces.values()) ofFile.addPacksTo(used);
     return { pieces, packs: [...saved.packs.values(), ...written].filter(({ name }) => used.has(name)) };
   } catch (error) {
-    if (checkpoint && !isHoldfastError(error, 'Cancelled', 'LeaseLost'))
-      await keepWhatIsRead({ budget, packs, checkpoint, storing }, deps);
+    if (checkpoint && isWorthKeeping(error)) await keepWhatIsRead({ budget, packs, checkpoint, storing }, deps);
     storing.abort(error);
     await packs.abort(error);
     throw error;
-  }
-}
-
-/** Stores what is under way, so that the next attempt does not read it again. */
-async function keepWhatIsRead(
-  work: {
-    readonly budget: ByteBudget;
-    readonly packs: PackWriter;
-    readonly checkpoint: CopyCheckpoint;
-    readonly storing: AbortController;
-  },
-  { clock, logger }: CopyFilesDeps,
-): Promise<void> {
-  const done = new AbortController();
-  const limit = clock.sleep(keepMilliseconds, done.signal).then(
-    () => {
-      work.storing.abort(new HoldfastError('WorkerLost', 'The storage took too long.'));
-    },
-    () => undefined,
-  );
-  try {
-    await work.budget.whenIdle();
-    await work.packs.finish();
-    await work.checkpoint.flush();
-  } catch (error) {
-    logger.warn('what was read last is not kept', { reason: String(error) });
   } finally {
-    done.abort();
-    await limit;
+    storing.abort();
   }
 }
 

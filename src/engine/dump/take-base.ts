@@ -1,13 +1,13 @@
 import type { CheckpointBase } from '../../domain/checkpoint.ts';
-import { HoldfastError, isHoldfastError } from '../../domain/errors.ts';
+import { HoldfastError } from '../../domain/errors.ts';
 import type { OplogCapture } from '../oplog/capture.ts';
 import { ByteBudget } from '../packs/byte-budget.ts';
 import { frameCompressor } from '../packs/frame-compressor.ts';
 import { FrameWriter } from '../packs/frame-writer.ts';
+import { isWorthKeeping, keepWhatIsRead, storingUntil } from '../packs/keep-what-is-read.ts';
 import { PackWriter, type WrittenPack } from '../packs/pack-writer.ts';
 import { readMemberState, type Source } from '../source/member-state.ts';
 import type { BegunBase } from './begin-base.ts';
-import type { CheckpointWriter } from './checkpoint-writer.ts';
 import type { DumpPartDeps, DumpPartInput } from './dump-input.ts';
 import { type DumpedNamespace, dumpNamespaces } from './dump-namespaces.ts';
 import { runTogether } from './run-together.ts';
@@ -17,9 +17,6 @@ const inFlightBytes = 32 * 1024 * 1024;
 const captureEveryMilliseconds = 1000;
 /** A slice that does not fill is written after this time, so that a lost worker has lost little. */
 const sliceEveryMilliseconds = 30_000;
-
-/** What is under way when the base is given up may take so long to be stored: the worker must end within 25 s. */
-const keepMilliseconds = 8_000;
 
 export interface TakenBase {
   readonly namespaces: DumpedNamespace[];
@@ -77,7 +74,7 @@ async function dumpIntoPacks(
   const { store, checkFence } = deps;
   const { codec, partPrefix, attempt, maxPackBytes } = input;
   const { saved, checkpoint } = begun;
-  const storing = storingUntil(source.signal, checkpoint !== undefined, deps);
+  const storing = storingUntil(source.signal, checkpoint !== undefined, deps.clock);
   const packs = new PackWriter({
     ...{ store, partPrefix, attempt, signal: storing.signal, checkFence },
     ...(maxPackBytes !== undefined && { maxBytes: maxPackBytes }),
@@ -109,7 +106,7 @@ async function dumpIntoPacks(
     await checkpoint?.flush();
     return { namespaces, packs: usedPacks(stored, namespaces), leftOut };
   } catch (error) {
-    if (checkpoint && isWorthKeeping(error)) await keepWhatIsRead(budget, packs, checkpoint, storing, deps);
+    if (checkpoint && isWorthKeeping(error)) await keepWhatIsRead({ budget, packs, checkpoint, storing }, deps);
     await packs.abort(error);
     throw error;
   } finally {
@@ -121,51 +118,6 @@ function describeBase(input: DumpPartInput, { identity, applyFrom, startedAt, ca
   const { backupId, part, codec, member, replicaSetId } = input;
   const facts = { identity, captureFrom: capture.from, applyFrom, startedAt };
   return { kind: 'base', backupId, part, codec, member, replicaSetId, ...facts };
-}
-
-/** Nobody goes on with a run that was cancelled, nor may a worker that was replaced write. */
-function isWorthKeeping(reason: unknown): boolean {
-  return !isHoldfastError(reason, 'Cancelled', 'LeaseLost');
-}
-
-/** Is aborted with the scans; but a while later when what they have read is to be stored still. */
-function storingUntil(scans: AbortSignal, keeps: boolean, { clock }: DumpPartDeps): AbortController {
-  const storing = new AbortController();
-  const end = (): void => {
-    const reason: unknown = scans.reason;
-    if (keeps && isWorthKeeping(reason)) abortLater(storing, reason, clock);
-    else storing.abort(reason);
-  };
-  if (scans.aborted) end();
-  else scans.addEventListener('abort', end, { once: true, signal: storing.signal });
-  return storing;
-}
-
-function abortLater(storing: AbortController, reason: unknown, clock: DumpPartDeps['clock']): void {
-  clock.sleep(keepMilliseconds, storing.signal).then(
-    () => {
-      storing.abort(reason);
-    },
-    () => undefined,
-  );
-}
-
-/** Stores the frames that are under way and writes them down, so that the next attempt does not read them again. */
-async function keepWhatIsRead(
-  budget: ByteBudget,
-  packs: PackWriter,
-  checkpoint: CheckpointWriter,
-  storing: AbortController,
-  { clock, logger }: DumpPartDeps,
-): Promise<void> {
-  abortLater(storing, new HoldfastError('WorkerLost', 'The storage took too long.'), clock);
-  try {
-    await budget.whenIdle();
-    await packs.finish();
-    await checkpoint.flush();
-  } catch (error) {
-    logger.warn('what was read last is not kept', { reason: String(error) });
-  }
 }
 
 /** Of an earlier attempt, or of scans that were interrupted, packs may be left without a frame that counts. */

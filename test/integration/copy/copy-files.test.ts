@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { appendFile, mkdir, mkdtemp, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { BSON } from 'mongodb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DataDirectorySnapshots } from '../../../src/adapters/directory/data-directory-snapshots.ts';
 import { MemoryObjectStore } from '../../../src/adapters/memory/memory-object-store.ts';
+import { HoldfastError } from '../../../src/domain/errors.ts';
 import type { PlannedVolume } from '../../../src/domain/run.ts';
 import { copyFiles, type CopyFilesDeps } from '../../../src/engine/copy/copy-files.ts';
 import { readMountedVolume } from '../../../src/engine/copy/mounted-volume.ts';
@@ -134,6 +136,22 @@ describe('copying a data directory', () => {
     const copied = await copy(2, {}, snapshot);
     expect(await stored(copied)).toEqual(await source());
   });
+
+  it.each(['Cancelled', 'WorkerLost'] as const)(
+    'ends when given up (%s) where the storage takes nothing',
+    async (name) => {
+      const reason = new HoldfastError(name, 'given up');
+      const abort = new AbortController();
+      store.putStream = async (_key, _source, options) => {
+        abort.abort(reason);
+        if (options?.signal?.aborted === false) await once(options.signal, 'abort');
+        throw reason;
+      };
+      // The time in which what was read may be stored still is over at once.
+      const clock = { now: () => new Date(), sleep: () => Promise.resolve() };
+      await expect(copy(1, { signal: abort.signal, clock })).rejects.toBe(reason);
+    },
+  );
 
   it('fails when a file changes while it is read, and says which', async () => {
     // More than is in memory at once: it is not read to its end before the first pack is begun.
