@@ -55,4 +55,8 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
 });
 
+/** What a command no longer waits for, such as a storage that hangs, may go on for minutes, and nobody would hear of it. Milliseconds. */
+const longestRest = 2_000;
+
 process.exitCode = await runCli(environment);
+setTimeout(() => process.exit(), longestRest).unref();

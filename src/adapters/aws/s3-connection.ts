@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type * as Sdk from '@aws-sdk/client-s3';
+import { HoldfastError } from '../../domain/errors.ts';
 import type { AccessKey, S3Patience, S3Place } from './s3-place.ts';
 
 /** The SDK and a client of it. */
@@ -21,6 +22,7 @@ export class S3Connection {
   readonly #patience: S3Patience;
   readonly #readKey: (() => Promise<AccessKey>) | undefined;
   #session: Promise<S3Session> | undefined;
+  #closed = false;
 
   /** @param readKey asked again every five minutes; the SDK's own chain (environment, profile, role) when left out */
   constructor(place: S3Place, patience: S3Patience, readKey?: () => Promise<AccessKey>) {
@@ -29,14 +31,16 @@ export class S3Connection {
     this.#readKey = readKey;
   }
 
+  /** @throws StorageUnavailable once it is closed: what fails by that is not tried again */
   async session(): Promise<S3Session> {
+    if (this.#closed) throw new HoldfastError('StorageUnavailable', 'The connection to the storage was closed.');
     return (this.#session ??= this.#open());
   }
 
   /** Ends its connections; requests under way fail. */
   async close(): Promise<void> {
+    this.#closed = true;
     const session = await this.#session?.catch(() => undefined);
-    this.#session = undefined;
     session?.client.destroy();
   }
 
