@@ -52,9 +52,11 @@ export async function showRun(runId: string, deps: RunStatusDeps): Promise<RunSt
 }
 
 async function describeRun(runId: string, deps: RunStatusDeps): Promise<RunStatus | undefined> {
-  const record = await deps.history.find(runId);
-  if (record === undefined) return undefined;
-  const running = record.endedAt === null && (await deps.executions.isRunning(runId));
+  const found = await deps.history.find(runId);
+  if (found === undefined) return undefined;
+  const running = found.endedAt === null && (await deps.executions.isRunning(runId));
+  // One that ended between the two looks has an end and an output by now.
+  const record = found.endedAt === null && !running ? ((await deps.history.find(runId)) ?? found) : found;
   const request = await findDocument(deps.state, stateKeys.runRequest(runId), runRequestSchema);
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   const progress = await findDocument(deps.state, stateKeys.progress(runId), progressSchema);

@@ -60,6 +60,19 @@ test('a run has succeeded when its manifest is written, not when that was decide
   expect(await statusOf('run-1')).toMatchObject({ status: 'succeeded', error: null });
 });
 
+test('a run that ends while it is looked at has succeeded with its output', async () => {
+  await reachCompletion(world, 'run-1');
+  const output = await complete(world, 'run-1');
+  world.running.delete('run-1');
+  const looks: RunRecord[] = [
+    { ...record, status: 'running', endedAt: null },
+    { ...record, output },
+  ];
+  const history = historyWith(() => Promise.resolve(looks.shift()));
+  const [status] = await runStatus('run-1', { ...world.deps, history });
+  expect(status).toMatchObject({ status: 'succeeded', endedAt: record.endedAt?.toISOString(), output });
+});
+
 test('nobody is told of a complete backup whose manifest is not written', async () => {
   await completeOnFullStorage();
   await publishOutcome(step('run-1', 'Publish Failure'), world.deps);
