@@ -52,11 +52,9 @@ export async function showRun(runId: string, deps: RunStatusDeps): Promise<RunSt
 }
 
 async function describeRun(runId: string, deps: RunStatusDeps): Promise<RunStatus | undefined> {
-  const found = await deps.history.find(runId);
+  const found = await findRecord(runId, deps);
   if (found === undefined) return undefined;
-  const running = found.endedAt === null && (await deps.executions.isRunning(runId));
-  // One that ended between the two looks has an end and an output by now.
-  const record = found.endedAt === null && !running ? ((await deps.history.find(runId)) ?? found) : found;
+  const { record, running } = found;
   const request = await findDocument(deps.state, stateKeys.runRequest(runId), runRequestSchema);
   const plan = await findDocument(deps.state, stateKeys.plan(runId), planSchema);
   const progress = await findDocument(deps.state, stateKeys.progress(runId), progressSchema);
@@ -77,6 +75,17 @@ async function describeRun(runId: string, deps: RunStatusDeps): Promise<RunStatu
     output: record.output ?? null,
     error: outcome?.error ?? (status === 'succeeded' ? null : record.error),
   };
+}
+
+async function findRecord(
+  runId: string,
+  { history, executions }: RunStatusDeps,
+): Promise<{ readonly record: RunRecord; readonly running: boolean } | undefined> {
+  const record = await history.find(runId);
+  if (record === undefined || record.endedAt !== null) return record && { record, running: false };
+  if (await executions.isRunning(runId)) return { record, running: true };
+  // One that ended between the two looks has an end and an output by now.
+  return { record: (await history.find(runId)) ?? record, running: false };
 }
 
 /** A member that is away is waited for, for half an hour: who looks meanwhile sees why nothing moves. */
