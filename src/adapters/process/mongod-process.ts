@@ -145,8 +145,9 @@ async function sizeOf(file: string): Promise<number> {
 }
 
 async function startOnce(options: MongodOptions, port: number, logPath: string): Promise<Running | 'address in use'> {
-  options.signal?.throwIfAborted();
   const offset = await sizeOf(logPath);
+  // Nothing is waited for between this and the listener: a server of an aborted start would be nobody's.
+  options.signal?.throwIfAborted();
   const running = launch(options, port, logPath);
   const kill = () => running.child.kill('SIGKILL');
   options.signal?.addEventListener('abort', kill, { once: true });
