@@ -84,7 +84,7 @@ async function dump(
         progress.report(work);
         reached(work);
       },
-      checkFence: () => requireStillWanted(task, plan, deps.state),
+      checkFence: makeFence(task, plan, deps, reached),
       brake,
       checkpoints: { store: state, prefix: stateKeys.checkpoints(plan.runId, task.part) },
     });
@@ -95,6 +95,20 @@ async function dump(
     await progress.flush();
     await client.close();
   }
+}
+
+/** Asked before each pack, and before each slice of an oplog that may be caught up with for hours. */
+function makeFence(
+  task: WorkerTask,
+  plan: BackupPlan,
+  { state }: WorkerDeps,
+  reached: TaskWatch['reached'],
+): () => Promise<void> {
+  let begun = 0;
+  return () => {
+    reached({ begun: (begun += 1) });
+    return requireStillWanted(task, plan, state);
+  };
 }
 
 async function describeDump(task: WorkerTask, plan: BackupPlan, deps: WorkerDeps): Promise<DumpPartInput> {

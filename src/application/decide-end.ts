@@ -1,4 +1,4 @@
-import { isHoldfastError } from '../domain/errors.ts';
+import { HoldfastError, isHoldfastError } from '../domain/errors.ts';
 import { stateKeys } from '../domain/names.ts';
 import type { Outcome } from '../domain/run.ts';
 import { planSchema } from '../domain/run-documents.ts';
@@ -17,7 +17,7 @@ export interface DecideEndDeps extends StepDeps {
  * Decides how a run ended whose workflow can't complete it any more. On one machine the copies that it took of its members' files lie
  * on the disk of the state, and may be what fills it: where there is no room to write down how it ended they go first. Only a
  * completed run keeps any, and of this one nobody says any more that it is.
- * @returns the outcome that stands
+ * @returns the outcome that stands. @throws SnapshotFailed
  */
 export async function decideEnd(runId: string, proposed: Outcome, deps: DecideEndDeps): Promise<Outcome> {
   const { state, logger } = deps;
@@ -31,7 +31,10 @@ export async function decideEnd(runId: string, proposed: Outcome, deps: DecideEn
     // Whoever reads a copy ends first.
     await deps.launcher.stopAll(runId);
     await deleteCopies(runId, deps);
-    return decideOutcome(state, runId, proposed);
+    const outcome = await decideOutcome(state, runId, proposed);
+    if (outcome.status !== 'completed') return outcome;
+    // Whoever completed it was told to stop before, and the room that was made was enough for it: no backup is named.
+    throw new HoldfastError('SnapshotFailed', `Run ${runId} was completed while its copies of files were deleted.`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { EbsSnapshots } from '../adapters/aws/ebs-snapshots.ts';
 import { EbsVolumes } from '../adapters/aws/ebs-volumes.ts';
-import { openEc2 } from '../adapters/aws/service-clients.ts';
+import { openEc2, openEc2Once } from '../adapters/aws/service-clients.ts';
 import type { VolumeSnapshots } from '../application/ports/volume-snapshots.ts';
 
 /** For functions that look at snapshots, or delete them. */
@@ -16,7 +16,7 @@ export function composeVolumes({ STAGE: stage, VPC_ID: vpcId }: { readonly STAGE
 } {
   const client = openEc2();
   const volumes = new EbsVolumes({ client, vpcId, resolveHost });
-  return { volumes: new EbsSnapshots({ client, creatingClient: openEc2(1), stage, volumes }) };
+  return { volumes: new EbsSnapshots({ client, creatingClient: openEc2Once(), stage, volumes }) };
 }
 
 async function resolveHost(host: string): Promise<string[]> {

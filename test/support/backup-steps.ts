@@ -22,8 +22,8 @@ export function acquire(world: BackupWorld, runId: string) {
   return acquireLease(step(runId, 'Acquire Lease'), world.deps);
 }
 
-export function complete(world: BackupWorld, runId: string, fence = 1) {
-  return completeBackup({ ...step(runId, 'Complete Backup'), fence }, world.deps);
+export function complete(world: BackupWorld, runId: string, fence = 1, signal?: AbortSignal) {
+  return completeBackup({ ...step(runId, 'Complete Backup'), fence }, world.deps, signal);
 }
 
 export function fail(world: BackupWorld, runId: string, error = 'WorkerLost') {

@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import type { ListObjectsV2CommandInput } from '@aws-sdk/client-s3';
+import { AnswerError } from './s3-failures.ts';
 import type { S3Attempt } from './s3-requests.ts';
 
 /** As the storage says it. */
@@ -31,15 +32,21 @@ export async function listPage(
       const response = result.response as { statusCode: number; body: unknown };
       if (response.statusCode !== 200) return result;
       const body = await buffer(response.body as NodeJS.ReadableStream);
-      const found = takeContents(body.toString('utf8'));
-      if (found) taken = found.contents;
+      const text = body.toString('utf8');
+      if (!/<(\w+:)?ListBucketResult[\s>]/.test(text))
+        throw new AnswerError('MalformedAnswer', 'The answer is no listing of objects.');
+      const found = takeContents(text);
+      taken = found?.contents ?? [];
       response.body = found ? Buffer.from(found.rest) : body;
       return result;
     },
     // Nearer to the connection than what reads the answer.
     { step: 'deserialize', priority: 'low', name: 'takeContents' },
   );
-  const { Contents = [], NextContinuationToken: next } = await client.send(command, options);
+  const { Contents = [], NextContinuationToken: next, IsTruncated } = await client.send(command, options);
+  // Of a server that knows the old form of listings only: what follows would be lost without a word.
+  if (IsTruncated === true && next === undefined)
+    throw new AnswerError('MalformedAnswer', 'The listing is not whole, and does not say where it goes on.');
   if (taken.length > 0) return { contents: taken, next };
   return { contents: Contents.map(({ Key, Size, ETag }) => ({ key: Key, size: Size, etag: ETag })), next };
 }
@@ -71,6 +78,8 @@ export function takeContents(
 }
 
 function readContent(xml: string): ListedContent | undefined {
+  // Nobody has said that nothing within an object has parts of the same name.
+  for (const part of ['<Key>', '<ETag>', '<Size>']) if (xml.indexOf(part) !== xml.lastIndexOf(part)) return undefined;
   const key = textOf(/<Key>([^<]+)<\/Key>/, xml);
   const etag = textOf(/<ETag>([^<]+)<\/ETag>/, xml);
   const [, size] = /<Size>(\d{1,15})<\/Size>/.exec(xml) ?? [];

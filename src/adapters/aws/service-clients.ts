@@ -12,10 +12,13 @@ import { usualPatience } from './s3-place.ts';
  */
 const requestHandler = { connectionTimeout: usualPatience.connectMs, socketTimeout: usualPatience.idleMs };
 
+/** Longer than a member may be locked for its snapshot: that limit is the one that ends the call, and is not tried again. */
+const onceHandler = { ...requestHandler, socketTimeout: 90_000 };
+
 /** Clients of AWS services with the Region, the role and the endpoints of the process; a bundle holds only those that it uses. */
-/** @param maxAttempts of each call; the SDK's usual three when left out */
-export const openEc2 = (maxAttempts?: number): EC2Client =>
-  new EC2Client({ requestHandler, ...(maxAttempts !== undefined && { maxAttempts }) });
+export const openEc2 = (): EC2Client => new EC2Client({ requestHandler });
+/** One that sends each request once. */
+export const openEc2Once = (): EC2Client => new EC2Client({ requestHandler: onceHandler, maxAttempts: 1 });
 export const openEcs = (): ECSClient => new ECSClient({ requestHandler });
 export const openEventBridge = (): EventBridgeClient => new EventBridgeClient({ requestHandler });
 export const openScheduler = (): SchedulerClient => new SchedulerClient({ requestHandler });

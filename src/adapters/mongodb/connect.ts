@@ -115,6 +115,7 @@ export async function connectDirect(options: ConnectDirectOptions): Promise<Mong
 /** What is asked of a target may take hours, an index, or be answered never: the signal ends it, with the client. */
 function closeOnAbort(client: MongoClient, signal: AbortSignal): void {
   const close = () => void client.close();
+  if (signal.aborted) close();
   signal.addEventListener('abort', close, { once: true });
   client.once('topologyClosed', () => {
     signal.removeEventListener('abort', close);

@@ -67,6 +67,8 @@ export async function completeBackup(
     await deps.launcher.stopAll(runId);
     await prepareManifest(plan, fence, deps, signal);
     await requireHeldLease(deps.state, plan, fence);
+    // Who stopped this decides how the run ended, and may delete what it has.
+    signal?.throwIfAborted();
   }
   const outcome = await decideOutcome(deps.state, runId, makeOutcome('complete', 'completed', deps.clock.now()));
   if (outcome.status !== 'completed') {

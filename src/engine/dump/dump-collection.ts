@@ -27,6 +27,8 @@ export interface ScannedFrames {
 export interface ScanCounters {
   documents: number;
   rawBytes: number;
+  /** That were asked for their size, and that were read to their end: work that shows in no other number. */
+  collections: number;
 }
 
 export interface DumpCollectionDeps {

@@ -32,6 +32,8 @@ export interface DumpProgress {
   readonly phase: 'dump' | 'capture';
   readonly documents: number;
   readonly rawBytes: number;
+  /** That were asked for their size, and that were read to their end: work that shows in no other number. */
+  readonly collections: number;
   readonly storedBytes: number;
   /** Expected raw bytes, by the server's counters; null until the catalog has been read. */
   readonly totalBytes: number | null;

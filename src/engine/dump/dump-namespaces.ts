@@ -27,6 +27,8 @@ export interface DumpNamespacesDeps {
   readonly onListed: (catalog: readonly CatalogEntry[]) => Promise<void>;
   /** Told once, what all collections have, about. */
   readonly onTotal: (bytes: number) => void;
+  /** Told for each collection that was asked for its size, and again when it was read. */
+  readonly onCollection: () => void;
   /** Told for each collection that is left out because it was dropped. */
   readonly onLeftOut: () => void;
 }
@@ -73,6 +75,8 @@ export async function dumpNamespaces(deps: DumpNamespacesDeps): Promise<DumpedNa
   const sized: Sized[] = [];
   await inLanes(source.signal, left, parallel, async (entry, signal) => {
     sized.push({ ...entry, bytes: await estimateBytes({ ...source, signal }, entry.ns) });
+    counters.collections += 1;
+    deps.onCollection();
   });
   const readBytes = [...dumped.values()].reduce((sum, { rawBytes }) => sum + rawBytes, 0);
   deps.onTotal(sized.reduce((sum, { bytes }) => sum + bytes, readBytes));
@@ -86,6 +90,8 @@ export async function dumpNamespaces(deps: DumpNamespacesDeps): Promise<DumpedNa
     const collection = await dumpCollection(entry, begun, scan);
     if (collection) dumped.set(entry.ns, collection);
     else deps.onLeftOut();
+    counters.collections += 1;
+    deps.onCollection();
   });
   return catalog
     .map((entry) => ({ entry, collection: dumped.get(entry.ns) }))

@@ -82,7 +82,7 @@ async function dumpIntoPacks(
   });
   const budget = new ByteBudget(inFlightBytes);
   const compress = frameCompressor(codec, input.level);
-  const counters = { documents: 0, rawBytes: 0 };
+  const counters = { documents: 0, rawBytes: 0, collections: 0 };
   const savedBytes = [...(saved?.packs.values() ?? [])].reduce((sum, { size }) => sum + size, 0);
   let totalBytes: number | null = null;
   let leftOut = false;
@@ -98,6 +98,7 @@ async function dumpIntoPacks(
         totalBytes = bytes;
         report();
       },
+      onCollection: report,
       onLeftOut: () => {
         leftOut = true;
       },

@@ -85,7 +85,8 @@ async function mergeDatabase(client: MongoClient, db: string): Promise<void> {
       tempRolesCollection: temporaryRoles,
       db,
       drop: true,
-      writeConcern: { w: 'majority' },
+      // A majority has it when the next mark is written.
+      writeConcern: { w: 1 },
     }),
   );
 }

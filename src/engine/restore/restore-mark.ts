@@ -1,4 +1,4 @@
-import { type MongoClient, MongoServerError, type Timestamp } from 'mongodb';
+import { type MongoClient, MongoServerError, type Timestamp, type WriteConcernSettings } from 'mongodb';
 import { HoldfastError } from '../../domain/errors.ts';
 import { type RestoreResult, restoreResultSchema } from '../../domain/restore-result.ts';
 import { atTarget } from './target-errors.ts';
@@ -12,7 +12,6 @@ export const markDatabase = 'holdfast_restore';
 /** A collection of that database by which the restore tries what the target allows: no mark, and no run's id. */
 export const probeCollection = 'uuid.probe';
 const markId = 'restore';
-const majority = { writeConcern: { w: 'majority' } } as const;
 
 export interface RestoreMark {
   readonly run: string;
@@ -23,7 +22,11 @@ export interface RestoreMark {
 }
 
 /** As long as a backup waits for a majority that stands still (consistency rule 7), milliseconds. */
-const majorityPatience = 10 * 60_000;
+const firstPatience = 10 * 60_000;
+/** Once the target is loaded: what gives up begins anew. */
+const laterPatience = 60 * 60_000;
+/** What removes it is tried again, by the next sweep, and must not keep that from everything else. */
+const removalPatience = 60_000;
 const writeConcernTimedOut = 64;
 
 const marks = (client: MongoClient, run: string) =>
@@ -56,25 +59,41 @@ export async function readLoaded(client: MongoClient, run: string): Promise<Rest
 
 /**
  * Writes the run's mark. Its write concern is the barrier of the restore: when it resolves, every earlier write to the
- * target is on a majority of its members too. A majority that is behind is waited for, one that does not come on is not:
- * a primary whose only other member with data is down stays one for ever, and never has a majority.
+ * target is on a majority of its members too.
  * @param patience milliseconds without a further write on a majority. @throws TargetUnreachable
  */
-export async function writeMark(client: MongoClient, mark: RestoreMark, patience = majorityPatience): Promise<void> {
-  const writeConcern = { w: 'majority', wtimeoutMS: patience } as const;
-  await atTarget('the restore mark', async () => {
-    for (let before = await majorityPoint(client); ;) {
-      try {
-        await marks(client, mark.run).replaceOne({ _id: markId }, mark, { upsert: true, writeConcern });
-        return;
-      } catch (error) {
-        if (!(error instanceof MongoServerError) || error.code !== writeConcernTimedOut) throw error;
-        const now = await majorityPoint(client);
-        if (now === before) throw standsStill(patience, error);
-        before = now;
-      }
+export async function writeMark(
+  client: MongoClient,
+  mark: RestoreMark,
+  patience = mark.state === 'loading' ? firstPatience : laterPatience,
+): Promise<void> {
+  await atTarget('the restore mark', () =>
+    onMajority(client, patience, (writeConcern) =>
+      marks(client, mark.run).replaceOne({ _id: markId }, mark, { upsert: true, writeConcern }),
+    ),
+  );
+}
+
+/**
+ * Does a write that can be done again, until a majority has it. One that is behind is waited for, one that does not come on
+ * is not: a primary whose only other member with data is down stays one for ever, and never has a majority.
+ */
+async function onMajority(
+  client: MongoClient,
+  patience: number,
+  write: (writeConcern: WriteConcernSettings) => Promise<unknown>,
+): Promise<void> {
+  for (let before = await majorityPoint(client); ;) {
+    try {
+      await write({ w: 'majority', wtimeoutMS: patience });
+      return;
+    } catch (error) {
+      if (!(error instanceof MongoServerError) || error.code !== writeConcernTimedOut) throw error;
+      const now = await majorityPoint(client);
+      if (now === before) throw standsStill(patience, error);
+      before = now;
     }
-  });
+  }
 }
 
 /** Up to where a majority of the target has its oplog; for comparison alone. */
@@ -95,10 +114,15 @@ function standsStill(patience: number, cause: Error): HoldfastError {
 
 /** Removes what other runs left there, once the target carries this run's mark. */
 export async function removeOtherMarks(client: MongoClient, run: string): Promise<void> {
-  for (const name of await markCollections(client)) if (name !== run) await removeMark(client, name);
+  for (const name of await markCollections(client)) if (name !== run) await removeMark(client, name, firstPatience);
 }
 
-/** Takes the run's mark off, when its outcome is `completed`: the last thing that it does to the target. Safe to run again. */
-export async function removeMark(client: MongoClient, run: string): Promise<void> {
-  await atTarget('the removal of the restore mark', () => client.db(markDatabase).dropCollection(run, majority));
+/**
+ * Takes the run's mark off, when its outcome is `completed`: the last thing that it does to the target. Safe to run again.
+ * @param patience as of {@link writeMark}. @throws TargetUnreachable
+ */
+export async function removeMark(client: MongoClient, run: string, patience = removalPatience): Promise<void> {
+  await atTarget('the removal of the restore mark', () =>
+    onMajority(client, patience, (writeConcern) => client.db(markDatabase).dropCollection(run, { writeConcern })),
+  );
 }

@@ -1,4 +1,11 @@
-import { MongoClientClosedError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
+import {
+  MongoClientClosedError,
+  MongoExpiredSessionError,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+} from 'mongodb';
 import type { ErrorName } from '../../domain/error-registry.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { isSocketError } from '../source/socket-error.ts';
@@ -30,6 +37,8 @@ const isUnreachable = (cause: unknown): boolean =>
   cause instanceof MongoNetworkError ||
   cause instanceof MongoServerSelectionError ||
   cause instanceof MongoClientClosedError ||
+  cause instanceof MongoTopologyClosedError ||
+  cause instanceof MongoExpiredSessionError ||
   isSocketError(cause);
 
 /**

@@ -22,6 +22,11 @@ Connection.prototype.writeCommand = async function (this: Connection, ...args): 
   }
 };
 
+/** Times `connectTimeoutMS` that a step of a login may take: a server may have to ask others, with ten seconds for each (LDAP). */
+const loginPatience = 6;
+/** The driver's, milliseconds. */
+const usualConnectTimeout = 30_000;
+
 /**
  * It says hello within `connectTimeoutMS`, but logs in without a limit of time, and a connection that logs in is in no list
  * of those that the monitor interrupts or the client closes: who waits for it would wait for ever, also after `close`.
@@ -34,7 +39,8 @@ Connection.prototype.command = async function (this: Connection, ns, document, o
   };
   cancellationToken?.once('cancel', onCancel);
   try {
-    return await command.call(this, ns, document, { socketTimeoutMS: connectTimeoutMS, ...options }, ...rest);
+    const socketTimeoutMS = loginPatience * (connectTimeoutMS ?? usualConnectTimeout);
+    return await command.call(this, ns, document, { socketTimeoutMS, ...options }, ...rest);
   } finally {
     cancellationToken?.off('cancel', onCancel);
   }

@@ -57,6 +57,17 @@ describe('a run whose copy has filled the disk of the state', () => {
     expect(await outcome()).toMatchObject({ status: 'failed', decidedBy: 'sweep' });
   });
 
+  test('is no complete backup, also when somebody completed it with the room that its copies made', async () => {
+    const makeRoom = world.deps.volumes.delete.bind(world.deps.volumes);
+    world.deps.volumes.delete = async (owner) => {
+      await makeRoom(owner);
+      const decided = { status: 'completed', decidedBy: 'complete', at: '2026-11-22T10:00:00.000Z', error: null };
+      await writeDocument(world.state, stateKeys.outcome('run-1'), { schemaVersion: 1, ...decided });
+    };
+    await expect(fail(world, 'run-1')).rejects.toMatchObject({ name: 'SnapshotFailed' });
+    expect(await settled()).toBeUndefined();
+  });
+
   test('keeps a copy that the completed run is for: that was written down while there was room', async () => {
     isFull = false;
     const { plan } = await plannedAs('snapshot');

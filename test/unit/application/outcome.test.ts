@@ -34,6 +34,19 @@ describe('Complete Backup', () => {
     expect(await outcomeOf('run-1')).toMatchObject({ status: 'completed', decidedBy: 'complete' });
   });
 
+  test('does not complete what was stopped while it looked at what is stored', async () => {
+    await reachCompletion(world, 'run-1');
+    const stop = new AbortController();
+    const put = world.state.put.bind(world.state);
+    world.state.put = (key, ...rest) => {
+      // The last look is over.
+      if (key === stateKeys.preparedManifest('run-1')) stop.abort(new TypeError('stopped'));
+      return put(key, ...rest);
+    };
+    await expect(complete(world, 'run-1', 1, stop.signal)).rejects.toThrow('stopped');
+    expect(await world.state.head(stateKeys.outcome('run-1'))).toBeUndefined();
+  });
+
   test('says the same when it runs again', async () => {
     await reachCompletion(world, 'run-1');
     const first = await complete(world, 'run-1');

@@ -1,3 +1,4 @@
+import { MongoExpiredSessionError, MongoTopologyClosedError } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { targetError } from '../../../src/engine/restore/target-errors.ts';
 import { sourceError } from '../../../src/engine/source/source-errors.ts';
@@ -11,6 +12,11 @@ describe('a socket that the server closed', () => {
 
   it('is a target that does not answer', () => {
     expect(targetError('an insert', broken)).toMatchObject({ name: 'TargetUnreachable' });
+  });
+
+  it('is a target that does not answer where the client was closed meanwhile', () => {
+    for (const closed of [new MongoTopologyClosedError('closed'), new MongoExpiredSessionError('closed')])
+      expect(targetError('an insert', closed)).toMatchObject({ name: 'TargetUnreachable' });
   });
 
   it('is told from a defect', () => {

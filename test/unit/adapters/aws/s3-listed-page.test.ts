@@ -53,6 +53,7 @@ const awkward = {
   'a number as a character': content('a&#65;b&#x42;'),
   'white space around a key': content(' a '),
   'Windows lines': `${content('a')}\r\n${content('b')}`,
+  'a part of an owner that is named as its own': `<Contents><Owner><Key>z</Key></Owner>${content('a').slice('<Contents>'.length)}`,
   'an empty one': `<Contents/>${content('b')}`,
 };
 
@@ -74,6 +75,18 @@ describe('a page of a listing', () => {
   test.each(Object.entries(awkward))('is left to the SDK where it has %s', async (_, contents) => {
     expect(takeContents(pageOf(contents))).toBeUndefined();
     expect(await read(pageOf(contents))).toEqual(await readBySdk(pageOf(contents)));
+  });
+
+  test.each(['', '<html><body>Log in</body></html>', '<?xml version="1.0"?><Error/>'])(
+    'is none where the answer is another: %j',
+    async (body) => {
+      await expect(read(body)).rejects.toMatchObject({ code: 'MalformedAnswer' });
+    },
+  );
+
+  test('that is not the last must say where the next begins', async () => {
+    const old = pageOf(content('a')).replace(/<Next.*<\/NextContinuationToken>/, '<NextMarker>a</NextMarker>');
+    await expect(read(old)).rejects.toMatchObject({ code: 'MalformedAnswer' });
   });
 
   test('of a thousand slices costs the SDK none of them', () => {
