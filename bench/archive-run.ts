@@ -3,7 +3,8 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
-import { MongoClient, Timestamp as BsonTimestamp } from 'mongodb';
+import type { MongoClient } from 'mongodb';
+import { Timestamp as BsonTimestamp } from 'mongodb';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../src/adapters/process/system-clock.ts';
 import { keepYoungGenerationSmall } from '../src/adapters/process/young-generation.ts';
@@ -12,6 +13,7 @@ import { settingsSchema } from '../src/domain/settings.ts';
 import { parseWantedTime } from '../src/domain/wanted-time.ts';
 import { measureSelf } from './measure-self.ts';
 import { replicaSet } from './source-server.ts';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /**
  * One archiver, alone in its process: `node bench/archive-run.ts <variant> <host> <folder> <from> <to> <begun>`, times as
@@ -91,7 +93,7 @@ async function driver(client: MongoClient): Promise<object> {
 }
 
 if (variant === 'holdfast') await cp(begun, folder, { recursive: true });
-const client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+const client = createMongoClient(`mongodb://${host}/?directConnection=true`);
 await client.connect();
 await measureSelf(
   () => (variant === 'driver' ? driver(client) : turns(client)),

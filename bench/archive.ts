@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MongoClient } from 'mongodb';
 import { HoldfastError } from '../src/domain/errors.ts';
 import { formatTimestamp } from '../src/domain/timestamp.ts';
 import { readMemberState } from '../src/engine/source/member-state.ts';
 import { type Measured, measureNode, measureProgram, measureScript, median } from './measure.ts';
 import { entriesPerRound, runRounds, seedReplay } from './replay-workload.ts';
 import { emptyFolder, replicaSet, startSource } from './source-server.ts';
+import type { MongoClient } from 'mongodb';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /**
  * `npm run bench:archive`: one archiver on one core that is a whole oplog behind, with all that its turns do, every slice
@@ -44,7 +45,7 @@ async function top(client: MongoClient, host: string): Promise<string> {
 
 /** An archive that has just begun, and then the changes that it has not seen. */
 async function prepare(host: string, pid: number): Promise<Range> {
-  await using client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+  await using client = createMongoClient(`mongodb://${host}/?directConnection=true`);
   const rounds = Math.ceil(entries / entriesPerRound);
   await seedReplay(client, rounds);
   await client.db('admin').command({ appendOplogNote: 1, data: { bench: 'the archive begins' } });

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { MongoClient } from 'mongodb';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../src/adapters/process/system-clock.ts';
 import type { ObjectStore } from '../src/application/ports/object-store.ts';
@@ -9,6 +8,8 @@ import { readIndex } from '../src/engine/packs/index-reader.ts';
 import { measureSelf } from './measure-self.ts';
 import { NowhereStore } from './nowhere-store.ts';
 import { replicaSet } from './source-server.ts';
+import type { MongoClient } from 'mongodb';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /** One measured run, alone in its process: `node bench/dump-run.ts <variant> <host> <folder> <parallel>`. Prints one line of JSON. */
 
@@ -52,7 +53,7 @@ async function driverCursor(client: MongoClient, raw: boolean) {
 }
 
 const [variant = '', host = '', folder = '', parallel = '2'] = process.argv.slice(2);
-const client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+const client = createMongoClient(`mongodb://${host}/?directConnection=true`);
 await client.connect();
 const runs: Record<string, () => Promise<object>> = {
   'holdfast none, to nowhere': () => holdfast(client, host, 'none', '', Number(parallel)),

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { MongoClient, type Timestamp as BsonTimestamp } from 'mongodb';
+import type { MongoClient } from 'mongodb';
+import { type Timestamp as BsonTimestamp } from 'mongodb';
 import { findMongod } from '../local/servers/find-mongod.ts';
 import { type MongodProcess, startMongod } from '../local/servers/mongod-process.ts';
 import type { Timestamp } from '../src/domain/timestamp.ts';
@@ -10,6 +11,7 @@ import { type Measured, measureScript, medianOf } from './measure.ts';
 import { entriesPerRound, runRounds, seedReplay } from './replay-workload.ts';
 import { emptyFolder, startSource } from './source-server.ts';
 import { type Hashes, measureRestore, requireHashes } from './target-server.ts';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /**
  * `npm run bench:recover`: the oplog replayed into a data directory by the server's own recovery, beside our replay into a
@@ -63,7 +65,7 @@ async function prepare(): Promise<RecoverBackup> {
   });
   try {
     // What is acknowledged is not measured: the oplog is the same, and nobody waits for the journal.
-    await using client = new MongoClient(`mongodb://${server.host}/?directConnection=true&w=1`);
+    await using client = createMongoClient(`mongodb://${server.host}/?directConnection=true&w=1`);
     const rounds = Math.ceil(entries / entriesPerRound);
     await seedReplay(client, rounds);
     await untilMajority(client);

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { type Document, MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
+import { type Document } from 'mongodb';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../src/adapters/process/system-clock.ts';
 import { compareTimestamps, type Timestamp } from '../src/domain/timestamp.ts';
@@ -11,6 +12,7 @@ import { rawArray } from '../src/engine/restore/raw-command.ts';
 import { restorePart } from '../src/engine/restore/restore-part.ts';
 import type { BenchBackup } from './backup-to-restore.ts';
 import { measureSelf } from './measure-self.ts';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /**
  * One replay, alone in its process: `node bench/replay-run.ts <variant> <host> <backup.json> <parallel> <seconds>:<increment>`,
@@ -82,7 +84,7 @@ if (variant === 'entries')
     () => Promise.resolve(),
   );
 else {
-  const client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+  const client = createMongoClient(`mongodb://${host}/?directConnection=true`);
   await client.connect();
   await measureSelf(
     () => (variant === 'holdfast' ? holdfast(client) : oneByOne(client)),

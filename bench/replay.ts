@@ -1,6 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MongoClient } from 'mongodb';
 import type { Timestamp } from '../src/domain/timestamp.ts';
 import { readMemberState } from '../src/engine/source/member-state.ts';
 import { makeBackup } from './backup-to-restore.ts';
@@ -8,6 +7,8 @@ import { type Measured, measureProgram, measureScript, medianOf } from './measur
 import { entriesPerRound, runRounds, seedReplay } from './replay-workload.ts';
 import { emptyFolder, replicaSet, startSource } from './source-server.ts';
 import { type Hashes, measureRestore, readHashes } from './target-server.ts';
+import type { MongoClient } from 'mongodb';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /**
  * `npm run bench:replay`: our replay beside one applyOps per operation and, where HOLDFAST_BENCH_MONGODUMP and
@@ -45,7 +46,7 @@ async function prepare(): Promise<{ readonly early: Milestone; readonly late: Mi
     console.log(`making ${line}`);
   });
   try {
-    await using client = new MongoClient(`mongodb://${server.host}/?directConnection=true`);
+    await using client = createMongoClient(`mongodb://${server.host}/?directConnection=true`);
     const [some, all] = [Math.ceil(peerEntries / entriesPerRound), Math.ceil(entries / entriesPerRound)];
     await seedReplay(client, all);
     if (compare) await measureProgram(mongodump, [`--host=${server.host}`, '--quiet', `--out=${dumped}`], server.pid);

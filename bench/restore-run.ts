@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { BSON, type Document, MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
+import { BSON, type Document } from 'mongodb';
 import { DirectoryObjectStore } from '../src/adapters/directory/directory-object-store.ts';
 import { SystemClock } from '../src/adapters/process/system-clock.ts';
 import { splitNamespace } from '../src/domain/names.ts';
@@ -9,6 +10,7 @@ import { joinFrames, readFrames } from '../src/engine/packs/pack-reader.ts';
 import { restorePart } from '../src/engine/restore/restore-part.ts';
 import type { BenchBackup } from './backup-to-restore.ts';
 import { measureSelf } from './measure-self.ts';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /** One measured restore, alone in its process: `node bench/restore-run.ts <variant> <host> <backup.json> <parallel>`. Prints one line of JSON. */
 
@@ -62,7 +64,7 @@ async function insertMany(client: MongoClient, { manifest, folder }: BenchBackup
 
 const [variant = '', host = '', file = '', parallel = '2'] = process.argv.slice(2);
 const backup = JSON.parse(await readFile(file, 'utf8')) as BenchBackup;
-const client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+const client = createMongoClient(`mongodb://${host}/?directConnection=true`);
 await client.connect();
 const runs: Record<string, () => Promise<object>> = {
   holdfast: () => holdfast(client, backup, false, Number(parallel)),

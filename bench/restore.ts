@@ -1,10 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MongoClient } from 'mongodb';
 import { type BenchBackup, changeSmallDocuments, makeBackup, undoChanges } from './backup-to-restore.ts';
 import { type Measured, measureProgram, measureScript, medianOf, printRatio, summarise } from './measure.ts';
 import { emptyFolder, startSource } from './source-server.ts';
 import { type Hashes, measureRestore } from './target-server.ts';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 /**
  * `npm run bench:restore`: our restore beside the driver's insertMany and, where HOLDFAST_BENCH_MONGODUMP and
@@ -44,7 +44,7 @@ const archive = join(folder, 'archive');
 const compare = mongodump !== undefined && mongorestore !== undefined;
 let backup: BenchBackup;
 try {
-  await using client = new MongoClient(`mongodb://${source.host}/?directConnection=true`);
+  await using client = createMongoClient(`mongodb://${source.host}/?directConnection=true`);
   await undoChanges(client);
   if (compare)
     await measureProgram(mongodump, [`--host=${source.host}`, '--quiet', `--archive=${archive}`], source.pid);

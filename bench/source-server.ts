@@ -1,9 +1,10 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
 import { findMongod } from '../local/servers/find-mongod.ts';
 import { type MongodProcess, startMongod } from '../local/servers/mongod-process.ts';
 import { fillDataSet, sizeAt } from './data-set.ts';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 const directory = join(import.meta.dirname, '..', '.bench');
 export const replicaSet = 'bench';
@@ -36,7 +37,7 @@ export async function startSource(scale: number | 'replay', log: (line: string) 
   const args = [`--replSet=${replicaSet}`, '--oplogSize=990'];
   // The set's configuration names host and port: the same ones every time.
   const server = await startMongod({ mongod, dbPath, args, ...(made ? { port: made } : {}) });
-  await using client = new MongoClient(`mongodb://${server.host}/?directConnection=true`);
+  await using client = createMongoClient(`mongodb://${server.host}/?directConnection=true`);
   if (!made) {
     const members = [{ _id: 0, host: server.host }];
     await client.db('admin').command({ replSetInitiate: { _id: replicaSet, members } });

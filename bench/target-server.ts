@@ -1,16 +1,17 @@
-import { MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
 import { findMongod } from '../local/servers/find-mongod.ts';
 import { type MongodProcess, startMongod } from '../local/servers/mongod-process.ts';
 import { until } from '../local/servers/poll.ts';
 import { HoldfastError } from '../src/domain/errors.ts';
 import type { Measured } from './measure.ts';
 import { emptyFolder } from './source-server.ts';
+import { createMongoClient } from '../src/engine/wire/mongo-client.ts';
 
 async function startTarget(): Promise<MongodProcess> {
   const { path: mongod } = await findMongod();
   const dbPath = await emptyFolder('restore-target');
   const server = await startMongod({ mongod, dbPath, args: ['--replSet=target', '--oplogSize=2000'] });
-  await using client = new MongoClient(`mongodb://${server.host}/?directConnection=true`);
+  await using client = createMongoClient(`mongodb://${server.host}/?directConnection=true`);
   const admin = client.db('admin');
   await admin.command({ replSetInitiate: { _id: 'target', members: [{ _id: 0, host: server.host }] } });
   await admin.command({ setParameter: 1, wiredTigerEngineRuntimeConfig: 'cache_size=3G' });
@@ -31,7 +32,7 @@ export async function readHashes(client: MongoClient): Promise<Hashes> {
 
 /** @throws RestoreVerificationFailed */
 export async function requireHashes(host: string, expected: Hashes): Promise<void> {
-  await using client = new MongoClient(`mongodb://${host}/?directConnection=true`);
+  await using client = createMongoClient(`mongodb://${host}/?directConnection=true`);
   const found = await readHashes(client);
   const different = Object.keys({ ...expected, ...found }).filter((name) => expected[name] !== found[name]);
   if (different.length > 0)

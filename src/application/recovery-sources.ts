@@ -160,8 +160,8 @@ function keep<T>(list: T[], which: (item: T) => boolean): void {
 /** Whether a turn is to be taken: an archive that is off stands still because somebody wants it so. */
 export function isArchived(deployment: string, { settings }: Pick<RecoverySourcesDeps, 'settings'>): boolean {
   const known = settings.deployments[deployment];
-  // Who only restores knows nothing of the deployment.
-  return known === undefined || known.oplogArchive?.enabled === true;
+  // Who only restores knows nothing of the deployment, or not that it is archived: off is what says so.
+  return known?.oplogArchive?.enabled !== false;
 }
 
 /** Two turns within a few seconds find nothing new: that is no news before it has lasted. */

@@ -156,8 +156,9 @@ async function archive(
   const [first] = step.slices;
   if (begun && first) await turn.record({ ...begun.gap, after: begun.after, before: first.header.from });
   const last = step.slices.at(-1) ?? tail;
-  const baseDue = last !== undefined && (await noteProgress(turn, source, { last, step, memberData }));
+  // First: with a progress nobody looks for what was told while there was none.
   await endStall(turn, turn.before === undefined);
+  const baseDue = last !== undefined && (await noteProgress(turn, source, { last, step, memberData }));
   const status = step.slices.length > 0 ? 'archived' : 'idle';
   return { output: output(request, status, { tail: last, step, source, baseDue }), stands: false };
 }

@@ -47,6 +47,6 @@ Connection.prototype.command = async function (this: Connection, ns, document, o
 };
 
 /** The only place of the product that makes clients: none without what this file mends. Connects to nothing yet. */
-export function createMongoClient(url: string, options: MongoClientOptions): MongoClient {
+export function createMongoClient(url: string, options: MongoClientOptions = {}): MongoClient {
   return new MongoClient(url, options);
 }
